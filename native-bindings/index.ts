@@ -1,0 +1,221 @@
+/**
+ * The only door to the native addon: what JavaScript cannot do, typed.
+ *
+ * Every call is synchronous. A failing system call throws a {@link NativeError}; the calls of the hot path
+ * (`uringEnter`, `ioBatch`, `epollWait`) return a negative errno instead, because a throw costs three microseconds.
+ * File descriptors are plain numbers, close-on-exec, and belong to the caller until `close`.
+ *
+ * Loadable in the main thread and in worker threads.
+ */
+import { createRequire } from 'node:module'
+import { existsSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+/** What a failing system call throws. `errno` is negative, as in Node's own system errors. */
+export interface NativeError extends Error {
+  /** Symbolic errno, `EBUSY`. */
+  code: string
+  /** Negative errno, `-16`. */
+  errno: number
+  /** The call that failed, `ioctl(TUNSETIFF)`. */
+  syscall: string
+  /** What was being done, `opening the TAP device "veth1"`. */
+  doing: string
+}
+
+/** A mapped io_uring: where its parts are, byte offsets into `ring`. */
+export interface UringMapping {
+  fd: number
+  features: number
+  sqEntries: number
+  cqEntries: number
+  /** SQ and CQ rings in one mapping (IORING_FEAT_SINGLE_MMAP); the SQ index array is filled with 0..n-1 already. */
+  ring: ArrayBuffer
+  /** `sqEntries` submission entries of 64 bytes. */
+  sqes: ArrayBuffer
+  sqHead: number
+  sqTail: number
+  sqFlags: number
+  cqHead: number
+  cqTail: number
+  cqOverflow: number
+  /** First completion entry (16 bytes each). */
+  cqes: number
+}
+
+/** Memory outside V8's heap that the kernel may read and write: private, zeroed, reserved without being touched. */
+export interface Slab {
+  buffer: ArrayBuffer
+  /** The address as two unsigned 32-bit halves, for SQEs. */
+  addressLow: number
+  addressHigh: number
+}
+
+/** A file descriptor in the event loop (uv_poll). The callback gets poll(2) events; it is never called after `close`. */
+export interface Watcher {
+  ref(): void
+  unref(): void
+  /** Stops watching; does not close the fd. */
+  close(): void
+}
+
+export interface Credentials {
+  pid: number
+  uid: number
+  gid: number
+}
+
+export interface Native {
+  // --- TAP devices (drivers/net/tun.c) ---------------------------------------------------------------------------
+  /**
+   * Opens /dev/net/tun O_RDWR|O_NONBLOCK|O_CLOEXEC and makes or attaches a device in the network namespace that is
+   * current now. `name` may be empty or hold `%d`. `flags` are IFF_* (IFF_TAP, IFF_NO_PI, IFF_VNET_HDR, …) and are
+   * passed as they are, unsigned 32 bits (IFF_TUN_EXCL makes creation exclusive).
+   */
+  tapOpen(name: string, flags: number): number
+  /** TUNGETIFF: the device's present name and flags. EBADFD once the device is gone. */
+  tapGetInterface(fd: number): { name: string; flags: number }
+  /** TUNGETFEATURES of /dev/net/tun: a mask of IFF_*. Needs any open tun fd. */
+  tapGetFeatures(fd: number): number
+  tapSetVnetHdrSize(fd: number, bytes: number): void
+  tapGetVnetHdrSize(fd: number): number
+  /** TUNSETOFFLOAD, a mask of TUN_F_*; EINVAL for a bit the kernel does not know. */
+  tapSetOffload(fd: number, mask: number): void
+  tapSetCarrier(fd: number, on: boolean): void
+  tapSetPersist(fd: number, on: boolean): void
+  /** TUNGETDEVNETNS: a new fd of the namespace the device is in now; the caller closes it. */
+  tapGetNetns(fd: number): number
+  /** TUNSETFILTEREBPF: attaches a loaded socket-filter program, or removes it with -1. */
+  tapSetFilter(fd: number, programFd: number): void
+
+  // --- file descriptors ------------------------------------------------------------------------------------------
+  close(fd: number): void
+  /** eventfd(0, EFD_NONBLOCK|EFD_CLOEXEC). */
+  eventfd(): number
+  /** Adds 1 to an eventfd: wakes whoever waits on it. */
+  eventfdSignal(fd: number): void
+  /** Reads and clears an eventfd; 0 when it was not signalled. */
+  eventfdClear(fd: number): number
+  /** read(2) into `into`; bytes read, or a negative errno (-EAGAIN, -EBADFD). Never throws. */
+  read(fd: number, into: Uint8Array): number
+  /** write(2) of `from`; bytes written, or a negative errno. Never throws. */
+  write(fd: number, from: Uint8Array): number
+  /** Calls `onEvents` from the event loop when poll(2) events are pending (1 readable, 4 disconnect, 2 writable). */
+  watch(fd: number, events: number, onEvents: (events: number, error: number) => void): Watcher
+  /** dup(2) with close-on-exec. */
+  duplicate(fd: number): number
+
+  // --- network namespaces ----------------------------------------------------------------------------------------
+  /** Makes a nameless network namespace and returns its fd; the calling thread stays where it is. */
+  netnsCreate(): number
+  /** Opens the calling thread's own network namespace (/proc/thread-self/ns/net). */
+  netnsCurrent(): number
+  /** Opens a path as a namespace fd (O_RDONLY|O_CLOEXEC); throws EINVAL if it is not a network namespace. */
+  netnsOpen(path: string): number
+  /**
+   * Runs `act` (which must be synchronous) with this thread inside the namespace, then restores the former one, also
+   * when `act` throws. Aborts the process if restoring fails: nothing may run in the wrong namespace.
+   */
+  netnsRun<T>(netnsFd: number, act: () => T): T
+
+  // --- io_uring --------------------------------------------------------------------------------------------------
+  /** io_uring_setup and its mappings. `flags` IORING_SETUP_*; IORING_SETUP_CQSIZE is added. Unmapped by uringClose. */
+  uringSetup(entries: number, cqEntries: number, flags: number): UringMapping
+  /** io_uring_register with an array of 32-bit values (IORING_REGISTER_FILES and the like). */
+  uringRegister(fd: number, opcode: number, values: Int32Array | null, count: number): number
+  /** IORING_REGISTER_FILES2 with the SPARSE flag: an empty table of fixed files. */
+  uringRegisterFilesSparse(fd: number, count: number): void
+  /** IORING_REGISTER_FILES_UPDATE of one slot; -1 empties it. */
+  uringUpdateFile(fd: number, slot: number, file: number): void
+  /**
+   * IORING_REGISTER_PROBE: the highest opcode known and, for each opcode up to it, 1 when it is supported.
+   */
+  uringProbe(fd: number): Uint8Array
+  /**
+   * io_uring_enter with IORING_ENTER_GETEVENTS|EXT_ARG and a timeout. Returns the number submitted or a negative errno
+   * (-ETIME when the timeout passed before `minComplete` completions came). `timeoutMs` < 0 waits without bound.
+   */
+  uringEnter(fd: number, toSubmit: number, minComplete: number, timeoutMs: number): number
+  /** Closes the ring's fd; its mappings stay until their ArrayBuffers are collected. */
+  uringClose(mapping: UringMapping): void
+  slabCreate(bytes: number): Slab
+
+  // --- batched I/O (the poll engine) -----------------------------------------------------------------------------
+  /**
+   * Carries out `count` operations in order. Each is four int32 in `ops`: [opcode, fd, byte offset in the slab, length],
+   * opcode 0 = read, 1 = write, and the fourth is overwritten by the result: bytes, or a negative errno. Once a read of
+   * an fd returned an error, the reads of the same fd that follow it directly get the same result without a call.
+   */
+  ioBatch(slab: ArrayBuffer, ops: Int32Array, count: number): void
+  epollCreate(): number
+  /** EPOLL_CTL_ADD; `events` EPOLL* bits (EPOLLIN 1, EPOLLONESHOT 1<<30, …), `tag` comes back from epollWait. */
+  epollAdd(epollFd: number, fd: number, events: number, tag: number): void
+  epollModify(epollFd: number, fd: number, events: number, tag: number): void
+  epollRemove(epollFd: number, fd: number): void
+  /** Fills `out` with pairs [tag, events]; the number of pairs, or a negative errno. `timeoutMs` < 0: without bound. */
+  epollWait(epollFd: number, out: Int32Array, timeoutMs: number): number
+
+  // --- sockets ---------------------------------------------------------------------------------------------------
+  /**
+   * An AF_NETLINK socket (NONBLOCK, CLOEXEC), bound, with NETLINK_EXT_ACK and NETLINK_CAP_ACK on and strict checking
+   * (NETLINK_GET_STRICT_CHK) where known. Belongs to, and pins, the namespace that is current now.
+   */
+  netlinkOpen(protocol: number): number
+  /** setsockopt(SOL_NETLINK, option, value): NETLINK_ADD_MEMBERSHIP 1, NETLINK_LISTEN_ALL_NSID 8, … */
+  netlinkSetOption(fd: number, option: number, value: number): void
+  /** setsockopt(SOL_SOCKET, SO_RCVBUFFORCE, or SO_RCVBUF where not allowed). */
+  socketSetReceiveBuffer(fd: number, bytes: number): void
+  /** One datagram to the kernel (or to a unix path with sendToPath). Throws. */
+  netlinkSend(fd: number, message: Uint8Array): void
+  /**
+   * recvmsg: bytes received, or a negative errno (-EAGAIN, -ENOBUFS); `nsid` is the NSID of the namespace the message
+   * came from (cmsg NETLINK_LISTEN_ALL_NSID), -1 for the socket's own.
+   */
+  netlinkReceive(fd: number, into: Uint8Array): { length: number; nsid: number }
+  /** Waits (poll(2)) up to `timeoutMs` for the socket to be readable. */
+  waitReadable(fd: number, timeoutMs: number): boolean
+  /** One AF_UNIX datagram to `path` (a leading @ means the abstract namespace), with `fds` as SCM_RIGHTS. */
+  unixSendDatagram(path: string, message: Uint8Array, fds: number[]): void
+  /** SO_PEERCRED of a connected unix socket. */
+  peerCredentials(fd: number): Credentials
+  /** SIOCETHTOOL on `name` in the current namespace; `command` (struct ethtool_*) is overwritten by the answer. */
+  ethtool(name: string, command: Uint8Array): void
+
+  // --- bpf(2), raw -----------------------------------------------------------------------------------------------
+  /** BPF_MAP_CREATE of an array map, BPF_F_MMAPABLE: `entries` values of `valueSize` bytes. */
+  bpfCreateArrayMap(valueSize: number, entries: number, name: string): number
+  /** The values of a mmapable array map, shared with the kernel. */
+  bpfMapMemory(fd: number, bytes: number): ArrayBuffer
+  /** BPF_PROG_LOAD; instructions of 8 bytes each. Throws with the verifier's log in `doing` when it is refused. */
+  bpfLoadProgram(type: number, instructions: Uint8Array, license: string, name: string): number
+
+  // --- process ---------------------------------------------------------------------------------------------------
+  /** prctl(PR_SET_NAME) of the calling thread, 15 bytes. */
+  setThreadName(name: string): void
+  /**
+   * Constants and struct offsets as the C compiler of this build saw them: `TUNSETIFF`, `offsetof(struct x, y)`,
+   * `sizeof(struct x)`. Values of constants that the build's headers lacked come from compat.h and are listed in
+   * `missing`.
+   */
+  abi(): { values: Record<string, number>; missing: string[] }
+}
+
+/** The addon is looked for in native-bindings/build/Release of the package this file belongs to. */
+function findAddon(): string {
+  for (let folder = dirname(fileURLToPath(import.meta.url)); folder !== '/'; folder = dirname(folder)) {
+    const candidate = join(folder, 'native-bindings/build/Release/vethd.node')
+    if (existsSync(candidate)) return candidate
+    if (existsSync(join(folder, 'package.json'))) break
+  }
+  throw new Error('the native addon is not built: run "npm run build:native" (it needs gcc, make and python3)')
+}
+
+/** Fills `native` on first use, so that importing this module never fails where nothing native is needed. */
+let loaded: Native | undefined
+
+/** The addon. Throws a clear message that says what to run when it is not built. */
+export function native(): Native {
+  loaded ??= createRequire(import.meta.url)(findAddon()) as Native
+  return loaded
+}
