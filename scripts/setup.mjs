@@ -1,0 +1,105 @@
+/**
+ * Makes a fresh clone ready: Debian packages, npm packages, the native addon, TypeScript; each only when it is missing
+ * or older than what it is made from.
+ *
+ * Dependency-free: it runs before node_modules exists. Neighbours: start.mjs and test.mjs call it first;
+ * build-native.mjs and build-ts.mjs do the two builds.
+ *
+ * Invariant: it says what it installs before it does, and never installs anything when it is not root.
+ */
+import { accessSync, constants, existsSync, readFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { buildTypeScript } from './build-ts.mjs'
+import { isMain, root, run, runMain, StepFailed } from './process.mjs'
+
+/** Commands (or, with a slash, files) that must be there, and the Debian package that has each. */
+const TO_BUILD = {
+  gcc: 'gcc',
+  'g++': 'g++',
+  make: 'make',
+  python3: 'python3',
+  '/usr/include/linux/if_tun.h': 'libc6-dev',
+}
+const TO_RUN = { ip: 'iproute2', ping: 'iputils-ping' }
+const TO_TEST = {
+  arping: 'iputils-arping',
+  ethtool: 'ethtool',
+  iperf3: 'iperf3',
+  nft: 'nftables',
+  nsenter: 'util-linux',
+  ps: 'procps',
+  unshare: 'util-linux',
+}
+
+/** What each purpose needs. `unit`: no root, no network namespace, so nothing but the build. */
+const NEEDED = {
+  unit: TO_BUILD,
+  start: { ...TO_BUILD, ...TO_RUN },
+  test: { ...TO_BUILD, ...TO_RUN, ...TO_TEST },
+}
+
+/** Prepares the clone for `purpose`: 'start', 'test' or 'unit'. */
+export async function setUp(purpose) {
+  // A root shell without a login has no sbin in its PATH, and that is where ip and nft are.
+  process.env.PATH = `${process.env.PATH}:/usr/local/sbin:/usr/sbin:/sbin`
+  await installDebianPackages(NEEDED[purpose])
+  await installNpmPackages()
+  await run(process.execPath, [join(root, 'scripts/build-native.mjs')])
+  await buildTypeScript()
+}
+
+async function installDebianPackages(needed) {
+  const missing = Object.keys(needed).filter((item) => !isPresent(item))
+  if (missing.length === 0) return
+  const packages = [...new Set(missing.map((item) => needed[item]))].sort()
+  const wanted = `${missing.join(', ')} missing`
+  if (!isPresent('apt-get')) throw new StepFailed(`${wanted}: install what your system calls ${packages.join(', ')}`)
+  if (process.getuid() !== 0) throw new StepFailed(`${wanted}: run "sudo apt-get install ${packages.join(' ')}"`)
+  console.log(`vethd: ${wanted}: installing the Debian packages ${packages.join(' ')}`)
+  const quietly = { DEBIAN_FRONTEND: 'noninteractive' }
+  await run('apt-get', ['update', '-qq'], quietly)
+  await run('apt-get', ['install', '-y', '-qq', '--no-install-recommends', ...packages], quietly)
+}
+
+function isPresent(item) {
+  const candidates = item.includes('/') ? [item] : process.env.PATH.split(':').map((folder) => join(folder, item))
+  return candidates.some((path) => {
+    try {
+      accessSync(path, item.includes('/') ? constants.R_OK : constants.X_OK)
+      return true
+    } catch {
+      return false
+    }
+  })
+}
+
+async function installNpmPackages() {
+  if (npmPackagesMatch()) return
+  console.log('vethd: installing npm packages')
+  // raw-socket, which is optional, is compiled against Node's own headers; where Node brought them, offline too.
+  const prefix = dirname(dirname(process.execPath))
+  const headers = existsSync(join(prefix, 'include/node/node.h')) ? { npm_config_nodedir: prefix } : {}
+  await run('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'], headers)
+}
+
+/** Whether node_modules holds what package-lock.json asks for; an optional package may be absent. */
+function npmPackagesMatch() {
+  const installedPath = join(root, 'node_modules/.package-lock.json')
+  if (!existsSync(installedPath)) return false
+  const installed = JSON.parse(readFileSync(installedPath, 'utf8')).packages
+  const { '': _project, ...wanted } = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')).packages
+  return Object.entries(wanted).every(([path, { version, integrity, optional, peer }]) => {
+    const found = installed[path]
+    if (found === undefined) return optional === true || peer === true
+    return found.version === version && found.integrity === integrity
+  })
+}
+
+if (isMain(import.meta)) {
+  await runMain(async () => {
+    const purpose = process.argv[2] ?? 'start'
+    if (!(purpose in NEEDED)) throw new StepFailed(`unknown purpose "${purpose}": ${Object.keys(NEEDED).join(', ')}`)
+    await setUp(purpose)
+    return 0
+  })
+}
