@@ -1,0 +1,108 @@
+/**
+ * What each end counted, and whether the books balance.
+ *
+ * The only file that knows the JSON of `ip -s -j link show` and of `vethctl stats -j`.
+ * Invariant (the ledger): everything that a device's stack handed to it was sent or dropped there, and every frame
+ * that was sent arrived at the peer or stands in a drop counter with a reason.
+ */
+import { setTimeout as sleep } from 'node:timers/promises'
+import { isDeepStrictEqual } from 'node:util'
+import type { Subject } from './subject.js'
+import type { Namespace } from './topology.js'
+
+/** One end of a pair, wherever it is now. */
+export interface End {
+  ns: Namespace
+  dev: string
+}
+
+/** A device as `ip -s -j link show` prints it. */
+export interface LinkJson {
+  ifindex: number
+  ifname: string
+  flags: string[]
+  mtu: number
+  operstate: string
+  address: string
+  netns?: string
+  stats64: { rx: Direction; tx: Direction }
+}
+
+interface Direction {
+  bytes: number
+  packets: number
+  errors: number
+  dropped: number
+}
+
+interface Count {
+  packets: number
+  bytes: number
+}
+
+/** A device as `vethctl stats -j` prints it. `received` is what vethd read from it, `sent` what it wrote to it. */
+export interface StatsJson {
+  ifname: string
+  kernel: { rx: Direction; tx: Direction }
+  vethd: {
+    received: Count
+    sent: Count
+    drops: Record<string, number>
+    checksum_errors: Record<string, number>
+    classes: Record<string, number>
+    protocols: Record<string, number>
+  }
+  veth: { rx: Count & { dropped: number }; tx: Count & { dropped: number } }
+}
+
+/** Frames of one direction. Balanced: `sent = arrived + the sum of explained`. */
+export interface Ledger {
+  sent: number
+  arrived: number
+  explained: Record<string, number>
+}
+
+export async function kernelLink({ ns, dev }: End): Promise<LinkJson> {
+  return JSON.parse(await ns.do(`ip -s -j link show dev ${dev}`))[0]
+}
+
+/** `vethctl -s -j link show` of the same device; of kernel veth, what ip says. */
+export async function subjectLink(subject: Subject, { ns, dev }: End): Promise<LinkJson> {
+  const where = ns === subject.host ? '' : `-n ${ns.name} `
+  return JSON.parse(await subject.do(`${where}-s -j link show dev ${dev}`))[0]
+}
+
+export async function vethdStats(subject: Subject, { ns, dev }: End): Promise<StatsJson> {
+  const where = ns === subject.host ? '' : `-n ${ns.name} `
+  return JSON.parse(await subject.do(`${where}stats -j ${dev}`))[0]
+}
+
+/** Reads until two readings, 100 ms apart, are alike. */
+export async function atRest<T>(read: () => Promise<T>, withinMs = 10_000): Promise<T> {
+  const deadline = Date.now() + withinMs
+  let before = await read()
+  for (;;) {
+    await sleep(100)
+    const now = await read()
+    if (isDeepStrictEqual(before, now)) return now
+    if (Date.now() > deadline) throw new Error(`still counting after ${withinMs} ms: ${JSON.stringify([before, now])}`)
+    before = now
+  }
+}
+
+/** The frames that `from` was given for `to`, and where they are now. */
+export async function ledger(subject: Subject, from: End, to: End): Promise<Ledger> {
+  const [sender, receiver] = [await kernelLink(from), await kernelLink(to)]
+  const { packets, dropped } = sender.stats64.tx
+  const explained = subject.daemon ? (await vethdStats(subject, from)).vethd.drops : { tx_dropped: dropped }
+  return { sent: packets + dropped, arrived: receiver.stats64.rx.packets, explained }
+}
+
+/** Frames of a ledger that no counter explains: 0, or a bug. */
+export function unexplained({ sent, arrived, explained }: Ledger): number {
+  return sent - arrived - total(explained)
+}
+
+export function total(counters: Record<string, number>): number {
+  return Object.values(counters).reduce((sum, count) => sum + count, 0)
+}

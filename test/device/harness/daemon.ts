@@ -1,0 +1,96 @@
+/**
+ * vethd and vethctl as the tests run them: the built programs, in the namespace that plays the host, with a control
+ * socket of their own.
+ *
+ * Neighbours: topology.ts gives the namespace, subject.ts makes pairs with what is here.
+ * Invariant: a daemon ends with its topology at the latest, by its pid.
+ */
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import type { Output, Process } from './processes.js'
+import type { Namespace, Topology } from './topology.js'
+
+/** dist/, where this file runs from. */
+const DIST = join(dirname(fileURLToPath(import.meta.url)), '../../..')
+export const VETHD = join(DIST, 'daemon/main.js')
+export const VETHCTL = join(DIST, 'src/cli/main.js')
+/** The package's root: what tsc does not copy (Python, C) is used from there. */
+export const ROOT = join(DIST, '..')
+
+export type Engine = 'uring' | 'poll'
+
+export interface DaemonOptions {
+  engine?: Engine | 'auto'
+  /** More arguments of vethd. */
+  args?: string[]
+  /** Words before node's own: a launcher that changes what the process may do. */
+  launcher?: string[]
+  /** A module that node loads first. */
+  preload?: string
+}
+
+export interface LogLine {
+  level: number
+  msg: string
+  [key: string]: unknown
+}
+
+/** Starts vethd in `host` and waits until its control socket answers. */
+export async function startDaemon(topology: Topology, host: Namespace, options: DaemonOptions = {}): Promise<Daemon> {
+  const folder = mkdtempSync(join(tmpdir(), 'vethd-test-'))
+  topology.defer(() => rmSync(folder, { recursive: true, force: true }))
+  const socket = join(folder, 'control.sock')
+  const node = [process.execPath, ...(options.preload ? ['--import', options.preload] : [])]
+  const engine = ['--engine', options.engine ?? 'auto']
+  const vethd = [VETHD, '--socket', socket, ...engine, ...(options.args ?? [])]
+  const daemon = host.start([...(options.launcher ?? []), ...node, ...vethd])
+  await daemon.line(/"msg":"ready"/, 10_000)
+  return new Daemon(daemon, host, socket)
+}
+
+export class Daemon {
+  readonly process: Process
+  readonly host: Namespace
+  readonly socket: string
+
+  constructor(process: Process, host: Namespace, socket: string) {
+    this.process = process
+    this.host = host
+    this.socket = socket
+  }
+
+  /** What the daemon has logged so far. */
+  get log(): LogLine[] {
+    const lines = this.process.stdout.split('\n').filter((line) => line.startsWith('{'))
+    return lines.map((line) => JSON.parse(line) as LogLine)
+  }
+
+  /** vethctl as a user in the host namespace types it. */
+  vethctl(args: string, input?: string): Promise<Output> {
+    return this.host.run(this.#words(args), input)
+  }
+
+  /** vethctl where it has to succeed; its stdout. */
+  must(args: string, input?: string): Promise<string> {
+    return this.host.do(this.#words(args), input)
+  }
+
+  /** CPU time of all threads so far, in milliseconds (the first field of schedstat, in nanoseconds). */
+  cpuMs(): number {
+    const tasks = `/proc/${this.process.pid}/task`
+    const ofThread = (tid: string) => Number(readFileSync(`${tasks}/${tid}/schedstat`, 'utf8').split(' ')[0])
+    return readdirSync(tasks).reduce((sum, tid) => sum + ofThread(tid) / 1e6, 0)
+  }
+
+  /** Asks the daemon to end and waits for it; fails when that takes longer than a second. */
+  stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<Output> {
+    this.process.signal(signal)
+    return this.process.exit(1000)
+  }
+
+  #words(args: string): string[] {
+    return [process.execPath, VETHCTL, '--socket', this.socket, ...args.split(' ')]
+  }
+}

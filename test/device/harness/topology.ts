@@ -1,0 +1,162 @@
+/**
+ * Network namespaces of a test, and their end.
+ *
+ * Everything a device test does to a network happens in namespaces that it made itself: one of them plays the host
+ * (the daemon, its bridge, its nft rules and its forwarding live in there), so that the machine's own links, sysctls
+ * and rules are never touched. Device names can therefore be the plain veth1 and veth2 of the documentation; only
+ * namespace names are shared by the machine, and those carry our pid.
+ *
+ * Neighbours: processes.ts below, daemon.ts and subject.ts above.
+ * Invariant: what was made is undone in reverse order, once, also after a failure, an uncaught exception, SIGINT or
+ * SIGTERM. That is why every undo is synchronous: it also has to work in the process' last breath.
+ */
+import { spawnSync } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
+import { delimiter, join } from 'node:path'
+import type { Test } from 'tap'
+import { must, type Output, Process, run, until } from './processes.js'
+
+const alive = new Set<Topology>()
+let namespacesMade = 0
+
+process.on('exit', () => {
+  for (const topology of alive) topology.undo()
+})
+for (const [signal, number] of [
+  ['SIGHUP', 1],
+  ['SIGINT', 2],
+  ['SIGTERM', 15],
+] as const) {
+  process.on(signal, () => process.exit(128 + number))
+}
+
+/** Says what a device test cannot do without, for tap's `skip`; false when all of it is there. */
+export function missing(...tools: string[]): string | false {
+  if (process.getuid?.() !== 0) return 'needs root'
+  if (!existsSync('/dev/net/tun')) return 'needs /dev/net/tun'
+  const folders = (process.env.PATH ?? '').split(delimiter)
+  const absent = tools.filter((tool) => !folders.some((folder) => existsSync(join(folder, tool))))
+  return absent.length > 0 && `needs ${absent.join(', ')}`
+}
+
+export class Topology {
+  readonly #undos: (() => void)[] = []
+
+  /** A topology that ends with the test `t`. */
+  static of(t: Test): Topology {
+    const topology = new Topology()
+    t.teardown(() => topology.undo())
+    return topology
+  }
+
+  constructor() {
+    alive.add(this)
+  }
+
+  /** Makes a network namespace with its loopback up and IPv6 left to the test (no DAD delays, no router solicitations). */
+  async namespace(label: string): Promise<Namespace> {
+    const name = `vd${process.pid}.${namespacesMade++}${label}`
+    this.defer(() => spawnSync('ip', ['netns', 'del', name]))
+    await must(['ip', 'netns', 'add', name])
+    const made = new Namespace(name, this)
+    await made.do('ip link set lo up')
+    await made.sysctl('net.ipv6.conf.default.accept_dad', 0)
+    await made.sysctl('net.ipv6.conf.default.router_solicitations', 0)
+    return made
+  }
+
+  /** Starts a process that is killed by its pid when the topology ends. */
+  start(argv: string[], env?: NodeJS.ProcessEnv): Process {
+    const started = new Process(argv, env)
+    this.defer(() => started.signal('SIGKILL'))
+    return started
+  }
+
+  defer(undo: () => void): void {
+    this.#undos.push(undo)
+  }
+
+  undo(): void {
+    alive.delete(this)
+    for (let undo = this.#undos.pop(); undo; undo = this.#undos.pop()) undo()
+  }
+}
+
+/** A named network namespace. Commands are written as in a shell, in words without quoting. */
+export class Namespace {
+  readonly name: string
+  readonly #topology: Topology
+
+  constructor(name: string, topology: Topology) {
+    this.name = name
+    this.#topology = topology
+  }
+
+  /** The words of a command that runs in here. */
+  argv(command: string | string[]): string[] {
+    return ['ip', 'netns', 'exec', this.name, ...(typeof command === 'string' ? command.split(' ') : command)]
+  }
+
+  run(command: string | string[], input?: string): Promise<Output> {
+    return run(this.argv(command), input)
+  }
+
+  /** Runs a command that has to succeed; its stdout. */
+  do(command: string | string[], input?: string): Promise<string> {
+    return must(this.argv(command), input)
+  }
+
+  start(command: string | string[], env?: NodeJS.ProcessEnv): Process {
+    return this.#topology.start(this.argv(command), env)
+  }
+
+  async sysctl(key: string, value: string | number): Promise<void> {
+    await this.do(['sysctl', '-q', '-w', `${key}=${value}`])
+  }
+
+  /** The names of the devices in here, without the loopback. */
+  async devices(): Promise<string[]> {
+    const links = JSON.parse(await this.do('ip -j link show')) as { ifname: string }[]
+    return links.map((link) => link.ifname).filter((name) => name !== 'lo')
+  }
+
+  async has(dev: string): Promise<boolean> {
+    return (await this.devices()).includes(dev)
+  }
+
+  /** Ends the namespace now; whoever lives in it keeps it alive. */
+  async delete(): Promise<void> {
+    await must(['ip', 'netns', 'del', this.name])
+  }
+
+  /** Watches devices come and go. Nothing that happens after this has returned is missed. */
+  async watchLinks(): Promise<LinkWatch> {
+    const monitor = this.start(['ip', '-o', 'monitor', 'link'])
+    await until('ip monitor to listen', async () => listensToNetlink(monitor.pid))
+    return new LinkWatch(monitor)
+  }
+}
+
+/** Whether the process has joined a netlink multicast group: /proc/PID/net/netlink holds "sk Eth Pid Groups …". */
+async function listensToNetlink(pid: number): Promise<boolean> {
+  const table = await readFile(`/proc/${pid}/net/netlink`, 'utf8')
+  return table.split('\n').some((row) => {
+    const [, protocol, portid, groups] = row.trim().split(/\s+/)
+    return protocol === '0' && Number(portid) === pid && Number.parseInt(groups, 16) !== 0
+  })
+}
+
+/** The devices of one namespace as events. */
+export class LinkWatch {
+  readonly #monitor: Process
+
+  constructor(monitor: Process) {
+    this.#monitor = monitor
+  }
+
+  /** Resolves as soon as the kernel says that the device was deleted. */
+  async gone(dev: string, withinMs = 5000): Promise<void> {
+    await this.#monitor.line(new RegExp(`^Deleted \\d+: ${dev}[@:]`, 'm'), withinMs)
+  }
+}
