@@ -31,9 +31,9 @@ const TO_TEST = {
   unshare: 'util-linux',
 }
 
-/** What each purpose needs. `unit`: no root, no network namespace, so nothing but the build. */
+/** What each purpose needs. `unit` takes no root and makes no device: the build, and a look for processes left over. */
 const NEEDED = {
-  unit: TO_BUILD,
+  unit: { ...TO_BUILD, ps: 'procps' },
   start: { ...TO_BUILD, ...TO_RUN },
   test: { ...TO_BUILD, ...TO_RUN, ...TO_TEST },
 }
