@@ -1,0 +1,30 @@
+/*
+ * What every file of the addon shares: the table of functions it offers.
+ *
+ * Each noun has a file (tap.c, netns.c, …) that ends with its table; addon.c puts all tables into the module's exports.
+ * The contract of every function stands in index.ts. There are no mutable globals: the addon is loaded in the main
+ * thread and in worker threads at once, and each has an environment of its own.
+ */
+#ifndef VETHD_ADDON_H
+#define VETHD_ADDON_H
+
+#include <node_api.h>
+
+/* One function as JavaScript sees it. A table ends with an entry whose name is NULL. */
+struct binding {
+  const char *name;
+  napi_callback call;
+};
+
+extern const struct binding tap_bindings[];
+extern const struct binding fd_bindings[];
+extern const struct binding watch_bindings[];
+extern const struct binding netns_bindings[];
+extern const struct binding uring_bindings[];
+extern const struct binding memory_bindings[];
+extern const struct binding batch_bindings[];
+extern const struct binding socket_bindings[];
+extern const struct binding bpf_bindings[];
+extern const struct binding abi_bindings[];
+
+#endif

@@ -1,0 +1,120 @@
+/*
+ * The poll engine's calls: many reads and writes in one call out of JavaScript, and epoll. They are a hot path: typed
+ * arrays are looked up once, errnos are results and never exceptions, nothing is allocated.
+ */
+#include "addon.h"
+#include "args.h"
+#include "errors.h"
+#include "fd.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+
+enum { OP_READ = 0, OP_WRITE = 1 };
+
+/* One operation as it lies in the Int32Array; `length` is overwritten by the result. */
+struct op {
+  int32_t opcode;
+  int32_t fd;
+  int32_t offset;
+  int32_t length;
+};
+
+static int32_t carry_out(const struct op *op, struct view slab) {
+  if (op->offset < 0 || op->length < 0 || (size_t)op->offset + (size_t)op->length > slab.length) return -EFAULT;
+  char *at = (char *)slab.data + op->offset;
+  if (op->opcode == OP_READ) return fd_read(op->fd, at, (size_t)op->length);
+  if (op->opcode == OP_WRITE) return fd_write(op->fd, at, (size_t)op->length);
+  return -EINVAL;
+}
+
+/*
+ * A burst asks for more frames than there may be. After the first read of an fd that failed (EAGAIN as a rule), those
+ * that follow it directly would fail alike; answering them here saves a system call each.
+ */
+static void carry_out_all(struct op *ops, size_t count, struct view slab) {
+  const struct op *failed_read = NULL;
+  for (struct op *op = ops; op < ops + count; op++) {
+    if (failed_read && op->opcode == OP_READ && op->fd == failed_read->fd) {
+      op->length = failed_read->length;
+      continue;
+    }
+    op->length = carry_out(op, slab);
+    failed_read = op->opcode == OP_READ && op->length < 0 ? op : NULL;
+  }
+}
+
+static napi_value io_batch(napi_env env, napi_callback_info info) {
+  struct args args = args_read(env, info);
+  struct view slab = args_buffer(&args, 0, "slab");
+  struct view ops = args_int32s(&args, 1, "ops");
+  uint32_t count = args_uint32(&args, 2, "count");
+  if (count > ops.length / 4) args_refuse(&args, "count", "no more than the operations given");
+  if (!args.failed) carry_out_all(ops.data, count, slab);
+  return NULL;
+}
+
+static napi_value epoll_open(napi_env env, napi_callback_info info) {
+  (void)info;
+  int fd = epoll_create1(EPOLL_CLOEXEC);
+  return fd < 0 ? throw_errno(env, errno, "epoll_create1", "making an epoll") : result_number(env, fd);
+}
+
+static napi_value control(napi_env env, napi_callback_info info, int operation, const char *syscall) {
+  struct args args = args_read(env, info);
+  int epoll = args_int32(&args, 0, "epollFd");
+  int fd = args_int32(&args, 1, "fd");
+  uint32_t events = operation == EPOLL_CTL_DEL ? 0 : args_bits(&args, 2, "events");
+  int32_t tag = operation == EPOLL_CTL_DEL ? 0 : args_int32(&args, 3, "tag");
+  if (args.failed) return NULL;
+  struct epoll_event event = {.events = events, .data.u32 = (uint32_t)tag};
+  if (epoll_ctl(epoll, operation, fd, &event) < 0)
+    return throw_errno(env, errno, syscall, "watching fd %d for events 0x%x in epoll %d", fd, events, epoll);
+  return NULL;
+}
+
+static napi_value epoll_add(napi_env env, napi_callback_info info) {
+  return control(env, info, EPOLL_CTL_ADD, "epoll_ctl(EPOLL_CTL_ADD)");
+}
+
+static napi_value epoll_modify(napi_env env, napi_callback_info info) {
+  return control(env, info, EPOLL_CTL_MOD, "epoll_ctl(EPOLL_CTL_MOD)");
+}
+
+static napi_value epoll_remove(napi_env env, napi_callback_info info) {
+  return control(env, info, EPOLL_CTL_DEL, "epoll_ctl(EPOLL_CTL_DEL)");
+}
+
+/* Most events one epollWait reports; the rest comes with the next. */
+#define EVENTS_MAX 256
+
+static napi_value epoll_wait_tags(napi_env env, napi_callback_info info) {
+  struct args args = args_read(env, info);
+  int epoll = args_int32(&args, 0, "epollFd");
+  struct view out = args_int32s(&args, 1, "out");
+  int timeout_ms = args_int32(&args, 2, "timeoutMs");
+  if (args.failed) return NULL;
+
+  struct epoll_event events[EVENTS_MAX];
+  size_t room = out.length / 2;
+  int count = epoll_wait(epoll, events, room < EVENTS_MAX ? (int)room : EVENTS_MAX, timeout_ms);
+  /* A signal ends the wait with nothing to report: the caller comes back anyway. */
+  if (count < 0) return result_number(env, errno == EINTR ? 0 : -errno);
+  int32_t *pair = out.data;
+  for (int i = 0; i < count; i++) {
+    *pair++ = (int32_t)events[i].data.u32;
+    *pair++ = (int32_t)events[i].events;
+  }
+  return result_number(env, count);
+}
+
+const struct binding batch_bindings[] = {
+  {"ioBatch", io_batch},
+  {"epollCreate", epoll_open},
+  {"epollAdd", epoll_add},
+  {"epollModify", epoll_modify},
+  {"epollRemove", epoll_remove},
+  {"epollWait", epoll_wait_tags},
+  {0},
+};

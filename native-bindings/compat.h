@@ -1,0 +1,64 @@
+/*
+ * Kernel constants newer than the oldest headers this must build with (Linux 6.0; Debian 12 has 6.1). The values are
+ * kernel ABI and never change; whether the running kernel knows them is found out by trying.
+ *
+ * A constant that is a macro is asked for with #ifndef, one that is an enumerator by LINUX_VERSION_CODE. Beside each
+ * value stands COMPAT_<name>, which puts the name into abi().missing: the ABI test then knows that there was no header
+ * to compare with.
+ */
+#ifndef VETHD_COMPAT_H
+#define VETHD_COMPAT_H
+
+#include <linux/bpf.h>
+#include <linux/if_tun.h>
+#include <linux/io_uring.h>
+#include <linux/version.h>
+#include <linux/virtio_net.h>
+
+/* linux/if_tun.h */
+#ifndef IFF_NO_CARRIER /* 6.1 */
+#define IFF_NO_CARRIER 0x0040
+#define COMPAT_IFF_NO_CARRIER 1
+#endif
+#ifndef TUN_F_USO4 /* 6.2 */
+#define TUN_F_USO4 0x20
+#define COMPAT_TUN_F_USO4 1
+#endif
+#ifndef TUN_F_USO6 /* 6.2 */
+#define TUN_F_USO6 0x40
+#define COMPAT_TUN_F_USO6 1
+#endif
+#ifndef TUN_F_UDP_TUNNEL_GSO /* 6.17 */
+#define TUN_F_UDP_TUNNEL_GSO 0x080
+#define COMPAT_TUN_F_UDP_TUNNEL_GSO 1
+#endif
+#ifndef TUN_F_UDP_TUNNEL_GSO_CSUM /* 6.17 */
+#define TUN_F_UDP_TUNNEL_GSO_CSUM 0x100
+#define COMPAT_TUN_F_UDP_TUNNEL_GSO_CSUM 1
+#endif
+
+/* linux/virtio_net.h */
+#ifndef VIRTIO_NET_HDR_GSO_UDP_L4 /* 6.2 */
+#define VIRTIO_NET_HDR_GSO_UDP_L4 5
+#define COMPAT_VIRTIO_NET_HDR_GSO_UDP_L4 1
+#endif
+#ifndef VIRTIO_NET_HDR_GSO_UDP_TUNNEL_IPV4 /* 6.17 */
+#define VIRTIO_NET_HDR_GSO_UDP_TUNNEL_IPV4 0x20
+#define COMPAT_VIRTIO_NET_HDR_GSO_UDP_TUNNEL_IPV4 1
+#endif
+#ifndef VIRTIO_NET_HDR_GSO_UDP_TUNNEL_IPV6 /* 6.17 */
+#define VIRTIO_NET_HDR_GSO_UDP_TUNNEL_IPV6 0x40
+#define COMPAT_VIRTIO_NET_HDR_GSO_UDP_TUNNEL_IPV6 1
+#endif
+
+/* linux/io_uring.h */
+#ifndef IORING_SETUP_NO_SQARRAY /* 6.6 */
+#define IORING_SETUP_NO_SQARRAY (1U << 16)
+#define COMPAT_IORING_SETUP_NO_SQARRAY 1
+#endif
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 7, 0)
+#define IORING_OP_READ_MULTISHOT 49
+#define COMPAT_IORING_OP_READ_MULTISHOT 1
+#endif
+
+#endif

@@ -1,0 +1,83 @@
+/*
+ * How an errno becomes a JavaScript Error. Names and descriptions come from glibc (strerrorname_np, 2.32), which, unlike
+ * strerror, are neither translated nor shared between threads.
+ */
+#include "errors.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* vasprintf that answers NULL when memory is short. */
+static char *format_text(const char *format, va_list list) {
+  char *text;
+  return vasprintf(&text, format, list) < 0 ? NULL : text;
+}
+
+static napi_status set_text(napi_env env, napi_value object, const char *key, const char *text) {
+  napi_value value;
+  napi_status status = napi_create_string_utf8(env, text, NAPI_AUTO_LENGTH, &value);
+  return status == napi_ok ? napi_set_named_property(env, object, key, value) : status;
+}
+
+static napi_status set_number(napi_env env, napi_value object, const char *key, int number) {
+  napi_value value;
+  napi_status status = napi_create_int32(env, number, &value);
+  return status == napi_ok ? napi_set_named_property(env, object, key, value) : status;
+}
+
+static napi_value create_error(napi_env env, const char *code, const char *message) {
+  napi_value code_value, message_value, error;
+  if (napi_create_string_utf8(env, code, NAPI_AUTO_LENGTH, &code_value) != napi_ok ||
+      napi_create_string_utf8(env, message, NAPI_AUTO_LENGTH, &message_value) != napi_ok ||
+      napi_create_error(env, code_value, message_value, &error) != napi_ok)
+    return NULL;
+  return error;
+}
+
+static napi_value throw_system_error(napi_env env, int number, const char *syscall, const char *doing) {
+  const char *code = strerrorname_np(number), *description = strerrordesc_np(number);
+  char *message;
+  if (!code) code = "UNKNOWN";
+  if (!description) description = "Unknown error";
+  if (asprintf(&message, "%s: %s, %s, %s", code, description, syscall, doing) < 0) message = NULL;
+
+  napi_value error = create_error(env, code, message ? message : description);
+  free(message);
+  if (!error || set_number(env, error, "errno", -number) != napi_ok ||
+      set_text(env, error, "syscall", syscall) != napi_ok || set_text(env, error, "doing", doing) != napi_ok ||
+      napi_throw(env, error) != napi_ok)
+    return throw_napi(env);
+  return NULL;
+}
+
+napi_value throw_errno(napi_env env, int error, const char *syscall, const char *doing, ...) {
+  va_list list;
+  va_start(list, doing);
+  char *text = format_text(doing, list);
+  va_end(list);
+  throw_system_error(env, error, syscall, text ? text : doing);
+  free(text);
+  return NULL;
+}
+
+napi_value throw_type_error(napi_env env, const char *message, ...) {
+  va_list list;
+  va_start(list, message);
+  char *text = format_text(message, list);
+  va_end(list);
+  napi_throw_type_error(env, "ERR_INVALID_ARG_TYPE", text ? text : message);
+  free(text);
+  return NULL;
+}
+
+napi_value throw_napi(napi_env env) {
+  const napi_extended_error_info *info = NULL;
+  bool pending = false;
+  napi_get_last_error_info(env, &info);
+  if (napi_is_exception_pending(env, &pending) == napi_ok && !pending)
+    napi_throw_error(env, NULL, info && info->error_message ? info->error_message : "a Node-API call failed");
+  return NULL;
+}

@@ -1,0 +1,15 @@
+/* System calls on file descriptors, repeated when a signal interrupted them. */
+#ifndef VETHD_FD_H
+#define VETHD_FD_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Bytes, or a negative errno. */
+int32_t fd_read(int fd, void *into, size_t length);
+int32_t fd_write(int fd, const void *from, size_t length);
+
+/* Closes without touching errno. */
+void fd_close_quietly(int fd);
+
+#endif

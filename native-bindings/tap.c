@@ -1,0 +1,146 @@
+/*
+ * TAP devices: /dev/net/tun and its ioctls (drivers/net/tun.c). A TAP fd belongs to the network namespace that was
+ * current when /dev/net/tun was opened; EBADFD means that the device is gone.
+ */
+#include "addon.h"
+#include "args.h"
+#include "compat.h"
+#include "errors.h"
+#include "fd.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <net/if.h>
+#include <string.h>
+#include <sys/ioctl.h>
+
+static napi_value tap_open(napi_env env, napi_callback_info info) {
+  struct args args = args_read(env, info);
+  struct ifreq request = {0};
+  size_t length = args_string(&args, 0, "name", request.ifr_name, sizeof request.ifr_name);
+  uint32_t flags = args_bits(&args, 1, "flags");
+  if (flags > UINT16_MAX) args_refuse(&args, "flags", "a mask of the 16 bits that ifr_flags holds");
+  if (args.failed) return NULL;
+  if (length >= sizeof request.ifr_name)
+    return throw_errno(env, ENAMETOOLONG, "ioctl(TUNSETIFF)", "opening the TAP device \"%s…\", a name of %zu bytes",
+                       request.ifr_name, length);
+
+  int fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
+  if (fd < 0) return throw_errno(env, errno, "open", "opening /dev/net/tun");
+  char name[IFNAMSIZ];
+  memcpy(name, request.ifr_name, sizeof name);
+  request.ifr_flags = (short)flags;
+  if (ioctl(fd, TUNSETIFF, &request) < 0) {
+    fd_close_quietly(fd);
+    return throw_errno(env, errno, "ioctl(TUNSETIFF)", "opening the TAP device \"%s\"", name);
+  }
+  return result_number(env, fd);
+}
+
+static napi_value tap_get_interface(napi_env env, napi_callback_info info) {
+  struct args args = args_read(env, info);
+  int fd = args_int32(&args, 0, "fd");
+  if (args.failed) return NULL;
+  struct ifreq request = {0};
+  if (ioctl(fd, TUNGETIFF, &request) < 0)
+    return throw_errno(env, errno, "ioctl(TUNGETIFF)", "asking for the name of TAP fd %d", fd);
+
+  napi_value interface = result_object(env);
+  if (!result_set_string(env, interface, "name", request.ifr_name) ||
+      !result_set_number(env, interface, "flags", (uint16_t)request.ifr_flags))
+    return NULL;
+  return interface;
+}
+
+static napi_value tap_get_features(napi_env env, napi_callback_info info) {
+  struct args args = args_read(env, info);
+  int fd = args_int32(&args, 0, "fd");
+  if (args.failed) return NULL;
+  unsigned int features = 0;
+  if (ioctl(fd, TUNGETFEATURES, &features) < 0)
+    return throw_errno(env, errno, "ioctl(TUNGETFEATURES)", "asking tun for its features, fd %d", fd);
+  return result_number(env, features);
+}
+
+static napi_value tap_set_vnet_hdr_size(napi_env env, napi_callback_info info) {
+  struct args args = args_read(env, info);
+  int fd = args_int32(&args, 0, "fd");
+  int bytes = args_int32(&args, 1, "bytes");
+  if (args.failed) return NULL;
+  if (ioctl(fd, TUNSETVNETHDRSZ, &bytes) < 0)
+    return throw_errno(env, errno, "ioctl(TUNSETVNETHDRSZ)", "setting the vnet header of TAP fd %d to %d bytes", fd, bytes);
+  return NULL;
+}
+
+static napi_value tap_get_vnet_hdr_size(napi_env env, napi_callback_info info) {
+  struct args args = args_read(env, info);
+  int fd = args_int32(&args, 0, "fd");
+  if (args.failed) return NULL;
+  int bytes = 0;
+  if (ioctl(fd, TUNGETVNETHDRSZ, &bytes) < 0)
+    return throw_errno(env, errno, "ioctl(TUNGETVNETHDRSZ)", "asking for the vnet header size of TAP fd %d", fd);
+  return result_number(env, bytes);
+}
+
+static napi_value tap_set_offload(napi_env env, napi_callback_info info) {
+  struct args args = args_read(env, info);
+  int fd = args_int32(&args, 0, "fd");
+  uint32_t mask = args_bits(&args, 1, "mask");
+  if (args.failed) return NULL;
+  if (ioctl(fd, TUNSETOFFLOAD, (unsigned long)mask) < 0)
+    return throw_errno(env, errno, "ioctl(TUNSETOFFLOAD)", "setting the offloads of TAP fd %d to 0x%x", fd, mask);
+  return NULL;
+}
+
+static napi_value tap_set_carrier(napi_env env, napi_callback_info info) {
+  struct args args = args_read(env, info);
+  int fd = args_int32(&args, 0, "fd");
+  int on = args_bool(&args, 1, "on");
+  if (args.failed) return NULL;
+  if (ioctl(fd, TUNSETCARRIER, &on) < 0)
+    return throw_errno(env, errno, "ioctl(TUNSETCARRIER)", "turning the carrier of TAP fd %d %s", fd, on ? "on" : "off");
+  return NULL;
+}
+
+static napi_value tap_set_persist(napi_env env, napi_callback_info info) {
+  struct args args = args_read(env, info);
+  int fd = args_int32(&args, 0, "fd");
+  bool on = args_bool(&args, 1, "on");
+  if (args.failed) return NULL;
+  if (ioctl(fd, TUNSETPERSIST, (unsigned long)on) < 0)
+    return throw_errno(env, errno, "ioctl(TUNSETPERSIST)", "making TAP fd %d %s", fd, on ? "persistent" : "transient");
+  return NULL;
+}
+
+static napi_value tap_get_netns(napi_env env, napi_callback_info info) {
+  struct args args = args_read(env, info);
+  int fd = args_int32(&args, 0, "fd");
+  if (args.failed) return NULL;
+  int netns = ioctl(fd, TUNGETDEVNETNS, 0); /* close-on-exec: open_related_ns() in fs/nsfs.c */
+  return netns < 0 ? throw_errno(env, errno, "ioctl(TUNGETDEVNETNS)", "asking for the namespace of TAP fd %d", fd)
+                   : result_number(env, netns);
+}
+
+static napi_value tap_set_filter(napi_env env, napi_callback_info info) {
+  struct args args = args_read(env, info);
+  int fd = args_int32(&args, 0, "fd");
+  int program = args_int32(&args, 1, "programFd");
+  if (args.failed) return NULL;
+  if (ioctl(fd, TUNSETFILTEREBPF, &program) < 0)
+    return throw_errno(env, errno, "ioctl(TUNSETFILTEREBPF)", "setting the filter of TAP fd %d to program fd %d", fd, program);
+  return NULL;
+}
+
+const struct binding tap_bindings[] = {
+  {"tapOpen", tap_open},
+  {"tapGetInterface", tap_get_interface},
+  {"tapGetFeatures", tap_get_features},
+  {"tapSetVnetHdrSize", tap_set_vnet_hdr_size},
+  {"tapGetVnetHdrSize", tap_get_vnet_hdr_size},
+  {"tapSetOffload", tap_set_offload},
+  {"tapSetCarrier", tap_set_carrier},
+  {"tapSetPersist", tap_set_persist},
+  {"tapGetNetns", tap_get_netns},
+  {"tapSetFilter", tap_set_filter},
+  {0},
+};
