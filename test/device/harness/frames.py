@@ -1,0 +1,69 @@
+#!/usr/bin/env python3
+"""Raw Ethernet frames by AF_PACKET, one a line, each as two words in hex: virtio_net_hdr (10 bytes) and frame.
+
+    frames.py send DEV      sends the frames on stdin; prints "sent", or the errno's name, for each
+    frames.py receive DEV   says "ready", then prints the frames that arrive, until stdin ends
+
+The kernel takes a received VLAN tag out of the frame and tells it in PACKET_AUXDATA; it is put back here, so that what
+is printed is what was on the wire. Our own outgoing frames are not printed.
+"""
+import errno
+import select
+import socket
+import struct
+import sys
+
+ETH_P_ALL = 3
+SOL_PACKET, PACKET_AUXDATA, PACKET_VNET_HDR = 263, 8, 15
+PACKET_OUTGOING = 4
+TP_STATUS_VLAN_VALID = 1 << 4
+TP_STATUS_VLAN_TPID_VALID = 1 << 6
+VNET_HDR = 10
+MACS = 12
+
+
+def open_packet(dev, protocol):
+    packet = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(protocol))
+    packet.setsockopt(SOL_PACKET, PACKET_VNET_HDR, 1)
+    packet.setsockopt(SOL_PACKET, PACKET_AUXDATA, 1)
+    packet.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)
+    packet.bind((dev, protocol))
+    return packet
+
+
+def send(dev):
+    packet = open_packet(dev, 0)
+    for line in sys.stdin:
+        try:
+            packet.send(b"".join(bytes.fromhex(word) for word in line.split()))
+            print("sent", flush=True)
+        except OSError as error:
+            print(errno.errorcode[error.errno], flush=True)
+
+
+def vlan_tag(ancillary):
+    """The tag that the kernel took out, as 4 bytes; empty when the frame had none. Layout: struct tpacket_auxdata."""
+    for level, kind, data in ancillary:
+        if (level, kind) == (SOL_PACKET, PACKET_AUXDATA):
+            status, _len, _snaplen, _mac, _net, tci, tpid = struct.unpack("=IIIHHHH", data)
+            if status & TP_STATUS_VLAN_VALID:
+                return struct.pack("!HH", tpid if status & TP_STATUS_VLAN_TPID_VALID else 0x8100, tci)
+    return b""
+
+
+def receive(dev):
+    packet = open_packet(dev, ETH_P_ALL)
+    print("ready", flush=True)
+    while True:
+        readable, _, _ = select.select([packet, sys.stdin], [], [])
+        if packet not in readable:
+            return
+        data, ancillary, _flags, address = packet.recvmsg(1 << 17, 1024)
+        if address[2] == PACKET_OUTGOING:
+            continue
+        vnet, frame = data[:VNET_HDR], data[VNET_HDR:]
+        frame = frame[:MACS] + vlan_tag(ancillary) + frame[MACS:]
+        print(vnet.hex(), frame.hex(), flush=True)
+
+
+{"send": send, "receive": receive}[sys.argv[1]](sys.argv[2])
