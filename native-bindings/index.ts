@@ -1,14 +1,17 @@
 /**
  * The only door to the native addon: what JavaScript cannot do, typed.
  *
- * Every call is synchronous. A failing system call throws a {@link NativeError}; the calls of the hot path
- * (`uringEnter`, `ioBatch`, `epollWait`) return a negative errno instead, because a throw costs three microseconds.
- * File descriptors are plain numbers, close-on-exec, and belong to the caller until `close`.
+ * Every call is synchronous. A failing system call throws a {@link NativeError}, an argument of the wrong type a
+ * TypeError that names it; the calls of the hot path (`uringEnter`, `ioBatch`, `epollWait`, `read`, `write`,
+ * `netlinkReceive`) return a negative errno instead, because a throw costs three microseconds. A wait that a signal
+ * interrupts ends early with nothing to report. File descriptors are plain numbers, close-on-exec, and belong to the
+ * caller until `close`.
  *
  * Loadable in the main thread and in worker threads.
  */
-import { createRequire } from 'node:module'
+
 import { existsSync } from 'node:fs'
+import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -52,11 +55,14 @@ export interface Slab {
   addressHigh: number
 }
 
-/** A file descriptor in the event loop (uv_poll). The callback gets poll(2) events; it is never called after `close`. */
+/**
+ * A file descriptor in the event loop (uv_poll). The callback is never called after `close`. A Watcher that nobody holds
+ * goes on watching, and it keeps the process alive unless unref'ed.
+ */
 export interface Watcher {
   ref(): void
   unref(): void
-  /** Stops watching; does not close the fd. */
+  /** Stops watching, at once; does not close the fd. To be called before the fd is closed. */
   close(): void
 }
 
@@ -70,8 +76,9 @@ export interface Native {
   // --- TAP devices (drivers/net/tun.c) ---------------------------------------------------------------------------
   /**
    * Opens /dev/net/tun O_RDWR|O_NONBLOCK|O_CLOEXEC and makes or attaches a device in the network namespace that is
-   * current now. `name` may be empty or hold `%d`. `flags` are IFF_* (IFF_TAP, IFF_NO_PI, IFF_VNET_HDR, …) and are
-   * passed as they are, unsigned 32 bits (IFF_TUN_EXCL makes creation exclusive).
+   * current now. `name` (at most 15 bytes, else ENAMETOOLONG) may be empty or hold `%d`. `flags` are the 16 bits of
+   * ifr_flags, IFF_* (IFF_TAP, IFF_NO_PI, IFF_VNET_HDR, …), passed as they are; IFF_TUN_EXCL makes creation exclusive
+   * (EBUSY).
    */
   tapOpen(name: string, flags: number): number
   /** TUNGETIFF: the device's present name and flags. EBADFD once the device is gone. */
@@ -101,7 +108,11 @@ export interface Native {
   read(fd: number, into: Uint8Array): number
   /** write(2) of `from`; bytes written, or a negative errno. Never throws. */
   write(fd: number, from: Uint8Array): number
-  /** Calls `onEvents` from the event loop when poll(2) events are pending (1 readable, 4 disconnect, 2 writable). */
+  /**
+   * Calls `onEvents` from the event loop when the fd has `events`: 1 readable, 2 writable, 4 disconnect (libuv's bits).
+   * `error` is 0, or a negative errno after which nothing more is reported; POLLERR, as of a TAP whose device is gone,
+   * is -EBADF. What the callback throws is an uncaught exception. Sets O_NONBLOCK; EEXIST when the fd is watched already.
+   */
   watch(fd: number, events: number, onEvents: (events: number, error: number) => void): Watcher
   /** dup(2) with close-on-exec. */
   duplicate(fd: number): number
@@ -115,12 +126,17 @@ export interface Native {
   netnsOpen(path: string): number
   /**
    * Runs `act` (which must be synchronous) with this thread inside the namespace, then restores the former one, also
-   * when `act` throws. Aborts the process if restoring fails: nothing may run in the wrong namespace.
+   * when `act` throws. Aborts the process if restoring fails: nothing may run in the wrong namespace. For the same
+   * reason `act` must not start threads (a Worker, the first asynchronous fs or dns call of the process): they would
+   * stay there, and keep the namespace alive. A promise as its result is a TypeError.
    */
   netnsRun<T>(netnsFd: number, act: () => T): T
 
   // --- io_uring --------------------------------------------------------------------------------------------------
-  /** io_uring_setup and its mappings. `flags` IORING_SETUP_*; IORING_SETUP_CQSIZE is added. Unmapped by uringClose. */
+  /**
+   * io_uring_setup and its mappings. `flags` IORING_SETUP_*, but none that changes the size of entries;
+   * IORING_SETUP_CQSIZE is added. EPERM or ENOSYS where io_uring is forbidden or absent.
+   */
   uringSetup(entries: number, cqEntries: number, flags: number): UringMapping
   /** io_uring_register with an array of 32-bit values (IORING_REGISTER_FILES and the like). */
   uringRegister(fd: number, opcode: number, values: Int32Array | null, count: number): number
@@ -129,15 +145,16 @@ export interface Native {
   /** IORING_REGISTER_FILES_UPDATE of one slot; -1 empties it. */
   uringUpdateFile(fd: number, slot: number, file: number): void
   /**
-   * IORING_REGISTER_PROBE: the highest opcode known and, for each opcode up to it, 1 when it is supported.
+   * IORING_REGISTER_PROBE: an entry for each opcode the kernel knows, 1 when it is supported.
    */
   uringProbe(fd: number): Uint8Array
   /**
    * io_uring_enter with IORING_ENTER_GETEVENTS|EXT_ARG and a timeout. Returns the number submitted or a negative errno
-   * (-ETIME when the timeout passed before `minComplete` completions came). `timeoutMs` < 0 waits without bound.
+   * (-ETIME when the timeout passed before `minComplete` completions came; but the kernel reports what was submitted
+   * rather than that, so after submitting look at the ring). `timeoutMs` < 0 waits without bound.
    */
   uringEnter(fd: number, toSubmit: number, minComplete: number, timeoutMs: number): number
-  /** Closes the ring's fd; its mappings stay until their ArrayBuffers are collected. */
+  /** Closes the ring's fd and sets it to -1; the mappings stay until their ArrayBuffers are collected. */
   uringClose(mapping: UringMapping): void
   slabCreate(bytes: number): Slab
 
@@ -146,6 +163,7 @@ export interface Native {
    * Carries out `count` operations in order. Each is four int32 in `ops`: [opcode, fd, byte offset in the slab, length],
    * opcode 0 = read, 1 = write, and the fourth is overwritten by the result: bytes, or a negative errno. Once a read of
    * an fd returned an error, the reads of the same fd that follow it directly get the same result without a call.
+   * -EFAULT for a range outside the slab, -EINVAL for another opcode.
    */
   ioBatch(slab: ArrayBuffer, ops: Int32Array, count: number): void
   epollCreate(): number
@@ -153,7 +171,10 @@ export interface Native {
   epollAdd(epollFd: number, fd: number, events: number, tag: number): void
   epollModify(epollFd: number, fd: number, events: number, tag: number): void
   epollRemove(epollFd: number, fd: number): void
-  /** Fills `out` with pairs [tag, events]; the number of pairs, or a negative errno. `timeoutMs` < 0: without bound. */
+  /**
+   * Fills `out` with pairs [tag, events], at most 256; the number of pairs, or a negative errno. `timeoutMs` < 0 waits
+   * without bound.
+   */
   epollWait(epollFd: number, out: Int32Array, timeoutMs: number): number
 
   // --- sockets ---------------------------------------------------------------------------------------------------
@@ -166,32 +187,42 @@ export interface Native {
   netlinkSetOption(fd: number, option: number, value: number): void
   /** setsockopt(SOL_SOCKET, SO_RCVBUFFORCE, or SO_RCVBUF where not allowed). */
   socketSetReceiveBuffer(fd: number, bytes: number): void
-  /** One datagram to the kernel (or to a unix path with sendToPath). Throws. */
+  /** One datagram to the kernel. */
   netlinkSend(fd: number, message: Uint8Array): void
   /**
-   * recvmsg: bytes received, or a negative errno (-EAGAIN, -ENOBUFS); `nsid` is the NSID of the namespace the message
-   * came from (cmsg NETLINK_LISTEN_ALL_NSID), -1 for the socket's own.
+   * recvmsg: bytes received, or a negative errno (-EAGAIN, -ENOBUFS, -EMSGSIZE when a message was longer than `into`
+   * and is lost); `nsid` is the NSID of the namespace the message came from (cmsg NETLINK_LISTEN_ALL_NSID), -1 for the
+   * socket's own. Only messages of the kernel are received.
    */
   netlinkReceive(fd: number, into: Uint8Array): { length: number; nsid: number }
-  /** Waits (poll(2)) up to `timeoutMs` for the socket to be readable. */
+  /**
+   * Waits (poll(2)) up to `timeoutMs`, < 0 without bound, for the fd to be readable, at its end, or in error; false
+   * after the timeout.
+   */
   waitReadable(fd: number, timeoutMs: number): boolean
-  /** One AF_UNIX datagram to `path` (a leading @ means the abstract namespace), with `fds` as SCM_RIGHTS. */
+  /**
+   * One AF_UNIX datagram to `path` (a leading @ means the abstract namespace), with `fds` (at most 253) as SCM_RIGHTS.
+   * Waits up to 5 s for a receiver that does not read, then EAGAIN.
+   */
   unixSendDatagram(path: string, message: Uint8Array, fds: number[]): void
   /** SO_PEERCRED of a connected unix socket. */
   peerCredentials(fd: number): Credentials
-  /** SIOCETHTOOL on `name` in the current namespace; `command` (struct ethtool_*) is overwritten by the answer. */
+  /**
+   * SIOCETHTOOL on `name` in the current namespace; `command` (struct ethtool_*, beginning with its number) is
+   * overwritten by the answer, which is cut to its length.
+   */
   ethtool(name: string, command: Uint8Array): void
 
   // --- bpf(2), raw -----------------------------------------------------------------------------------------------
-  /** BPF_MAP_CREATE of an array map, BPF_F_MMAPABLE: `entries` values of `valueSize` bytes. */
+  /** BPF_MAP_CREATE of an array map, BPF_F_MMAPABLE: `entries` values of `valueSize` bytes. `name` is cut to 15. */
   bpfCreateArrayMap(valueSize: number, entries: number, name: string): number
-  /** The values of a mmapable array map, shared with the kernel. */
+  /** The first `bytes` of a mmapable array map, shared with the kernel: each value begins at a multiple of 8. */
   bpfMapMemory(fd: number, bytes: number): ArrayBuffer
   /** BPF_PROG_LOAD; instructions of 8 bytes each. Throws with the verifier's log in `doing` when it is refused. */
   bpfLoadProgram(type: number, instructions: Uint8Array, license: string, name: string): number
 
   // --- process ---------------------------------------------------------------------------------------------------
-  /** prctl(PR_SET_NAME) of the calling thread, 15 bytes. */
+  /** prctl(PR_SET_NAME) of the calling thread; cut to 15 bytes. */
   setThreadName(name: string): void
   /**
    * Constants and struct offsets as the C compiler of this build saw them: `TUNSETIFF`, `offsetof(struct x, y)`,
