@@ -125,6 +125,9 @@ export const IFLA_INFO_DATA = 2
 export const IFLA_INFO_SLAVE_KIND = 4
 export const IFLA_INFO_SLAVE_DATA = 5
 
+// in IFLA_AF_SPEC, AF_INET6
+export const IFLA_INET6_ADDR_GEN_MODE = 8
+
 // in IFLA_INFO_DATA of kind tun
 export const IFLA_TUN_OWNER = 1
 export const IFLA_TUN_GROUP = 2
