@@ -21,11 +21,11 @@ vethd runs, and the pair ${ENDS.join(' - ')} is there. In another terminal, in t
 
   sudo ip netns add t1
   sudo npx vethctl link set veth1 netns t1
-  sudo ip -n t1 address add 192.168.1.200/24 dev veth1
+  sudo ip -n t1 address add 192.0.2.1/24 dev veth1
   sudo ip -n t1 link set veth1 up
-  sudo ip address add 192.168.1.1/24 dev veth2
+  sudo ip address add 192.0.2.2/24 dev veth2
   sudo ip link set veth2 up
-  sudo ip netns exec t1 ping -c 3 192.168.1.1
+  sudo ip netns exec t1 ping -c 3 192.0.2.2
   sudo npx vethctl -s link show
 
 Ctrl-C ends vethd and takes the pair with it.

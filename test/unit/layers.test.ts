@@ -1,0 +1,103 @@
+/**
+ * Dependencies point one way: which part of the project may import which.
+ *
+ *     cli → client ⇢ (control socket) ⇢ daemon → veth, dataplane → io, netlink, frame → abi
+ *
+ * Reads the sources, not the compiled files. Neighbour: docs/architecture.md, which draws the same picture.
+ * Invariant: every part has a line in MAY_IMPORT, so that a new folder has to say where it stands.
+ */
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { dirname, join, relative, resolve } from 'node:path'
+import t from 'tap'
+import ts from 'typescript'
+
+const ROOT = resolve(import.meta.dirname, '../../..')
+
+const DRIVER = ['abi', 'frame', 'io', 'netlink', 'veth', 'dataplane', 'errors', 'native-bindings']
+
+/** Part → the parts it may import, itself always among them. A part is a folder, or a file that stands beside them. */
+const MAY_IMPORT: Record<string, string[]> = {
+  abi: [],
+  errors: ['abi'],
+  frame: ['abi'],
+  io: ['abi', 'frame', 'errors', 'native-bindings'],
+  netlink: ['abi', 'errors', 'native-bindings'],
+  veth: DRIVER,
+  dataplane: DRIVER,
+  api: ['errors'],
+  client: ['abi', 'api', 'errors'],
+  cli: ['abi', 'frame', 'api', 'client', 'errors'],
+  cni: ['client'],
+  tap: DRIVER,
+  index: [...DRIVER, 'tap'],
+  daemon: [...DRIVER, 'api'],
+  'native-bindings': [],
+}
+
+/** `src/io/uring.ts` → `io`, `src/errors.ts` → `errors`, `daemon/main.ts` → `daemon`. */
+function partOf(path: string): string {
+  return path
+    .replace(/^src\//, '')
+    .replace(/\.ts$/, '')
+    .split('/')[0]
+}
+
+/** What is wrong with the imports of one source; `path` is relative to the repository. */
+function violations(path: string, text: string): string[] {
+  const from = partOf(path)
+  const allowed = MAY_IMPORT[from]
+  if (allowed === undefined) return [`${path}: say in MAY_IMPORT what ${from} may import`]
+  return ts
+    .preProcessFile(text, true, true)
+    .importedFiles.map((imported) => imported.fileName)
+    .filter((name) => name.startsWith('.'))
+    .map((name) => relative(ROOT, resolve(ROOT, dirname(path), name)).replace(/\.js$/, '.ts'))
+    .filter((target) => partOf(target) !== from && !allowed.includes(partOf(target)))
+    .map((target) => `${path} imports ${target}`)
+}
+
+function sourcesUnder(folder: string): string[] {
+  if (!existsSync(join(ROOT, folder))) return []
+  return readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.ts'))
+    .map((name) => join(folder, name))
+}
+
+t.test('every import points in the allowed direction', async (t) => {
+  const sources = ['src', 'daemon', 'native-bindings'].flatMap(sourcesUnder)
+  t.ok(sources.length > 0, 'there are sources to look at')
+  t.same(
+    sources.flatMap((path) => violations(path, readFileSync(join(ROOT, path), 'utf8'))),
+    [],
+  )
+})
+
+t.test('only native-bindings/index.ts loads the addon', async (t) => {
+  const loaders = ['src', 'daemon', 'native-bindings']
+    .flatMap(sourcesUnder)
+    .filter((path) => readFileSync(join(ROOT, path), 'utf8').includes('vethd.node'))
+  t.same(loaders, ['native-bindings/index.ts'])
+})
+
+t.test('an import that points the wrong way is found', async (t) => {
+  const cases: [path: string, text: string, found: string[]][] = [
+    ['src/frame/vlan.ts', "import { ETH_P_8021Q } from '../abi/ether.js'", []],
+    ['src/frame/vlan.ts', "import { join } from 'node:path'", []],
+    ['src/frame/vlan.ts', "import { Slab } from '../io/slab.js'", ['src/frame/vlan.ts imports src/io/slab.ts']],
+    ['src/frame/vlan.ts', "export * from '../errors.js'", ['src/frame/vlan.ts imports src/errors.ts']],
+    [
+      'src/cli/main.ts',
+      "import type { Pair } from '../veth/device.js'",
+      ['src/cli/main.ts imports src/veth/device.ts'],
+    ],
+    ['src/client/index.ts', "await import('../io/index.js')", ['src/client/index.ts imports src/io/index.ts']],
+    [
+      'src/cli/doctor.ts',
+      "import { native } from '../../native-bindings/index.js'",
+      ['src/cli/doctor.ts imports native-bindings/index.ts'],
+    ],
+    ['src/index.ts', "import { main } from '../daemon/main.js'", ['src/index.ts imports daemon/main.ts']],
+    ['src/hooks/a.ts', '', ['src/hooks/a.ts: say in MAY_IMPORT what hooks may import']],
+  ]
+  for (const [path, text, found] of cases) t.same(violations(path, text), found, `${path}: ${text}`)
+})
