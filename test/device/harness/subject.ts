@@ -21,6 +21,8 @@ export interface Subject {
   readonly checksum: ChecksumMode
   /** Types one command, `link set veth1 up`; it has to succeed. */
   do(command: string): Promise<string>
+  /** Gives commands, one a line, to `-batch`; all of them have to succeed. */
+  batch(commands: string[]): Promise<void>
   /** Makes a pair in the host namespace. */
   addPair(dev: string, peer: string): Promise<void>
 }
@@ -31,6 +33,9 @@ export function kernelVeth(host: Namespace): Subject {
     host,
     checksum: 'offload',
     do: (command) => host.do(`ip ${command}`),
+    batch: async (commands) => {
+      await host.do(['ip', '-batch', '-'], commands.join('\n'))
+    },
     addPair: async (dev, peer) => {
       await host.do(`ip link add ${dev} type veth peer name ${peer}`)
     },
@@ -44,6 +49,9 @@ export function vethd(daemon: Daemon, engine: Engine, checksum: ChecksumMode): S
     daemon,
     checksum,
     do: (command) => daemon.must(command),
+    batch: async (commands) => {
+      await daemon.must('-batch -', commands.join('\n'))
+    },
     addPair: async (dev, peer) => {
       await daemon.must(`link add ${dev} type veth checksum ${checksum} peer name ${peer}`)
     },

@@ -1,0 +1,129 @@
+/**
+ * How pairs end: either end takes the other along, whoever deleted it and however, while traffic flows; and nothing of
+ * vethd keeps a namespace alive.
+ *
+ *       t1                 host
+ *   ┌─────────┐        ┌─────────┐
+ *   │  near ══╪════════╪══ far   │     `ip link del` of either, `ip netns del t1`, the end of a process that owns t1
+ *   └─────────┘        └─────────┘
+ */
+import { readlinkSync } from 'node:fs'
+import { performance } from 'node:perf_hooks'
+import { setTimeout as sleep } from 'node:timers/promises'
+import t from 'tap'
+import { run, until } from './harness/processes.js'
+import { SHAPES, type Subject, startSubject } from './harness/subject.js'
+import { missing, type Namespace, Topology } from './harness/topology.js'
+import { ping, quantile } from './harness/traffic.js'
+
+const NAMESPACES = 30
+const GONE_WITHIN_MS = 50
+/** The kernel buries namespaces one after another, each in some 30 ms that nothing tells the end of. */
+const BURIAL_MS = 40
+/** Kernel veth deletes both ends in one call; vethd has to notice first. */
+const NOTICED_WITHIN_MS = 500
+
+t.setTimeout(120_000)
+const skip = missing('ip', 'ping', 'unshare', 'nsenter')
+const shapes = SHAPES.filter(({ checksum }) => checksum === 'offload')
+
+/** A pair whose near end is in `t1`, up and addressed on both sides. */
+async function join(subject: Subject, t1: Namespace): Promise<void> {
+  await subject.addPair('near', 'far')
+  await subject.do(`link set near netns ${t1.name}`)
+  await subject.do(`-n ${t1.name} link set near up`)
+  await subject.do('link set far up')
+  await t1.do('ip addr add 10.9.0.1/24 dev near')
+  await subject.host.do('ip addr add 10.9.0.2/24 dev far')
+}
+
+/** How pairs near0/far0, near1/far1, … get their near ends into the namespaces. */
+const WAYS_INTO_A_NAMESPACE: Record<string, (subject: Subject, namespaces: Namespace[]) => Promise<void>> = {
+  'made in it': async (subject, namespaces) => {
+    await subject.batch(namespaces.map((ns, i) => `link add near${i} netns ${ns.name} type veth peer name far${i}`))
+  },
+  'moved into it': async (subject, namespaces) => {
+    await subject.batch(namespaces.map((_, i) => `link add near${i} type veth peer name far${i}`))
+    await subject.batch(namespaces.map((ns, i) => `link set near${i} netns ${ns.name}`))
+  },
+  'configured in it': async (subject, namespaces) => {
+    await WAYS_INTO_A_NAMESPACE['moved into it'](subject, namespaces)
+    const settings = 'address 02:00:00:00:00:01 mtu 1400 up'
+    await Promise.all(namespaces.map((ns, i) => subject.do(`-n ${ns.name} link set near${i} ${settings}`)))
+  },
+}
+
+for (const shape of shapes) {
+  t.test(shape.name, { skip }, async (t) => {
+    const topology = Topology.of(t)
+    const host = await topology.namespace('host')
+    const subject = await startSubject(topology, host, shape)
+
+    for (const [deleted, other] of [
+      ['near', 'far'],
+      ['far', 'near'],
+    ]) {
+      await t.test(`"ip link del ${deleted}" under traffic removes ${other}`, async (t) => {
+        const t1 = await topology.namespace('t1')
+        await join(subject, t1)
+        const flood = t1.start('ping -q -f 10.9.0.2')
+        await ping(t1, '10.9.0.2')
+        const [here, there] = deleted === 'near' ? [t1, host] : [host, t1]
+        const links = await there.watchLinks()
+        await here.do(`ip link del ${deleted}`)
+        await links.gone(other, NOTICED_WITHIN_MS)
+        flood.signal('SIGINT')
+        await flood.exit()
+        t.same(await host.devices(), [], 'nothing is left')
+        await t1.delete()
+      })
+    }
+
+    await t.test('a pair can be made under the same names at once, and works', async () => {
+      const t1 = await topology.namespace('t1')
+      await join(subject, t1)
+      await ping(t1, '10.9.0.2')
+      await subject.do('link del far')
+      await t1.delete()
+    })
+
+    await t.test('a process that owns a namespace gets an end by its pid, and its end takes the pair', async (t) => {
+      const owner = topology.start(['unshare', '-n', 'sleep', '60'])
+      const ours = readlinkSync('/proc/self/ns/net')
+      await until('sleep to have its namespace', () => readlinkSync(`/proc/${owner.pid}/ns/net`) !== ours)
+      const inside = (command: string) => run(['nsenter', '-t', String(owner.pid), '-n', ...command.split(' ')])
+      await subject.addPair('near', 'far')
+      await subject.do(`link set near netns ${owner.pid}`)
+      await subject.do('link set far up')
+      await host.do('ip addr add 10.9.0.2/24 dev far')
+      t.equal((await inside('ip addr add 10.9.0.1/24 dev near')).code, 0)
+      t.equal((await inside('ip link set near up')).code, 0)
+      t.equal((await inside('ping -n -c 3 -i 0.01 -W 1 10.9.0.2')).code, 0)
+      const links = await host.watchLinks()
+      owner.signal('SIGKILL')
+      await links.gone('far', NOTICED_WITHIN_MS)
+    })
+
+    for (const [how, prepare] of Object.entries(WAYS_INTO_A_NAMESPACE)) {
+      await t.test(`"ip netns del" removes the other ends of pairs ${how} within ${GONE_WITHIN_MS} ms`, async (t) => {
+        const names = Array.from({ length: NAMESPACES }, (_, i) => `ns${i}`)
+        const namespaces = await Promise.all(names.map((name) => topology.namespace(name)))
+        await prepare(subject, namespaces)
+        const links = await host.watchLinks()
+        const delays: number[] = []
+        for (const [i, ns] of namespaces.entries()) {
+          await ns.delete()
+          const deleted = performance.now()
+          await links.gone(`far${i}`, 2000)
+          delays.push(performance.now() - deleted)
+          await sleep(BURIAL_MS)
+        }
+        t.comment(`${delays.map((delay) => delay.toFixed(0)).join(' ')} ms`)
+        t.ok(quantile(delays, 0.95) <= GONE_WITHIN_MS, `p95 ${quantile(delays, 0.95)} ms`)
+        t.same(await host.devices(), [], 'nothing is left')
+      })
+    }
+
+    if (subject.daemon) t.equal((await subject.daemon.stop()).code, 0, 'the daemon lives on and ends when asked')
+  })
+}
