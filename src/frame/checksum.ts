@@ -1,0 +1,113 @@
+/**
+ * The Internet checksum, RFC 1071.
+ *
+ * Neighbours: verify.ts and complete-checksum.ts.
+ *
+ * A sum is a one's complement sum of big-endian 16-bit words, kept as a plain integer. Three steps, as in the kernel:
+ * pieces are added (`checksumAdd`, pseudo headers), `fold` brings the sum to 16 bits, `checksumFinish` inverts it into
+ * what stands in a header. Bytes that hold their own checksum sum up to 0xFFFF.
+ *
+ * The sum of a large piece is taken in native 32-bit words, and its bytes swapped at the end (RFC 1071 section 2: the
+ * order of the bytes does not matter to the sum). Two sums in doubles, which stay exact up to 2^53: integers would have
+ * to be split at every step to keep their carries. Measured for 1500 bytes: 220 ns, against 620 by 16-bit pairs.
+ */
+import { IPHDR_DADDR, IPHDR_SADDR, IPV6HDR_LEN, IPV6HDR_SADDR } from '../abi/ip.js'
+import { be16 } from './bytes.js'
+
+/** From how many bytes on words are faster than pairs of bytes. */
+const WORDS_FROM = 48
+
+/**
+ * Adds `len` bytes at `off` to `sum` and folds; `len` may be 0 and `off` odd. Where `len` is odd a zero byte is thought
+ * behind it, so only the last piece of a packet may be odd. `sum` is below 2^30 (thousands of unfolded words); the
+ * answer is 0..0xFFFF, and 0 only if everything added was 0.
+ */
+export function checksumAdd(mem: Uint8Array, off: number, len: number, sum: number): number {
+  return len < WORDS_FROM ? fold(addPairs(mem, off, len, sum)) : addWords(mem, off, len, sum)
+}
+
+/** A sum below 2^32 brought to 16 bits, carries added back in. Not inverted: as a NEEDS_CSUM field holds it. */
+export function fold(sum: number): number {
+  sum = (sum & 0xffff) + (sum >>> 16)
+  return (sum & 0xffff) + (sum >>> 16)
+}
+
+/** csum_fold(): a sum turned into the checksum that stands in a header. */
+export function checksumFinish(sum: number): number {
+  return ~fold(sum) & 0xffff
+}
+
+/** The unfolded pseudo header of TCP and UDP over IPv4 (RFC 9293 section 3.1); `ipOff` is the IPv4 header's. */
+export function pseudoHeaderV4(mem: Uint8Array, ipOff: number, protocol: number, l4Len: number): number {
+  const saddr = ipOff + IPHDR_SADDR
+  const daddr = ipOff + IPHDR_DADDR
+  return be16(mem, saddr) + be16(mem, saddr + 2) + be16(mem, daddr) + be16(mem, daddr + 2) + protocol + l4Len
+}
+
+/** The unfolded pseudo header over IPv6 (RFC 8200 section 8.1); `ipOff` is the IPv6 header's, `l4Len` 0..65535. */
+export function pseudoHeaderV6(mem: Uint8Array, ipOff: number, protocol: number, l4Len: number): number {
+  let sum = protocol + l4Len
+  for (let i = ipOff + IPV6HDR_SADDR; i < ipOff + IPV6HDR_LEN; i += 2) sum += be16(mem, i)
+  return sum
+}
+
+function addPairs(mem: Uint8Array, off: number, len: number, sum: number): number {
+  const end = off + len
+  let i = off
+  for (; i + 1 < end; i += 2) sum = (sum + be16(mem, i)) | 0
+  return i < end ? sum + (mem[i] << 8) : sum
+}
+
+/** Pairs up to the first whole word of the buffer, words, and pairs again for what is left. */
+function addWords(mem: Uint8Array, off: number, len: number, sum: number): number {
+  if (mem !== viewed) view(mem)
+  const head = -(origin + off) & 3
+  const count = (len - head) >>> 2
+  const tail = head + 4 * count
+  const body = swap(sumWords((origin + off + head) >>> 2, count))
+  const rest = fold(addPairs(mem, off + tail, len - tail, body))
+  // What starts at an odd place has its high and low bytes the other way round.
+  return fold(addPairs(mem, off, head, sum) + (head & 1 ? swap(rest) : rest))
+}
+
+/** The 16-bit sum, in host order, of `count` words of the viewed buffer. */
+function sumWords(first: number, count: number): number {
+  const memory = words
+  const end = first + count
+  let i = first
+  let a = 0
+  let b = 0
+  for (const stop = end - 7; i < stop; i += 8) {
+    a += (memory[i] >>> 0) + (memory[i + 1] >>> 0) + (memory[i + 2] >>> 0) + (memory[i + 3] >>> 0)
+    b += (memory[i + 4] >>> 0) + (memory[i + 5] >>> 0) + (memory[i + 6] >>> 0) + (memory[i + 7] >>> 0)
+  }
+  for (; i < end; i++) a += memory[i] >>> 0
+  const sum = a + b
+  const low = sum >>> 0
+  return fold((low & 0xffff) + (low >>> 16) + fold((sum - low) / 0x100000000))
+}
+
+function swap(word: number): number {
+  return ((word & 0xff) << 8) | (word >>> 8)
+}
+
+/**
+ * The words of the array seen last. A worker has one slab, so that this is set once; whoever takes turns between
+ * arrays pays for a look-up, never twice for a view.
+ */
+const views = new WeakMap<Uint8Array, Int32Array>()
+let viewed: Uint8Array | undefined
+let words: Int32Array = new Int32Array(0)
+/** Where the viewed array starts in its buffer; word 0 starts where the buffer does. */
+let origin = 0
+
+function view(mem: Uint8Array): void {
+  let found = views.get(mem)
+  if (found === undefined) {
+    found = new Int32Array(mem.buffer, 0, mem.buffer.byteLength >>> 2)
+    views.set(mem, found)
+  }
+  viewed = mem
+  words = found
+  origin = mem.byteOffset
+}

@@ -1,0 +1,65 @@
+/**
+ * The Ethernet header: eth_type_trans(), net/ethernet/eth.c.
+ *
+ * Neighbours: veth/xmit.ts counts a frame by what this says; vlan.ts looks behind tags, which this does not.
+ *
+ *   0          6          12        14
+ *   +----------+----------+---------+--------------
+ *   | h_dest   | h_source | h_proto | payload …
+ *   +----------+----------+---------+--------------
+ */
+import {
+  ETH_HLEN,
+  ETH_P_802_2,
+  ETH_P_802_3,
+  ETH_P_802_3_MIN,
+  PACKET_BROADCAST,
+  PACKET_HOST,
+  PACKET_MULTICAST,
+  PACKET_OTHERHOST,
+} from '../abi/ether.js'
+import { be16, be24 } from './bytes.js'
+
+/** Offset of h_proto in struct ethhdr. */
+export const ETH_PROTO = 12
+
+/**
+ * What the receiving device makes of a frame: its packet type and its protocol, packed into one integer; read it with
+ * {@link packetType} and {@link protocol}.
+ *
+ * - `off`, `len`: the frame, without its vnet header. At least ETH_HLEN bytes: tun hands out and takes no less.
+ * - `macHigh`, `macLow`: the first and the last three bytes of the **receiving** device's address, as `be24` reads
+ *   them. Halves of 24 bits, because a number above 2^31 would be boxed.
+ *
+ * A destination of all ones is PACKET_BROADCAST, unless it is the device's own address. A VLAN tag is not looked
+ * behind: its EtherType is the protocol. A length (below ETH_P_802_3_MIN) becomes ETH_P_802_3 for the raw IPX frames
+ * that start with 0xFFFF, and ETH_P_802_2 otherwise, also when there are no two bytes to look at.
+ */
+export function ethTypeTrans(mem: Uint8Array, off: number, len: number, macHigh: number, macLow: number): number {
+  return (ethPacketType(mem, off, macHigh, macLow) << 16) | ethProtocol(mem, off, len)
+}
+
+/** PACKET_HOST, PACKET_BROADCAST, PACKET_MULTICAST or PACKET_OTHERHOST, from what {@link ethTypeTrans} returned. */
+export function packetType(trans: number): number {
+  return trans >>> 16
+}
+
+/** An EtherType, ETH_P_802_3 or ETH_P_802_2, in host order, from what {@link ethTypeTrans} returned. */
+export function protocol(trans: number): number {
+  return trans & 0xffff
+}
+
+/** eth_skb_pkt_type(), include/linux/etherdevice.h. */
+function ethPacketType(mem: Uint8Array, off: number, macHigh: number, macLow: number): number {
+  const high = be24(mem, off)
+  const low = be24(mem, off + 3)
+  if (high === macHigh && low === macLow) return PACKET_HOST
+  if ((mem[off] & 1) === 0) return PACKET_OTHERHOST
+  return high === 0xffffff && low === 0xffffff ? PACKET_BROADCAST : PACKET_MULTICAST
+}
+
+function ethProtocol(mem: Uint8Array, off: number, len: number): number {
+  const proto = be16(mem, off + ETH_PROTO)
+  if (proto >= ETH_P_802_3_MIN) return proto
+  return len >= ETH_HLEN + 2 && be16(mem, off + ETH_HLEN) === 0xffff ? ETH_P_802_3 : ETH_P_802_2
+}

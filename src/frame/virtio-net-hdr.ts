@@ -1,0 +1,164 @@
+/**
+ * struct virtio_net_hdr, which stands before every frame of a TAP with IFF_VNET_HDR: fields, and the rules by which the
+ * kernel refuses one that is written.
+ *
+ * Neighbours: complete-checksum.ts does what NEEDS_CSUM asks for; veth/xmit.ts asks `checkVnetHdr`.
+ *
+ *   0       1          2         4          6            8             10            12
+ *   +-------+----------+---------+----------+------------+-------------+-------------+
+ *   | flags | gso_type | hdr_len | gso_size | csum_start | csum_offset | num_buffers |
+ *   +-------+----------+---------+----------+------------+-------------+-------------+
+ *
+ * 10 bytes, or 12 with num_buffers, which tun neither reads nor fills. The 16-bit fields are in host byte order, since
+ * this is the legacy layout (no TUNSETVNETLE): little-endian on x86 and arm64. csum_start counts from the start of the
+ * frame, csum_offset from csum_start.
+ */
+import { ETH_HLEN } from '../abi/ether.js'
+import { IPHDR_LEN, IPV6HDR_LEN, TCPHDR_CHECK, TCPHDR_LEN, UDPHDR_CHECK, UDPHDR_LEN } from '../abi/ip.js'
+import {
+  VIRTIO_NET_HDR_F_NEEDS_CSUM,
+  VIRTIO_NET_HDR_GSO_ECN,
+  VIRTIO_NET_HDR_GSO_NONE,
+  VIRTIO_NET_HDR_GSO_TCPV4,
+  VIRTIO_NET_HDR_GSO_TCPV6,
+  VIRTIO_NET_HDR_GSO_UDP,
+  VIRTIO_NET_HDR_GSO_UDP_L4,
+  VNET_HDR_CSUM_OFFSET,
+  VNET_HDR_CSUM_START,
+  VNET_HDR_FLAGS,
+  VNET_HDR_GSO_SIZE,
+  VNET_HDR_GSO_TYPE,
+  VNET_HDR_HDR_LEN,
+  VNET_HDR_NUM_BUFFERS,
+} from '../abi/virtio-net.js'
+import { le16, putLe16 } from './bytes.js'
+
+// --- Fields: `off` is where the header starts -------------------------------------------------------------------
+
+/** VIRTIO_NET_HDR_F_* */
+export function vnetFlags(mem: Uint8Array, off: number): number {
+  return mem[off + VNET_HDR_FLAGS]
+}
+
+/** VIRTIO_NET_HDR_GSO_*, with VIRTIO_NET_HDR_GSO_ECN or'ed in. */
+export function vnetGsoType(mem: Uint8Array, off: number): number {
+  return mem[off + VNET_HDR_GSO_TYPE]
+}
+
+/** From the kernel skb_headlen(), not the length of the protocol headers; to the kernel a hint. */
+export function vnetHdrLen(mem: Uint8Array, off: number): number {
+  return le16(mem, off + VNET_HDR_HDR_LEN)
+}
+
+/** Payload bytes a segment. */
+export function vnetGsoSize(mem: Uint8Array, off: number): number {
+  return le16(mem, off + VNET_HDR_GSO_SIZE)
+}
+
+export function vnetCsumStart(mem: Uint8Array, off: number): number {
+  return le16(mem, off + VNET_HDR_CSUM_START)
+}
+
+export function vnetCsumOffset(mem: Uint8Array, off: number): number {
+  return le16(mem, off + VNET_HDR_CSUM_OFFSET)
+}
+
+/** Only where the header has 12 bytes or more. */
+export function vnetNumBuffers(mem: Uint8Array, off: number): number {
+  return le16(mem, off + VNET_HDR_NUM_BUFFERS)
+}
+
+export function setVnetFlags(mem: Uint8Array, off: number, flags: number): void {
+  mem[off + VNET_HDR_FLAGS] = flags
+}
+
+export function setVnetGsoType(mem: Uint8Array, off: number, gsoType: number): void {
+  mem[off + VNET_HDR_GSO_TYPE] = gsoType
+}
+
+export function setVnetHdrLen(mem: Uint8Array, off: number, hdrLen: number): void {
+  putLe16(mem, off + VNET_HDR_HDR_LEN, hdrLen)
+}
+
+export function setVnetGsoSize(mem: Uint8Array, off: number, gsoSize: number): void {
+  putLe16(mem, off + VNET_HDR_GSO_SIZE, gsoSize)
+}
+
+export function setVnetCsumStart(mem: Uint8Array, off: number, csumStart: number): void {
+  putLe16(mem, off + VNET_HDR_CSUM_START, csumStart)
+}
+
+export function setVnetCsumOffset(mem: Uint8Array, off: number, csumOffset: number): void {
+  putLe16(mem, off + VNET_HDR_CSUM_OFFSET, csumOffset)
+}
+
+/** Zeroes a header of `hdrBytes` bytes: no checksum to complete, no GSO. A slot that is used again needs it. */
+export function clearVnetHdr(mem: Uint8Array, off: number, hdrBytes: number): void {
+  for (let i = off; i < off + hdrBytes; i++) mem[i] = 0
+}
+
+// --- What the kernel refuses ------------------------------------------------------------------------------------
+
+/** The frame is shorter than an Ethernet header, or than the headers that gso_type implies. */
+export const VNET_SHORT_FRAME = 1
+/** hdr_len is 1..13, or more than the frame. */
+export const VNET_BAD_HDR_LEN = 2
+/** csum_start or csum_offset points outside the frame, or csum_start into its first headers. */
+export const VNET_BAD_CSUM = 3
+/** gso_type is none that a header of 10 or 12 bytes can carry: tunnels need 24. */
+export const VNET_BAD_GSO_TYPE = 4
+/** gso_size is 0, 0xFFFF (GSO_BY_FRAGS), or asks for more than UDP_MAX_SEGMENTS. */
+export const VNET_BAD_GSO_SIZE = 5
+/** UDP_L4 without NEEDS_CSUM or with ECN, or a csum_offset that is not the protocol's. */
+export const VNET_BAD_GSO_CSUM = 6
+
+/** UDP_MAX_SEGMENTS, include/linux/udp.h */
+const UDP_MAX_SEGMENTS = 128
+/** GSO_BY_FRAGS, include/linux/skbuff.h */
+const GSO_BY_FRAGS = 0xffff
+
+/**
+ * Would tun_get_user() refuse a frame of `frameLen` bytes with the header at `off` (EINVAL, and no counter anywhere)?
+ * 0, or one of VNET_*. Nothing of the frame itself is read.
+ *
+ * Follows, in their order, tun_vnet_hdr_get() of drivers/net/tun_vnet.h, tun_get_user() of drivers/net/tun.c and
+ * virtio_net_hdr_to_skb() of include/linux/virtio_net.h. Stricter in one thing: behind a header of 12 bytes tun lets
+ * hdr_len exceed the frame by the two bytes of num_buffers, which no sender means.
+ */
+export function checkVnetHdr(mem: Uint8Array, off: number, frameLen: number): number {
+  const gsoType = vnetGsoType(mem, off)
+  const partial = (vnetFlags(mem, off) & VIRTIO_NET_HDR_F_NEEDS_CSUM) !== 0
+  const hdrLen = vnetHdrLen(mem, off)
+  if (frameLen < ETH_HLEN) return VNET_SHORT_FRAME
+  if (hdrLen > frameLen) return VNET_BAD_HDR_LEN
+  if (!partial) {
+    if (hdrLen !== 0 && hdrLen < ETH_HLEN) return VNET_BAD_HDR_LEN
+    return gsoType === VIRTIO_NET_HDR_GSO_NONE ? 0 : checkGso(mem, off, frameLen, gsoType, partial)
+  }
+  const start = vnetCsumStart(mem, off)
+  const end = start + vnetCsumOffset(mem, off) + 2
+  if (end > frameLen || start < IPHDR_LEN) return VNET_BAD_CSUM
+  return gsoType === VIRTIO_NET_HDR_GSO_NONE ? 0 : checkGso(mem, off, frameLen, gsoType, partial)
+}
+
+function checkGso(mem: Uint8Array, off: number, frameLen: number, gsoType: number, partial: boolean): number {
+  const kind = gsoType & ~VIRTIO_NET_HDR_GSO_ECN
+  const tcp = kind === VIRTIO_NET_HDR_GSO_TCPV4 || kind === VIRTIO_NET_HDR_GSO_TCPV6
+  if (!tcp && kind !== VIRTIO_NET_HDR_GSO_UDP_L4 && kind !== VIRTIO_NET_HDR_GSO_UDP) return VNET_BAD_GSO_TYPE
+
+  const gsoSize = vnetGsoSize(mem, off)
+  if (gsoSize === 0 || gsoSize === GSO_BY_FRAGS) return VNET_BAD_GSO_SIZE
+
+  const networkLen = kind === VIRTIO_NET_HDR_GSO_TCPV6 ? IPV6HDR_LEN : IPHDR_LEN
+  const transportLen = tcp ? TCPHDR_LEN : UDPHDR_LEN
+  const transport = partial ? vnetCsumStart(mem, off) : networkLen
+  if (transport < networkLen) return VNET_BAD_CSUM
+  if (transport + transportLen > frameLen) return VNET_SHORT_FRAME
+
+  if (tcp && partial && vnetCsumOffset(mem, off) !== TCPHDR_CHECK) return VNET_BAD_GSO_CSUM
+  if (kind === VIRTIO_NET_HDR_GSO_UDP_L4) {
+    if (!partial || vnetCsumOffset(mem, off) !== UDPHDR_CHECK || gsoType !== kind) return VNET_BAD_GSO_CSUM
+    if (frameLen - transport - transportLen > gsoSize * UDP_MAX_SEGMENTS) return VNET_BAD_GSO_SIZE
+  }
+  return 0
+}

@@ -1,0 +1,54 @@
+/**
+ * VLAN tags, IEEE 802.1Q and 802.1ad: what stands behind them. include/linux/if_vlan.h.
+ *
+ * Neighbours: ethernet.ts, which takes a tag for the protocol; verify.ts, which needs what is inside.
+ *
+ *   12       14       16       18
+ *   +--------+--------+--------+----------
+ *   | 0x8100 | TCI    | proto  | payload …       one tag: four bytes between the addresses and the EtherType
+ *   +--------+--------+--------+----------
+ */
+import { ETH_HLEN, ETH_P_8021AD, ETH_P_8021Q } from '../abi/ether.js'
+import { be16 } from './bytes.js'
+import { ETH_PROTO } from './ethernet.js'
+
+/** Bytes of one tag. */
+export const VLAN_HLEN = 4
+
+/** A third tag is not looked behind. */
+export const VLAN_MAX_TAGS = 2
+
+/**
+ * Walks over at most VLAN_MAX_TAGS tags of the frame at `off` (at least ETH_HLEN bytes). The answer is packed into one
+ * integer, read with {@link vlanTags}, {@link vlanProtocol} and {@link vlanNetworkOffset}. A tag that the frame's end
+ * cuts off is not counted, and its own EtherType is the protocol then.
+ */
+export function vlanWalk(mem: Uint8Array, off: number, len: number): number {
+  let tags = 0
+  let proto = be16(mem, off + ETH_PROTO)
+  while (tags < VLAN_MAX_TAGS && isVlan(proto) && ETH_HLEN + (tags + 1) * VLAN_HLEN <= len) {
+    tags++
+    proto = be16(mem, off + ETH_PROTO + tags * VLAN_HLEN)
+  }
+  return (tags << 16) | proto
+}
+
+/** How many tags were passed, 0..VLAN_MAX_TAGS. */
+export function vlanTags(walk: number): number {
+  return walk >>> 16
+}
+
+/** The EtherType (or length) behind the tags. */
+export function vlanProtocol(walk: number): number {
+  return walk & 0xffff
+}
+
+/** Bytes from the start of the frame to the network header. */
+export function vlanNetworkOffset(walk: number): number {
+  return ETH_HLEN + vlanTags(walk) * VLAN_HLEN
+}
+
+/** eth_type_vlan() */
+export function isVlan(proto: number): boolean {
+  return proto === ETH_P_8021Q || proto === ETH_P_8021AD
+}
