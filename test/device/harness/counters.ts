@@ -1,7 +1,7 @@
 /**
  * What each end counted, and whether the books balance.
  *
- * The only file that knows the JSON of `ip -s -j link show` and of `vethctl stats -j`.
+ * The only file that knows the JSON of `ip -s -j link show` and of `vethctl -j stats`.
  * Invariant (the ledger): everything that a device's stack handed to it was sent or dropped there, and every frame
  * that was sent arrived at the peer or stands in a drop counter with a reason.
  */
@@ -40,7 +40,7 @@ interface Count {
   bytes: number
 }
 
-/** A device as `vethctl stats -j` prints it. `received` is what vethd read from it, `sent` what it wrote to it. */
+/** A device as `vethctl -j stats` prints it. `received` is what vethd read from it, `sent` what it wrote to it. */
 export interface StatsJson {
   ifname: string
   kernel: { rx: Direction; tx: Direction }
@@ -74,7 +74,7 @@ export async function subjectLink(subject: Subject, { ns, dev }: End): Promise<L
 
 export async function vethdStats(subject: Subject, { ns, dev }: End): Promise<StatsJson> {
   const where = ns === subject.host ? '' : `-n ${ns.name} `
-  return JSON.parse(await subject.do(`${where}stats -j ${dev}`))[0]
+  return JSON.parse(await subject.do(`${where}-j stats ${dev}`))[0]
 }
 
 /** Reads until two readings, 100 ms apart, are alike. */
