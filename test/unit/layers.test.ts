@@ -24,7 +24,7 @@ const MAY_IMPORT: Record<string, string[]> = {
   netlink: ['abi', 'errors', 'native-bindings'],
   veth: DRIVER,
   dataplane: DRIVER,
-  api: ['errors'],
+  api: ['abi', 'errors'],
   client: ['abi', 'api', 'errors'],
   cli: ['abi', 'frame', 'api', 'client', 'errors'],
   cni: ['client'],
