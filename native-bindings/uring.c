@@ -175,10 +175,12 @@ static napi_value uring_enter(napi_env env, napi_callback_info info) {
 
 static napi_value uring_close(napi_env env, napi_callback_info info) {
   struct args args = args_read(env, info);
-  int32_t fd;
+  napi_valuetype type;
   napi_value value;
+  int32_t fd;
   if (args.failed) return NULL;
-  if (napi_get_named_property(env, args.value[0], "fd", &value) != napi_ok ||
+  if (napi_typeof(env, args.value[0], &type) != napi_ok || type != napi_object ||
+      napi_get_named_property(env, args.value[0], "fd", &value) != napi_ok ||
       napi_get_value_int32(env, value, &fd) != napi_ok) {
     args_refuse(&args, "mapping", "what uringSetup returned");
     return NULL;

@@ -1,0 +1,144 @@
+/** The poll engine's calls: batches, and epoll with tags. */
+import t, { type Test } from 'tap'
+import { native } from '../../../native-bindings/index.js'
+import { EAGAIN, EBADF, EEXIST, EFAULT, EINVAL } from '../../../src/abi/errno.js'
+import { EPOLLIN, EPOLLONESHOT, EPOLLOUT } from '../../../src/abi/poll.js'
+import { openPipe } from './helpers.js'
+
+const n = native()
+const READ = 0
+const WRITE = 1
+
+/** Carries out operations written as rows; the results. */
+function batch(slab: ArrayBuffer, rows: [opcode: number, fd: number, offset: number, length: number][]): number[] {
+  const ops = Int32Array.from(rows.flat())
+  n.ioBatch(slab, ops, rows.length)
+  return rows.map((_, i) => ops[4 * i + 3])
+}
+
+t.test('a batch writes and reads in order, at the offsets it names', async (t) => {
+  const pipe = openPipe(t)
+  const slab = new ArrayBuffer(64)
+  const bytes = new Uint8Array(slab)
+  bytes.set([1, 2, 3, 4, 5], 0)
+  t.same(
+    batch(slab, [
+      [WRITE, pipe, 0, 5],
+      [READ, pipe, 32, 2],
+      [READ, pipe, 48, 8],
+    ]),
+    [5, 2, 3],
+  )
+  t.same([...bytes.subarray(32, 34)], [1, 2])
+  t.same([...bytes.subarray(48, 51)], [3, 4, 5])
+})
+
+t.test(
+  'after a read that failed, the reads of the same fd directly behind it are answered without a call',
+  async (t) => {
+    const [empty, other] = [openPipe(t), openPipe(t)]
+    const slab = new ArrayBuffer(64)
+    n.write(other, Uint8Array.of(1, 2))
+    const outside = 1 << 20 // would be EFAULT if it were tried
+    t.same(
+      batch(slab, [
+        [READ, empty, 0, 8],
+        [READ, empty, outside, 8],
+        [READ, other, 8, 8],
+        [READ, empty, outside, 8],
+        [READ, empty, 16, 8],
+      ]),
+      [-EAGAIN, -EAGAIN, 2, -EFAULT, -EFAULT],
+    )
+  },
+)
+
+t.test('a write to the same fd ends that rule', async (t) => {
+  const pipe = openPipe(t)
+  t.same(
+    batch(new ArrayBuffer(64), [
+      [READ, pipe, 0, 8],
+      [WRITE, pipe, 0, 4],
+      [READ, pipe, 8, 8],
+    ]),
+    [-EAGAIN, 4, 4],
+  )
+})
+
+t.test('an operation outside the slab, on a bad fd or of an unknown kind gets its own errno', async (t) => {
+  const pipe = openPipe(t)
+  t.same(
+    batch(new ArrayBuffer(64), [
+      [WRITE, pipe, 60, 5],
+      [WRITE, pipe, -1, 1],
+      [WRITE, pipe, 0, -1],
+      [READ, -1, 0, 8],
+      [9, pipe, 0, 8],
+      [WRITE, pipe, 60, 4],
+    ]),
+    [-EFAULT, -EFAULT, -EFAULT, -EBADF, -EINVAL, 4],
+  )
+})
+
+t.test('only as many operations are carried out as are asked for', async (t) => {
+  const pipe = openPipe(t)
+  const ops = Int32Array.of(WRITE, pipe, 0, 3, WRITE, pipe, 0, 3)
+  n.ioBatch(new ArrayBuffer(8), ops, 1)
+  n.ioBatch(new ArrayBuffer(8), ops, 0)
+  t.equal(n.read(pipe, new Uint8Array(64)), 3)
+})
+
+function openEpoll(t: Test): number {
+  const fd = n.epollCreate()
+  t.teardown(() => n.close(fd))
+  return fd
+}
+
+t.test('epoll gives back the tag of each fd that is ready, with its events', async (t) => {
+  const epoll = openEpoll(t)
+  const pipes = [openPipe(t), openPipe(t), openPipe(t)]
+  for (const [i, pipe] of pipes.entries()) n.epollAdd(epoll, pipe, EPOLLIN, i === 2 ? -1 : i)
+  const out = new Int32Array(16)
+  t.equal(n.epollWait(epoll, out, 0), 0)
+  n.write(pipes[1], Uint8Array.of(1))
+  n.write(pipes[2], Uint8Array.of(1))
+  t.equal(n.epollWait(epoll, out, -1), 2)
+  const ready = new Map([
+    [out[0], out[1]],
+    [out[2], out[3]],
+  ] as [number, number][])
+  t.same([...ready].sort(), [
+    [-1, EPOLLIN],
+    [1, EPOLLIN],
+  ])
+  t.equal(n.epollWait(epoll, new Int32Array(3), 0), 1, 'no more than there is room for')
+  t.equal(n.epollWait(epoll, new Int32Array(1), 0), -EINVAL, 'no room at all')
+})
+
+t.test('a one-shot fd is silent until it is armed again', async (t) => {
+  const epoll = openEpoll(t)
+  const pipe = openPipe(t)
+  const out = new Int32Array(2)
+  n.epollAdd(epoll, pipe, EPOLLIN | EPOLLONESHOT, 1)
+  n.write(pipe, Uint8Array.of(1))
+  t.equal(n.epollWait(epoll, out, 0), 1)
+  t.equal(n.epollWait(epoll, out, 0), 0)
+  n.epollModify(epoll, pipe, EPOLLIN | EPOLLOUT | EPOLLONESHOT, 2)
+  t.equal(n.epollWait(epoll, out, 0), 1)
+  t.same([...out], [2, EPOLLIN | EPOLLOUT])
+  n.epollRemove(epoll, pipe)
+  t.throws(() => n.epollRemove(epoll, pipe), { code: 'ENOENT', syscall: 'epoll_ctl(EPOLL_CTL_DEL)' })
+})
+
+t.test('an fd is added once', async (t) => {
+  const epoll = openEpoll(t)
+  const pipe = openPipe(t)
+  n.epollAdd(epoll, pipe, EPOLLIN, 1)
+  t.throws(() => n.epollAdd(epoll, pipe, EPOLLIN, 1), { code: 'EEXIST', errno: -EEXIST })
+})
+
+t.test('epollWait waits as long as it is told', async (t) => {
+  const start = performance.now()
+  t.equal(n.epollWait(openEpoll(t), new Int32Array(2), 30), 0)
+  t.ok(performance.now() - start >= 29)
+})
