@@ -1,0 +1,228 @@
+/**
+ * The lanes of one worker and their turns: who may read next, and how much.
+ *
+ *              a frame came                      burst full: size doubles, again
+ *      ┌──────┐ ─────────▶ ┌────────┐ ───────────────────────────────────┐
+ *      │ idle │            │ active │ ◀──────────────────────────────────┘
+ *      └──────┘ ◀───────── └────────┘
+ *              drained (-EAGAIN)    any other error ──▶ gone: reported once, never asked again
+ *
+ * One turn: the active lanes, oldest first, queue a burst of reads each, as long as burst slots are left; one `submit`
+ * carries out the writes of the turn before and these reads; what was read goes through xmit and is queued for writing.
+ * So what one lane reads before another has its turn is bounded by BURST_MAX, and so is what a flood can take.
+ *
+ * Invariant: the slots of a turn's reads are written out by the next `submit`, and the halves alternate, so a slot is
+ * never read into before its frame has left.
+ */
+import { EAGAIN, EBADF, EBADFD, ECANCELED, EINTR, EINVAL, EIO, ENOBUFS, ENOMEM } from '../abi/errno.js'
+import { type CompletionSink, type FrameIo, OP_READ, OP_WAIT } from '../io/frame-io.js'
+import { BURST_SLOTS, MAX_LANES, SLOT_BYTES, SLOT_COUNT } from '../io/slab.js'
+import * as counter from '../veth/counters.js'
+import { type Lane, vethXmit } from '../veth/xmit.js'
+
+/** Frames that one lane may read in one turn. */
+export const BURST_MAX = 64
+/** Frames that a lane asks for first after a wait. */
+const BURST_MIN = 2
+
+const IDLE = 0
+const ACTIVE = 1
+const GONE = 2
+
+/** A lane and where it stands in its turns. */
+class ServedLane {
+  state = IDLE
+  /** Reads of the next burst. */
+  size = BURST_MIN
+  /** Reads of the burst under way, those still missing, and frames that they brought. */
+  asked = 0
+  missing = 0
+  got = 0
+  /** Counted something since the last fold. */
+  touched = false
+  /** Set once the lane is to be removed: called when nothing of it is under way any more. */
+  onRemoved: (() => void) | null = null
+
+  constructor(readonly lane: Lane) {}
+}
+
+/** Told once about each lane whose device is gone. `errno` is negative. */
+export type GoneListener = (lane: number, errno: number) => void
+
+export class Lanes implements CompletionSink {
+  readonly #io: FrameIo
+  readonly #mem: Uint8Array
+  readonly #onGone: GoneListener
+  readonly #lanes: (ServedLane | undefined)[] = new Array(MAX_LANES).fill(undefined)
+  /** Bytes queued for writing from each slot, to take a frame's count back when its write fails. */
+  readonly #written = new Int32Array(SLOT_COUNT)
+  /** Lanes with a turn to come, oldest first; `#next` collects those of the turn after. */
+  #active: ServedLane[] = []
+  #next: ServedLane[] = []
+  /** Lanes that counted something in this turn. */
+  readonly #touched: ServedLane[] = []
+  /** Lanes to forget once the writes queued for them have been carried out. */
+  #retiring: ServedLane[] = []
+  #half = 0
+
+  constructor(io: FrameIo, onGone: GoneListener) {
+    this.#io = io
+    this.#mem = io.mem
+    this.#onGone = onGone
+  }
+
+  add(lane: Lane, fromFd: number, toFd: number): void {
+    this.#io.addLane(lane.index, fromFd, toFd)
+    this.#lanes[lane.index] = new ServedLane(lane)
+    this.#io.wait(lane.index)
+  }
+
+  get(index: number): Lane | undefined {
+    return this.#lanes[index]?.lane
+  }
+
+  /** Ends a lane; `onRemoved` is called once nothing of it is under way, within the next turns. */
+  remove(index: number, onRemoved: () => void): void {
+    const served = this.#lanes[index]
+    if (served === undefined) return onRemoved()
+    served.onRemoved = onRemoved
+    if (served.state === IDLE) this.#io.cancelWait(index)
+    else if (served.state === GONE) this.#retiring.push(served)
+  }
+
+  /** One turn of all lanes; waits up to `timeoutMs` for a frame when none has a turn to come. */
+  turn(timeoutMs: number): void {
+    const retiring = this.#retiring
+    if (retiring.length > 0) this.#retiring = []
+    const served = this.#queueReads()
+    this.#io.submit(this.#active.length > 0 || retiring.length > 0 ? 0 : timeoutMs)
+    this.#io.reap(this)
+    this.#endBursts(served)
+    this.#foldCounters()
+    for (const lane of retiring) this.#forget(lane)
+  }
+
+  /** Gives the active lanes their reads, oldest first; the number of lanes that got any. */
+  #queueReads(): number {
+    let slot = MAX_LANES + this.#half * BURST_SLOTS
+    const end = slot + BURST_SLOTS
+    this.#half ^= 1
+    let served = 0
+    for (; served < this.#active.length && slot < end; served++) {
+      const lane = this.#active[served]
+      lane.asked = Math.min(lane.size, end - slot)
+      lane.missing = lane.asked
+      lane.got = 0
+      for (const last = slot + lane.asked; slot < last; slot++) this.#io.read(lane.lane.index, slot)
+    }
+    for (let i = served; i < this.#active.length; i++) this.#next.push(this.#active[i])
+    return served
+  }
+
+  /** An engine's answer to one operation. Hot. */
+  completed(op: number, index: number, slot: number, result: number): void {
+    const served = this.#lanes[index]
+    if (served === undefined) return
+    if (op === OP_READ) {
+      served.missing--
+      if (result > 0) this.#received(served, slot, result)
+      else if (result !== -EAGAIN && result !== -EINTR) this.#lost(served, result)
+    } else if (op === OP_WAIT) {
+      if (result > 0) this.#received(served, slot, result)
+      else if (result < 0 && result !== -ECANCELED && result !== -EINTR && result !== -EAGAIN)
+        this.#lost(served, result)
+      if (served.state === IDLE) this.#wake(served)
+    } else this.#writeFailed(served, slot, result)
+  }
+
+  #wake(served: ServedLane): void {
+    if (served.onRemoved !== null) {
+      served.state = GONE
+      this.#retiring.push(served)
+      return
+    }
+    served.state = ACTIVE
+    this.#next.push(served)
+  }
+
+  /** A frame: `len` bytes from its vnet header on, at the beginning of `slot`. */
+  #received(served: ServedLane, slot: number, len: number): void {
+    served.got++
+    this.#touch(served)
+    const off = slot * SLOT_BYTES
+    const toSend = vethXmit(served.lane, this.#mem, off, len)
+    if (toSend === 0) return
+    this.#written[slot] = toSend
+    this.#io.write(served.lane.index, slot, off, toSend)
+  }
+
+  /** The frame did not arrive: it was counted as sent, and moves to a drop with a reason. */
+  #writeFailed(served: ServedLane, slot: number, result: number): void {
+    this.#touch(served)
+    const counts = served.lane.counters.burst
+    counts[counter.SENT_PACKETS]--
+    counts[counter.SENT_BYTES] -= this.#written[slot] - served.lane.vnetHdrLen
+    counts[dropReason(result)]++
+  }
+
+  #touch(served: ServedLane): void {
+    if (served.touched) return
+    served.touched = true
+    this.#touched.push(served)
+  }
+
+  #lost(served: ServedLane, errno: number): void {
+    if (served.state === GONE) return
+    served.state = GONE
+    this.#io.abandon(served.lane.index)
+    if (served.onRemoved !== null) this.#retiring.push(served)
+    this.#onGone(served.lane.index, errno)
+  }
+
+  /** Those whose burst came back full go on, behind the lanes that had no turn and those that woke up. */
+  #endBursts(servedCount: number): void {
+    const active = this.#active
+    const next = this.#next
+    for (let i = 0; i < servedCount; i++) {
+      const served = active[i]
+      if (served.state === GONE) continue
+      if (served.onRemoved !== null) {
+        served.state = GONE
+        this.#retiring.push(served)
+      } else if (served.got === served.asked) {
+        served.size = Math.min(BURST_MAX, served.size * 2)
+        next.push(served)
+      } else {
+        served.size = Math.max(BURST_MIN, Math.min(BURST_MAX, served.got + 1))
+        served.state = IDLE
+        this.#io.wait(served.lane.index)
+      }
+    }
+    active.length = 0
+    this.#active = next
+    this.#next = active
+  }
+
+  #foldCounters(): void {
+    for (const served of this.#touched) {
+      served.touched = false
+      served.lane.counters.fold()
+    }
+    this.#touched.length = 0
+  }
+
+  #forget(served: ServedLane): void {
+    this.#io.removeLane(served.lane.index)
+    this.#lanes[served.lane.index] = undefined
+    served.onRemoved?.()
+  }
+}
+
+/** The counter of a failed write, by its errno. */
+function dropReason(errno: number): number {
+  if (errno === -EIO) return counter.DROP_PEER_DOWN
+  if (errno === -EBADFD || errno === -EBADF) return counter.DROP_PEER_GONE
+  if (errno === -EINVAL) return counter.DROP_BAD_VNET_HDR
+  if (errno === -ENOMEM || errno === -ENOBUFS || errno === -EAGAIN) return counter.DROP_NO_MEMORY
+  return counter.DROP_WRITE_ERROR
+}

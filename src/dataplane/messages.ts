@@ -1,0 +1,39 @@
+/**
+ * What the main thread and a worker say to each other. Commands are posted and the worker's eventfd is signalled; the
+ * worker takes them between two turns (receiveMessageOnPort), so they never wait for traffic.
+ */
+import type { ChecksumMode } from '../veth/options.js'
+
+/** A lane as a worker gets it. The fds stay the main thread's: it closes them after the lane was removed. */
+export interface LaneSpec {
+  /** Number of the lane within its worker, 0 … MAX_LANES-1. */
+  index: number
+  fromFd: number
+  toFd: number
+  checksum: ChecksumMode
+  /** Shared memory of its counters (veth/counters.ts). */
+  totals: SharedArrayBuffer
+  receiver: Receiver
+}
+
+/** What xmit has to know of the receiving device; it can change at any time. */
+export interface Receiver {
+  /** The address, upper 16 and lower 32 bits. */
+  macHigh: number
+  macLow: number
+  /** IP MTU. */
+  mtu: number
+}
+
+export type Command =
+  | { kind: 'add'; id: number; lanes: LaneSpec[] }
+  | { kind: 'remove'; id: number; lanes: number[] }
+  | { kind: 'receiver'; lane: number; receiver: Receiver }
+
+export type Report =
+  /** The engine runs. */
+  | { kind: 'ready' }
+  /** The command `id` was carried out; `error` says why not. */
+  | { kind: 'done'; id: number; error?: string }
+  /** The device that the lane reads from is gone (negative errno); said once. */
+  | { kind: 'gone'; lane: number; errno: number }

@@ -1,0 +1,163 @@
+/**
+ * The workers, and which of them serves which lane. All lanes of a pair go to one worker, the one with the fewest.
+ *
+ * The main thread's side of messages.ts: every command is answered, and a wake-up follows every post, because a worker
+ * that waits in the kernel sees nothing else.
+ */
+import { Worker } from 'node:worker_threads'
+import { native } from '../../native-bindings/index.js'
+import { VethdError } from '../errors.js'
+import type { EngineName } from '../io/index.js'
+import { MAX_LANES } from '../io/slab.js'
+import type { Command, LaneSpec, Receiver, Report } from './messages.js'
+import type { WorkerStart } from './worker.js'
+
+/** Where a lane is served. */
+export interface LaneAddress {
+  worker: number
+  index: number
+}
+
+export interface PoolOptions {
+  engine: EngineName
+  /** Number of worker threads. */
+  workers: number
+  /** The device that a lane reads from is gone; called once a lane. `errno` is negative. */
+  onGone(lane: LaneAddress, errno: number): void
+  /** A worker died: its lanes carry nothing any more. */
+  onFault(error: Error): void
+}
+
+/** What is the same for all lanes of a pair but the index, which the pool gives. */
+export type LaneRequest = Omit<LaneSpec, 'index'>
+
+class PoolWorker {
+  readonly wakeFd = native().eventfd()
+  readonly thread: Worker
+  /** Resolves when the engine runs. */
+  readonly ready: Promise<void>
+  readonly ended: Promise<void>
+  readonly freeIndexes = Array.from({ length: MAX_LANES }, (_, i) => MAX_LANES - 1 - i)
+  readonly #answers = new Map<number, (error?: string) => void>()
+  #lastId = 0
+
+  constructor(number: number, options: PoolOptions, stop: SharedArrayBuffer) {
+    const start: WorkerStart = { engine: options.engine, wakeFd: this.wakeFd, stop, number }
+    this.thread = new Worker(new URL('./worker.js', import.meta.url), { workerData: start, execArgv: [] })
+    this.ended = new Promise((resolve) => this.thread.once('exit', () => resolve()))
+    this.ready = new Promise((resolve, reject) => {
+      this.thread.on('message', (report: Report) => {
+        if (report.kind === 'ready') resolve()
+        else if (report.kind === 'gone') options.onGone({ worker: number, index: report.lane }, report.errno)
+        else this.#answered(report.id, report.error)
+      })
+      this.thread.once('error', (error) => {
+        reject(error)
+        for (const id of [...this.#answers.keys()]) this.#answered(id, String(error))
+        options.onFault(error)
+      })
+    })
+    this.ready.catch(() => {}) // reported by whoever awaits it, and by onFault
+  }
+
+  get load(): number {
+    return MAX_LANES - this.freeIndexes.length
+  }
+
+  post(command: Command): void {
+    this.thread.postMessage(command)
+    native().eventfdSignal(this.wakeFd)
+  }
+
+  /** Posts a command that is answered; rejects with the worker's words. */
+  ask(make: (id: number) => Command): Promise<void> {
+    const id = ++this.#lastId
+    return new Promise((resolve, reject) => {
+      this.#answers.set(id, (error) => {
+        if (error === undefined) resolve()
+        else reject(new VethdError('INTERNAL', `a worker of the data plane failed: ${error}`))
+      })
+      this.post(make(id))
+    })
+  }
+
+  #answered(id: number, error?: string): void {
+    const answer = this.#answers.get(id)
+    this.#answers.delete(id)
+    answer?.(error)
+  }
+}
+
+export class Pool {
+  readonly #workers: PoolWorker[]
+  readonly #stop: SharedArrayBuffer
+
+  private constructor(workers: PoolWorker[], stop: SharedArrayBuffer) {
+    this.#workers = workers
+    this.#stop = stop
+  }
+
+  /** Starts the workers; rejects when one of them cannot have its engine. */
+  static async open(options: PoolOptions): Promise<Pool> {
+    const stop = new SharedArrayBuffer(4)
+    const workers = Array.from({ length: options.workers }, (_, number) => new PoolWorker(number, options, stop))
+    const pool = new Pool(workers, stop)
+    try {
+      await Promise.all(workers.map((worker) => worker.ready))
+    } catch (error) {
+      await pool.close()
+      throw error
+    }
+    return pool
+  }
+
+  /** Starts lanes, all on one worker; their addresses in the order given. */
+  async addLanes(requests: LaneRequest[]): Promise<LaneAddress[]> {
+    const number = this.#leastLoaded()
+    const worker = this.#workers[number]
+    if (worker.freeIndexes.length < requests.length)
+      throw new VethdError(
+        'LIMIT_REACHED',
+        `all ${this.#workers.length} workers serve their ${MAX_LANES} lanes: start vethd with more --workers`,
+      )
+    const specs = requests.map((request) => ({ ...request, index: worker.freeIndexes.pop() as number }))
+    await worker.ask((id) => ({ kind: 'add', id, lanes: specs }))
+    return specs.map(({ index }) => ({ worker: number, index }))
+  }
+
+  /** Ends lanes; when this resolves, the workers use their fds no longer. */
+  async removeLanes(lanes: LaneAddress[]): Promise<void> {
+    await Promise.all(
+      this.#workers.map(async (worker, number) => {
+        const indexes = lanes.filter((lane) => lane.worker === number).map((lane) => lane.index)
+        if (indexes.length === 0) return
+        await worker.ask((id) => ({ kind: 'remove', id, lanes: indexes }))
+        worker.freeIndexes.push(...indexes)
+      }),
+    )
+  }
+
+  /** The receiving device has another address or MTU. */
+  setReceiver(lane: LaneAddress, receiver: Receiver): void {
+    this.#workers[lane.worker].post({ kind: 'receiver', lane: lane.index, receiver })
+  }
+
+  /** Ends all workers and waits for them. */
+  async close(): Promise<void> {
+    this.stopNow()
+    await Promise.all(this.#workers.map((worker) => worker.ended))
+    for (const worker of this.#workers) native().close(worker.wakeFd)
+  }
+
+  /** Tells all workers to end, without waiting: for the process's own end, when nothing can be awaited any more. */
+  stopNow(): void {
+    Atomics.store(new Int32Array(this.#stop), 0, 1)
+    for (const worker of this.#workers) native().eventfdSignal(worker.wakeFd)
+  }
+
+  #leastLoaded(): number {
+    let least = 0
+    for (let i = 1; i < this.#workers.length; i++) if (this.#workers[i].load < this.#workers[least].load) least = i
+    return least
+  }
+}

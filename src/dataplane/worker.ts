@@ -1,0 +1,76 @@
+/**
+ * One worker thread: an engine, its lanes, and the loop that never returns to the event loop. Commands come by
+ * messages; the main thread signals the eventfd so that a native wait ends and they are taken at once.
+ *
+ * Every wait has a bound, and a stop flag in shared memory is looked at after each: whatever ends the main thread ends
+ * this one too.
+ */
+import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads'
+import { native } from '../../native-bindings/index.js'
+import { createEngine, type EngineName } from '../io/index.js'
+import { Lane } from '../veth/xmit.js'
+import { Lanes } from './lanes.js'
+import type { Command, LaneSpec, Report } from './messages.js'
+
+export interface WorkerStart {
+  engine: EngineName
+  wakeFd: number
+  /** One Int32: not 0 means stop. */
+  stop: SharedArrayBuffer
+  number: number
+}
+
+/** Longest native wait: bounds how late a stop is seen when even the eventfd was lost. */
+const WAIT_BOUND_MS = 500
+
+const { engine, wakeFd, stop, number } = workerData as WorkerStart
+const stopFlag = new Int32Array(stop)
+const port = parentPort!
+const report = (message: Report): void => port.postMessage(message)
+
+native().setThreadName(`vethd-lanes/${number}`)
+const io = createEngine(engine, wakeFd)
+const lanes = new Lanes(io, (lane, errno) => report({ kind: 'gone', lane, errno }))
+
+report({ kind: 'ready' })
+while (Atomics.load(stopFlag, 0) === 0) {
+  lanes.turn(WAIT_BOUND_MS)
+  if (io.takeWakeUp()) takeCommands()
+}
+io.close()
+port.close()
+
+function takeCommands(): void {
+  for (let received = receiveMessageOnPort(port); received !== undefined; received = receiveMessageOnPort(port))
+    carryOut(received.message as Command)
+}
+
+function carryOut(command: Command): void {
+  switch (command.kind) {
+    case 'add':
+      addLanes(command.id, command.lanes)
+      break
+    case 'remove':
+      removeLanes(command.id, command.lanes)
+      break
+    case 'receiver':
+      lanes.get(command.lane)?.setReceiver(command.receiver)
+  }
+}
+
+function addLanes(id: number, specs: LaneSpec[]): void {
+  try {
+    for (const spec of specs) lanes.add(new Lane(spec), spec.fromFd, spec.toFd)
+    report({ kind: 'done', id })
+  } catch (error) {
+    report({ kind: 'done', id, error: String(error) })
+  }
+}
+
+function removeLanes(id: number, indexes: number[]): void {
+  let left = indexes.length
+  const removed = (): void => {
+    if (--left === 0) report({ kind: 'done', id })
+  }
+  for (const index of indexes) lanes.remove(index, removed)
+}

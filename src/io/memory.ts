@@ -1,0 +1,112 @@
+/**
+ * FrameIo without a kernel, for tests: a "file descriptor" is a MemoryPort made here, whose queues a test fills and
+ * empties. Behaves as a TAP does: EAGAIN when empty, EIO when down, EBADFD when gone.
+ */
+import { EAGAIN, EBADFD, ECANCELED, EIO } from '../abi/errno.js'
+import { type CompletionSink, type FrameIo, OP_READ, OP_WAIT, OP_WRITE } from './frame-io.js'
+import { SLOT_BYTES, SLOT_COUNT } from './slab.js'
+
+/** One end: `toRead` is what its stack sent, `written` what its stack received. */
+export class MemoryPort {
+  readonly toRead: Uint8Array[] = []
+  readonly written: Uint8Array[] = []
+  down = false
+  gone = false
+}
+
+interface Completion {
+  op: number
+  lane: number
+  slot: number
+  result: number
+}
+
+export class MemoryIo implements FrameIo {
+  readonly name = 'memory'
+  readonly mem = new Uint8Array(SLOT_COUNT * SLOT_BYTES)
+  readonly #ports: MemoryPort[] = []
+  readonly #lanes = new Map<number, { from: MemoryPort; to: MemoryPort }>()
+  readonly #waiting = new Set<number>()
+  readonly #queue: (() => void)[] = []
+  #completions: Completion[] = []
+  #awake = false
+
+  /** Makes a port and its number, which stands for a file descriptor. */
+  openPort(): { fd: number; port: MemoryPort } {
+    const port = new MemoryPort()
+    return { fd: this.#ports.push(port) - 1, port }
+  }
+
+  /** What the worker's eventfd does for the others. */
+  wakeUp(): void {
+    this.#awake = true
+  }
+
+  addLane(lane: number, fromFd: number, toFd: number): void {
+    this.#lanes.set(lane, { from: this.#ports[fromFd], to: this.#ports[toFd] })
+  }
+
+  abandon(_lane: number): void {}
+
+  removeLane(lane: number): void {
+    this.#lanes.delete(lane)
+  }
+
+  wait(lane: number): void {
+    this.#waiting.add(lane)
+  }
+
+  cancelWait(lane: number): void {
+    if (this.#waiting.delete(lane)) this.#complete(OP_WAIT, lane, lane, -ECANCELED)
+  }
+
+  read(lane: number, slot: number): void {
+    this.#queue.push(() => this.#complete(OP_READ, lane, slot, this.#take(lane, slot)))
+  }
+
+  write(lane: number, slot: number, offset: number, len: number): void {
+    this.#queue.push(() => {
+      const { to } = this.#lanes.get(lane)!
+      if (to.gone) this.#complete(OP_WRITE, lane, slot, -EBADFD)
+      else if (to.down) this.#complete(OP_WRITE, lane, slot, -EIO)
+      else to.written.push(this.mem.slice(offset, offset + len))
+    })
+  }
+
+  submit(_timeoutMs: number): void {
+    for (const operation of this.#queue.splice(0)) operation()
+    for (const lane of this.#waiting) {
+      const result = this.#take(lane, lane)
+      if (result === -EAGAIN) continue
+      this.#waiting.delete(lane)
+      this.#complete(OP_WAIT, lane, lane, result)
+    }
+  }
+
+  #take(lane: number, slot: number): number {
+    const { from } = this.#lanes.get(lane)!
+    if (from.gone) return -EBADFD
+    const frame = from.toRead.shift()
+    if (frame === undefined) return -EAGAIN
+    this.mem.set(frame, slot * SLOT_BYTES)
+    return frame.length
+  }
+
+  #complete(op: number, lane: number, slot: number, result: number): void {
+    this.#completions.push({ op, lane, slot, result })
+  }
+
+  reap(sink: CompletionSink): void {
+    const completions = this.#completions
+    this.#completions = []
+    for (const { op, lane, slot, result } of completions) sink.completed(op, lane, slot, result)
+  }
+
+  takeWakeUp(): boolean {
+    const awake = this.#awake
+    this.#awake = false
+    return awake
+  }
+
+  close(): void {}
+}

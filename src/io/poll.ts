@@ -1,0 +1,159 @@
+/**
+ * FrameIo on plain system calls, for kernels and containers without io_uring: everything that is queued goes through
+ * one native call (ioBatch: a read or write each), and epoll tells which waiting lanes became readable.
+ *
+ * epoll is level-triggered: a lane that is being read is reported too and ignored, and a wait can never miss a frame
+ * that came a moment before it began.
+ */
+
+import { native } from '../../native-bindings/index.js'
+import { EBADFD, ECANCELED, EINTR } from '../abi/errno.js'
+import { EPOLLIN } from '../abi/poll.js'
+import { type CompletionSink, type FrameIo, OP_READ, OP_WAIT, OP_WRITE } from './frame-io.js'
+import { BURST_SLOTS, createSlab, MAX_LANES, SLOT_BYTES } from './slab.js'
+
+const BATCH_READ = 0
+const BATCH_WRITE = 1
+/** Words of one operation of ioBatch. */
+const OP_WORDS = 4
+/** A turn's writes (of the burst before, and of frames that ended a wait) and reads. */
+const MAX_OPS = 2 * BURST_SLOTS + MAX_LANES
+/** Events fetched by one epoll_wait. */
+const EVENTS = 256
+const WAKE_TAG = -1
+
+export class PollIo implements FrameIo {
+  readonly name = 'poll'
+  readonly mem: Uint8Array
+  readonly #slab: ArrayBuffer
+  readonly #batch = native().ioBatch
+  readonly #epollWait = native().epollWait
+  readonly #epollFd: number
+  readonly #wakeFd: number
+  readonly #fromFd = new Int32Array(MAX_LANES).fill(-1)
+  readonly #toFd = new Int32Array(MAX_LANES).fill(-1)
+  /** 1 while a lane's wait is outstanding. */
+  readonly #waiting = new Uint8Array(MAX_LANES)
+  readonly #ops = new Int32Array(MAX_OPS * OP_WORDS)
+  /** The lane of each operation. */
+  readonly #opLane = new Int32Array(MAX_OPS)
+  #queued = 0
+  #reads = 0
+  /** Operations carried out and not yet reaped. */
+  #done = 0
+  readonly #events = new Int32Array(EVENTS * 2)
+  #eventCount = 0
+  readonly #cancelled: number[] = []
+  #awake = false
+
+  /** `wakeFd`: the worker's eventfd. */
+  constructor(wakeFd: number) {
+    const slab = createSlab()
+    this.mem = slab.mem
+    this.#slab = slab.mem.buffer as ArrayBuffer
+    this.#wakeFd = wakeFd
+    this.#epollFd = native().epollCreate()
+    native().epollAdd(this.#epollFd, wakeFd, EPOLLIN, WAKE_TAG)
+  }
+
+  addLane(lane: number, fromFd: number, toFd: number): void {
+    native().epollAdd(this.#epollFd, fromFd, EPOLLIN, lane)
+    this.#fromFd[lane] = fromFd
+    this.#toFd[lane] = toFd
+  }
+
+  /** A dead device is readable for ever: out of epoll with it. */
+  abandon(lane: number): void {
+    if (this.#fromFd[lane] >= 0) native().epollRemove(this.#epollFd, this.#fromFd[lane])
+    this.#fromFd[lane] = -1
+  }
+
+  removeLane(lane: number): void {
+    this.abandon(lane)
+    this.#toFd[lane] = -1
+  }
+
+  wait(lane: number): void {
+    this.#waiting[lane] = 1
+  }
+
+  cancelWait(lane: number): void {
+    if (this.#waiting[lane] === 0) return
+    this.#waiting[lane] = 0
+    this.#cancelled.push(lane)
+  }
+
+  read(lane: number, slot: number): void {
+    this.#reads++
+    this.#queue(lane, BATCH_READ, this.#fromFd[lane], slot * SLOT_BYTES, SLOT_BYTES)
+  }
+
+  write(lane: number, _slot: number, offset: number, len: number): void {
+    this.#queue(lane, BATCH_WRITE, this.#toFd[lane], offset, len)
+  }
+
+  #queue(lane: number, opcode: number, fd: number, offset: number, len: number): void {
+    const at = this.#queued * OP_WORDS
+    this.#ops[at] = opcode
+    this.#ops[at + 1] = fd
+    this.#ops[at + 2] = offset
+    this.#ops[at + 3] = len
+    this.#opLane[this.#queued++] = lane
+  }
+
+  submit(timeoutMs: number): void {
+    if (this.#queued > 0) this.#batch(this.#slab, this.#ops, this.#queued)
+    const mayWait = this.#reads === 0 && this.#cancelled.length === 0
+    this.#done = this.#queued
+    this.#queued = 0
+    this.#reads = 0
+    const events = this.#epollWait(this.#epollFd, this.#events, mayWait ? timeoutMs : 0)
+    if (events < 0 && events !== -EINTR) throw new Error(`epoll_wait answered errno ${-events}`)
+    this.#eventCount = Math.max(0, events)
+  }
+
+  reap(sink: CompletionSink): void {
+    this.#reapBatch(sink)
+    for (let i = 0; i < this.#eventCount; i++) {
+      const lane = this.#events[2 * i]
+      if (lane === WAKE_TAG) this.#awake = true
+      else if (this.#waiting[lane] === 1) {
+        this.#waiting[lane] = 0
+        sink.completed(OP_WAIT, lane, lane, 0)
+      }
+    }
+    this.#eventCount = 0
+    while (this.#cancelled.length > 0) {
+      const lane = this.#cancelled.pop() as number
+      sink.completed(OP_WAIT, lane, lane, -ECANCELED)
+    }
+  }
+
+  /** What the sink queues meanwhile goes to the front of the same array: never past the operation being looked at. */
+  #reapBatch(sink: CompletionSink): void {
+    const done = this.#done
+    this.#done = 0
+    for (let i = 0; i < done; i++) {
+      const at = i * OP_WORDS
+      const opcode = this.#ops[at]
+      const slot = Math.floor(this.#ops[at + 2] / SLOT_BYTES)
+      const result = this.#ops[at + 3]
+      const lane = this.#opLane[i]
+      if (opcode === BATCH_READ) {
+        // A read of 0 bytes does not exist for a TAP: its device is being taken apart.
+        sink.completed(OP_READ, lane, slot, result === 0 ? -EBADFD : result)
+      } else if (result < 0) sink.completed(OP_WRITE, lane, slot, result)
+    }
+  }
+
+  takeWakeUp(): boolean {
+    if (!this.#awake) return false
+    this.#awake = false
+    native().eventfdClear(this.#wakeFd)
+    return true
+  }
+
+  close(): void {
+    native().close(this.#epollFd)
+  }
+}

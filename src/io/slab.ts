@@ -1,0 +1,33 @@
+/**
+ * The slab: one stretch of memory outside V8's heap that holds every frame of a worker, cut into slots of equal size.
+ *
+ *     slot 0 … MAX_LANES-1          one a lane: the frame that ends a lane's wait lands here
+ *     slot MAX_LANES …              two halves of BURST_SLOTS: while one is being read into, the other is written out
+ *
+ *     a slot:  | virtio_net_hdr 12 | Ethernet 14 | up to two VLAN tags | up to 65536 bytes |
+ *
+ * Invariant: a slot has one owner at every step. Only pages that a frame has touched cost memory.
+ */
+import { native } from '../../native-bindings/index.js'
+
+/** Lanes that one worker can serve: what a completion's tag has room for (frame-io.ts). */
+export const MAX_LANES = 4096
+/** Slots in each half of the burst slots: what all lanes together may read in one turn. */
+export const BURST_SLOTS = 256
+/** vnet header, Ethernet with two tags and the longest super-frame, rounded up to whole pages. */
+export const SLOT_BYTES = 17 * 4096
+export const SLOT_COUNT = MAX_LANES + 2 * BURST_SLOTS
+
+export interface Slab {
+  /** All slots; slot s begins at `s * SLOT_BYTES`. */
+  readonly mem: Uint8Array
+  /** The address of `mem[0]`, for the kernel, as two unsigned halves. */
+  readonly addressLow: number
+  readonly addressHigh: number
+}
+
+/** Reserves a worker's slab. Throws NativeError (ENOMEM) when the machine refuses the address space. */
+export function createSlab(): Slab {
+  const { buffer, addressLow, addressHigh } = native().slabCreate(SLOT_COUNT * SLOT_BYTES)
+  return { mem: new Uint8Array(buffer), addressLow, addressHigh }
+}

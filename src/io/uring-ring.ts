@@ -1,0 +1,144 @@
+/**
+ * The two rings that are shared with the kernel, as io_uring(7) lays them out, and nothing else: their heads and tails
+ * are touched in this file only.
+ *
+ *     SQ   we write entries at tail ──▶ the kernel consumes them at head, inside io_uring_enter
+ *     CQ   the kernel writes at tail ──▶ we consume at head
+ *
+ * An SQE is 64 bytes (16 words), a CQE 16 (4 words). `user_data` is used as one 32-bit word, because a BigInt costs
+ * twenty times as much. The indexes run on and wrap at 2^32; the masks cut them to the ring.
+ */
+
+import { native, type UringMapping } from '../../native-bindings/index.js'
+import { EAGAIN, EBUSY, EINTR, ETIME } from '../abi/errno.js'
+import { IORING_SETUP_DEFER_TASKRUN, IORING_SETUP_SINGLE_ISSUER, IORING_SETUP_SUBMIT_ALL } from '../abi/io-uring.js'
+
+/** What the engine needs of the kernel (6.1); the probe tries exactly this. */
+export const SETUP_FLAGS = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_SUBMIT_ALL
+
+const SQE_WORDS = 16
+const CQE_WORDS = 4
+
+export class UringRing {
+  readonly fd: number
+  readonly #mapping: UringMapping
+  readonly #enter = native().uringEnter
+  readonly #ring: Int32Array
+  readonly #sqes: Int32Array
+  readonly #sqHead: number
+  readonly #sqTail: number
+  readonly #sqEntries: number
+  readonly #cqHead: number
+  readonly #cqTail: number
+  readonly #cqes: number
+  readonly #cqMask: number
+  /** Our tail, ahead of the shared one by what is queued and not yet published. */
+  #tail: number
+  #head: number
+
+  /** Must be made in the thread that will use it (IORING_SETUP_SINGLE_ISSUER). Throws NativeError. */
+  constructor(sqEntries: number, cqEntries: number) {
+    const m = native().uringSetup(sqEntries, cqEntries, SETUP_FLAGS)
+    this.#mapping = m
+    this.fd = m.fd
+    this.#ring = new Int32Array(m.ring)
+    this.#sqes = new Int32Array(m.sqes)
+    this.#sqHead = m.sqHead >> 2
+    this.#sqTail = m.sqTail >> 2
+    this.#sqEntries = m.sqEntries
+    this.#cqHead = m.cqHead >> 2
+    this.#cqTail = m.cqTail >> 2
+    this.#cqes = m.cqes >> 2
+    this.#cqMask = m.cqEntries - 1
+    this.#tail = this.#ring[this.#sqTail]
+    this.#head = this.#ring[this.#cqHead]
+  }
+
+  /** Entries that can still be queued before the next `enter`. */
+  get room(): number {
+    return this.#sqEntries - ((this.#tail - Atomics.load(this.#ring, this.#sqHead)) | 0)
+  }
+
+  /** Entries queued and not yet consumed by the kernel. */
+  get queued(): number {
+    return (this.#tail - Atomics.load(this.#ring, this.#sqHead)) | 0
+  }
+
+  /**
+   * Queues one entry. `flags` IOSQE_*; `addressLow/High` and `len` a buffer; `opFlags` is the word that read and write
+   * call rw_flags, poll calls poll32_events and cancel calls cancel_flags. The caller has seen to `room`.
+   */
+  push(
+    opcode: number,
+    flags: number,
+    file: number,
+    offset: number,
+    addressLow: number,
+    addressHigh: number,
+    len: number,
+    opFlags: number,
+    userData: number,
+  ): void {
+    const sqes = this.#sqes
+    const at = (this.#tail & (this.#sqEntries - 1)) * SQE_WORDS
+    this.#tail = (this.#tail + 1) | 0
+    sqes[at] = opcode | (flags << 8)
+    sqes[at + 1] = file
+    sqes[at + 2] = offset
+    sqes[at + 3] = offset
+    sqes[at + 4] = addressLow
+    sqes[at + 5] = addressHigh
+    sqes[at + 6] = len
+    sqes[at + 7] = opFlags
+    sqes[at + 8] = userData
+    sqes[at + 9] = 0
+    sqes[at + 10] = 0
+    sqes[at + 11] = 0
+    sqes[at + 12] = 0
+    sqes[at + 13] = 0
+    sqes[at + 14] = 0
+    sqes[at + 15] = 0
+  }
+
+  /**
+   * Publishes what was queued, has the kernel consume all of it, and waits up to `timeoutMs` for `minComplete`
+   * completions. Throws when the ring itself is broken, which no frame can cause.
+   */
+  enter(minComplete: number, timeoutMs: number): void {
+    Atomics.store(this.#ring, this.#sqTail, this.#tail)
+    do {
+      const result = this.#enter(this.fd, this.queued, minComplete, timeoutMs)
+      if (result < 0 && result !== -ETIME && result !== -EINTR && result !== -EAGAIN && result !== -EBUSY)
+        throw new Error(`io_uring_enter answered errno ${-result}: the ring cannot be used any more`)
+    } while (this.queued > 0)
+  }
+
+  /** Completions that are there. */
+  get completions(): number {
+    return (Atomics.load(this.#ring, this.#cqTail) - this.#head) | 0
+  }
+
+  /** user_data of the oldest completion. */
+  get userData(): number {
+    return this.#ring[this.#cqes + (this.#head & this.#cqMask) * CQE_WORDS]
+  }
+
+  /** Result of the oldest completion. */
+  get result(): number {
+    return this.#ring[this.#cqes + (this.#head & this.#cqMask) * CQE_WORDS + 2]
+  }
+
+  /** Takes the oldest completion off; the kernel sees it with the next `release`. */
+  next(): void {
+    this.#head = (this.#head + 1) | 0
+  }
+
+  /** Gives the entries taken so far back to the kernel. */
+  release(): void {
+    Atomics.store(this.#ring, this.#cqHead, this.#head)
+  }
+
+  close(): void {
+    native().uringClose(this.#mapping)
+  }
+}

@@ -1,0 +1,200 @@
+/**
+ * FrameIo on io_uring: one-shot READs and WRITEs, one `enter` a turn.
+ *
+ * A wait is a READ without RWF_NOWAIT: it arms a poll inside the kernel and reads when a frame comes, on an O_NONBLOCK
+ * fd too. Reads and writes carry RWF_NOWAIT, so none outlives the `enter` that carried it; a write that succeeds posts
+ * nothing (IOSQE_CQE_SKIP_SUCCESS). Lanes use fixed files: 2·lane to read from, 2·lane+1 to write to.
+ *
+ * A completion's tag:  | op 2 bits | lane 12 | slot 16 |, and WAKE_TAG for the eventfd that wakes the worker.
+ */
+
+import { native } from '../../native-bindings/index.js'
+import { EBADFD } from '../abi/errno.js'
+import {
+  IORING_OP_ASYNC_CANCEL,
+  IORING_OP_READ,
+  IORING_OP_WRITE,
+  IOSQE_CQE_SKIP_SUCCESS,
+  IOSQE_FIXED_FILE,
+  RWF_NOWAIT,
+} from '../abi/io-uring.js'
+import { type CompletionSink, type FrameIo, OP_READ, OP_WAIT, OP_WRITE } from './frame-io.js'
+import { BURST_SLOTS, createSlab, MAX_LANES, SLOT_BYTES, SLOT_COUNT, type Slab } from './slab.js'
+import { UringRing } from './uring-ring.js'
+
+const SLOT_BITS = 16
+const LANE_BITS = 12
+const OP_SHIFT = SLOT_BITS + LANE_BITS
+const WAKE_TAG = 3 << OP_SHIFT
+const CANCEL_TAG = WAKE_TAG | 1
+
+/** A turn's writes and reads, and waits that are armed again. */
+const SQ_ENTRIES = 1024
+/** Every wait, and a turn's reads and failed writes, complete at once in the worst case. */
+const CQ_ENTRIES = 2 * MAX_LANES
+
+export class UringIo implements FrameIo {
+  readonly name = 'uring'
+  readonly mem: Uint8Array
+  readonly #slab: Slab
+  readonly #ring: UringRing
+  /** The address of each slot, as two halves. */
+  readonly #slotLow = new Int32Array(SLOT_COUNT)
+  readonly #slotHigh = new Int32Array(SLOT_COUNT)
+  readonly #wakeFd: number
+  /** Reads queued and not yet reaped: while there are any, `submit` does not wait. */
+  #reads = 0
+  #awake = false
+
+  /** `wakeFd`: the worker's eventfd. Throws NativeError when io_uring cannot be had. */
+  constructor(wakeFd: number) {
+    this.#slab = createSlab()
+    this.mem = this.#slab.mem
+    this.#wakeFd = wakeFd
+    this.#ring = new UringRing(SQ_ENTRIES, CQ_ENTRIES)
+    native().uringRegisterFilesSparse(this.#ring.fd, 2 * MAX_LANES)
+    const base = this.#slab.addressHigh * 2 ** 32 + this.#slab.addressLow
+    for (let slot = 0; slot < SLOT_COUNT; slot++) {
+      const address = base + slot * SLOT_BYTES
+      this.#slotLow[slot] = (address % 2 ** 32) | 0
+      this.#slotHigh[slot] = Math.floor(address / 2 ** 32)
+    }
+    this.#armWakeUp()
+  }
+
+  addLane(lane: number, fromFd: number, toFd: number): void {
+    native().uringUpdateFile(this.#ring.fd, 2 * lane, fromFd)
+    native().uringUpdateFile(this.#ring.fd, 2 * lane + 1, toFd)
+  }
+
+  /** Nothing to do: one-shot operations are only asked for by the caller. */
+  abandon(_lane: number): void {}
+
+  removeLane(lane: number): void {
+    native().uringUpdateFile(this.#ring.fd, 2 * lane, -1)
+    native().uringUpdateFile(this.#ring.fd, 2 * lane + 1, -1)
+  }
+
+  wait(lane: number): void {
+    this.#makeRoom()
+    this.#pushRead(lane, lane, 0, OP_WAIT)
+  }
+
+  cancelWait(lane: number): void {
+    this.#makeRoom()
+    // The wait is found by its user_data.
+    this.#ring.push(
+      IORING_OP_ASYNC_CANCEL,
+      IOSQE_CQE_SKIP_SUCCESS,
+      -1,
+      0,
+      tag(OP_WAIT, lane, lane),
+      0,
+      0,
+      0,
+      CANCEL_TAG,
+    )
+  }
+
+  read(lane: number, slot: number): void {
+    this.#makeRoom()
+    this.#reads++
+    this.#pushRead(lane, slot, RWF_NOWAIT, OP_READ)
+  }
+
+  #pushRead(lane: number, slot: number, rwFlags: number, op: number): void {
+    this.#ring.push(
+      IORING_OP_READ,
+      IOSQE_FIXED_FILE,
+      2 * lane,
+      -1,
+      this.#slotLow[slot],
+      this.#slotHigh[slot],
+      SLOT_BYTES,
+      rwFlags,
+      tag(op, lane, slot),
+    )
+  }
+
+  write(lane: number, slot: number, offset: number, len: number): void {
+    this.#makeRoom()
+    const within = offset - slot * SLOT_BYTES
+    // Slots are page-aligned and shorter than 2^32, so adding inside one never carries into the high half.
+    this.#ring.push(
+      IORING_OP_WRITE,
+      IOSQE_FIXED_FILE | IOSQE_CQE_SKIP_SUCCESS,
+      2 * lane + 1,
+      -1,
+      (this.#slotLow[slot] + within) | 0,
+      this.#slotHigh[slot],
+      len,
+      RWF_NOWAIT,
+      tag(OP_WRITE, lane, slot),
+    )
+  }
+
+  submit(timeoutMs: number): void {
+    if (this.#reads > 0 || timeoutMs === 0) this.#ring.enter(0, -1)
+    else this.#ring.enter(1, timeoutMs)
+  }
+
+  reap(sink: CompletionSink): void {
+    const ring = this.#ring
+    for (let left = ring.completions; left > 0; left--) {
+      const userData = ring.userData
+      const result = ring.result
+      ring.next()
+      const op = userData >>> OP_SHIFT
+      if (op === WAKE_TAG >>> OP_SHIFT) {
+        if (userData === WAKE_TAG) this.#awake = true
+        continue
+      }
+      if (op === OP_READ) this.#reads--
+      // A read of 0 bytes does not exist for a TAP: its device is being taken apart.
+      const outcome = result === 0 ? -EBADFD : result
+      sink.completed(op, (userData >>> SLOT_BITS) & (MAX_LANES - 1), userData & 0xffff, outcome)
+    }
+    ring.release()
+  }
+
+  takeWakeUp(): boolean {
+    if (!this.#awake) return false
+    this.#awake = false
+    this.#armWakeUp()
+    return true
+  }
+
+  /** A READ of the eventfd, which also clears it, into the head of the last burst slot's spare page. */
+  #armWakeUp(): void {
+    this.#makeRoom()
+    const slot = SLOT_COUNT - 1
+    const spare = SLOT_BYTES - 8
+    this.#ring.push(
+      IORING_OP_READ,
+      0,
+      this.#wakeFd,
+      -1,
+      (this.#slotLow[slot] + spare) | 0,
+      this.#slotHigh[slot],
+      8,
+      0,
+      WAKE_TAG,
+    )
+  }
+
+  /** A full submission queue is handed to the kernel early: only when very many lanes arm their waits at once. */
+  #makeRoom(): void {
+    if (this.#ring.room === 0) this.#ring.enter(0, -1)
+  }
+
+  close(): void {
+    this.#ring.close()
+  }
+}
+
+function tag(op: number, lane: number, slot: number): number {
+  return (op << OP_SHIFT) | (lane << SLOT_BITS) | slot
+}
+
+// What one turn may queue (all writes of the turn before, all reads) fits without an early hand-over.
+if (2 * BURST_SLOTS > SQ_ENTRIES) throw new Error('SQ_ENTRIES is too small for BURST_SLOTS')

@@ -1,0 +1,116 @@
+/**
+ * The counters of one lane: what a worker counts and what the main thread reads, in memory that both share.
+ *
+ * The worker adds to plain doubles (`burst`) while it looks at frames, and folds them into 64-bit totals once a turn,
+ * so that counting costs nothing a frame and a total is exact past 2^53. A sequence number, odd while a fold is under
+ * way, lets the reader notice that it has read across one (the kernel's u64_stats_sync).
+ *
+ *     SharedArrayBuffer, 32-bit words:  | sequence | – | low 0 | high 0 | low 1 | high 1 | …
+ */
+
+/** The counters, in the order of their indexes below. */
+export const COUNTER_NAMES = [
+  'received_packets',
+  'received_bytes',
+  'sent_packets',
+  'sent_bytes',
+  'drop_too_short',
+  'drop_too_long',
+  'drop_bad_vnet_hdr',
+  'drop_bad_checksum',
+  'drop_peer_gone',
+  'drop_peer_down',
+  'drop_no_memory',
+  'drop_write_error',
+  'checksum_ipv4',
+  'checksum_tcp',
+  'checksum_udp',
+  'checksum_icmp',
+  'checksum_icmpv6',
+  'class_host',
+  'class_broadcast',
+  'class_multicast',
+  'class_otherhost',
+  'protocol_ipv4',
+  'protocol_ipv6',
+  'protocol_arp',
+  'protocol_vlan',
+  'protocol_802.3',
+  'protocol_802.2',
+  'protocol_other',
+] as const
+
+export type CounterName = (typeof COUNTER_NAMES)[number]
+
+export const RECEIVED_PACKETS = 0
+export const RECEIVED_BYTES = 1
+export const SENT_PACKETS = 2
+export const SENT_BYTES = 3
+export const DROP_TOO_SHORT = 4
+export const DROP_TOO_LONG = 5
+export const DROP_BAD_VNET_HDR = 6
+export const DROP_BAD_CHECKSUM = 7
+export const DROP_PEER_GONE = 8
+export const DROP_PEER_DOWN = 9
+export const DROP_NO_MEMORY = 10
+export const DROP_WRITE_ERROR = 11
+export const CHECKSUM_IPV4 = 12
+export const CLASS_HOST = 17
+export const PROTOCOL_IPV4 = 21
+export const PROTOCOL_IPV6 = 22
+export const PROTOCOL_ARP = 23
+export const PROTOCOL_VLAN = 24
+export const PROTOCOL_802_3 = 25
+export const PROTOCOL_802_2 = 26
+export const PROTOCOL_OTHER = 27
+
+const COUNT = COUNTER_NAMES.length
+const FIRST_WORD = 2
+const TWO_32 = 2 ** 32
+
+/** Memory for one lane's totals, all zero. */
+export function createTotals(): SharedArrayBuffer {
+  return new SharedArrayBuffer((FIRST_WORD + 2 * COUNT) * 4)
+}
+
+/** The worker's side. */
+export class LaneCounters {
+  /** Counts since the last fold, by the indexes above. A write that failed takes its frame back: may be negative. */
+  readonly burst = new Float64Array(COUNT)
+  readonly #words: Uint32Array
+
+  constructor(totals: SharedArrayBuffer) {
+    this.#words = new Uint32Array(totals)
+  }
+
+  /** Adds `burst` to the totals and clears it. */
+  fold(): void {
+    const words = this.#words
+    const burst = this.burst
+    Atomics.add(words, 0, 1)
+    for (let i = 0; i < COUNT; i++) {
+      const count = burst[i]
+      if (count === 0) continue
+      burst[i] = 0
+      const at = FIRST_WORD + 2 * i
+      const sum = words[at] + count
+      words[at] = sum // modulo 2^32, as every store into a Uint32Array
+      words[at + 1] += Math.floor(sum / TWO_32)
+    }
+    Atomics.add(words, 0, 1)
+  }
+}
+
+/** The main thread's side: all totals at one moment, exact. */
+export function readTotals(totals: SharedArrayBuffer): Record<CounterName, bigint> {
+  const words = new Uint32Array(totals)
+  const copy = new Uint32Array(words.length)
+  do copy.set(words)
+  while (copy[0] % 2 === 1 || copy[0] !== Atomics.load(words, 0))
+  const named = {} as Record<CounterName, bigint>
+  COUNTER_NAMES.forEach((name, i) => {
+    const at = FIRST_WORD + 2 * i
+    named[name] = (BigInt(copy[at + 1]) << 32n) | BigInt(copy[at])
+  })
+  return named
+}

@@ -1,0 +1,177 @@
+/**
+ * One end of a pair: a TAP device, wherever its user has moved it and whatever they call it now.
+ *
+ * Nothing here keeps a namespace open: where the device is gets asked of the fd (TUNGETDEVNETNS) each time, and what is
+ * done there goes through a netlink socket that is made there and closed at once (netlink/socket.ts, inNetns).
+ */
+
+import { type NativeError, native } from '../../native-bindings/index.js'
+import { IFF_UP } from '../abi/rtnetlink.js'
+import type { LaneAddress } from '../dataplane/pool.js'
+import { VethdError } from '../errors.js'
+import { getLink, type LinkChange, setLink } from '../netlink/link.js'
+import type { LinkInfo } from '../netlink/link-info.js'
+import { netnsIdentity, netnsName } from '../netlink/netns.js'
+import { inNetns, type Rtnetlink } from '../netlink/socket.js'
+import { createTotals } from './counters.js'
+import type { LengthFilter } from './filter.js'
+import type { Pair } from './pair.js'
+import { validateAddress, validateMtu, validateName } from './validate.js'
+
+/** A device as the kernel describes it at this moment. */
+export interface DeviceState {
+  link: LinkInfo
+  /** Where it is: the namespace's inode number, and its name in /run/netns if it has one. */
+  netns: { inode: number; name?: string }
+}
+
+/** What `Device.set` changes; what is absent stays. */
+export interface DeviceChange {
+  name?: string
+  address?: string
+  broadcast?: string
+  mtu?: number
+  /** An open fd of the namespace to move into; stays the caller's. */
+  netnsFd?: number
+  up?: boolean
+  /** Name of a bridge, in the namespace where the device is. */
+  master?: string
+  noMaster?: boolean
+  txqueuelen?: number
+}
+
+/** What vethd last knew of a device; refreshed by the monitor's events (driver.ts). */
+export interface KnownState {
+  nsid: number
+  index: number
+  name: string
+  inode: number
+  up: boolean
+  address: string
+  mtu: number
+}
+
+export class Device {
+  readonly pair: Pair
+  readonly side: 'a' | 'b'
+  /** One fd a queue. */
+  readonly queues: number[]
+  readonly address: string
+  /** What the lanes that read from this device count (counters.ts). */
+  readonly totals = createTotals()
+  /** The lanes that read from this device, one a queue. */
+  lanes: LaneAddress[] = []
+  /** Refuses frames that are too long for the peer; null without CAP_BPF. */
+  filter: LengthFilter | null = null
+  known: KnownState | null = null
+  /** Carrier as last set, and what the kernel dropped while it was off (carrier.ts). */
+  carrier = false
+  carrierDrops = 0n
+  carrierDropsBase = 0n
+
+  /** `address`: the link layer address that it is born with. */
+  constructor(pair: Pair, side: 'a' | 'b', queues: number[], address: string) {
+    this.pair = pair
+    this.side = side
+    this.queues = queues
+    this.address = address
+  }
+
+  get peer(): Device {
+    return this.side === 'a' ? this.pair.b : this.pair.a
+  }
+
+  get fd(): number {
+    return this.queues[0]
+  }
+
+  /** `1/a`: what stays the same whatever the device is called. */
+  get reference(): string {
+    return `${this.pair.id}/${this.side}`
+  }
+
+  /**
+   * Runs `act` in the namespace where the device is now, with a socket made there. `act` must be synchronous.
+   * Throws DEVICE_NOT_FOUND when the device was deleted.
+   */
+  inItsNetns<T>(act: (rtnl: Rtnetlink, name: string, netnsFd: number) => T): T {
+    const netnsFd = this.#onDevice(() => native().tapGetNetns(this.fd))
+    try {
+      return inNetns(netnsFd, (rtnl) => act(rtnl, this.name, netnsFd))
+    } finally {
+      native().close(netnsFd)
+    }
+  }
+
+  /** Its present name. */
+  get name(): string {
+    return this.#onDevice(() => native().tapGetInterface(this.fd).name)
+  }
+
+  #onDevice<T>(act: () => T): T {
+    try {
+      return act()
+    } catch (error) {
+      const { errno, syscall } = error as NativeError
+      const name = this.known === null ? '' : `"${this.known.name}", `
+      throw new VethdError(
+        'DEVICE_NOT_FOUND',
+        `${name}end ${this.reference} of the pair, is gone: its pair is being removed`,
+        {
+          errno,
+          syscall,
+          cause: error,
+        },
+      )
+    }
+  }
+
+  /** The device as it is now. */
+  state(): DeviceState {
+    return this.inItsNetns((rtnl, name, netnsFd) => {
+      const inode = netnsIdentity(netnsFd)
+      return { link: this.#link(rtnl, name), netns: { inode, name: netnsName(inode) } }
+    })
+  }
+
+  #link(rtnl: Rtnetlink, name: string): LinkInfo {
+    const link = getLink(rtnl, { name })
+    if (link === undefined)
+      throw new VethdError('DEVICE_NOT_FOUND', `"${name}" went away while it was looked at: try again`)
+    return link
+  }
+
+  /**
+   * Changes the device as `ip link set` does, in one request. Throws VethdError for what is refused here, NetlinkError
+   * (with the kernel's own words) for what the kernel refuses.
+   */
+  set(change: DeviceChange): void {
+    if (change.name !== undefined) validateName(change.name)
+    if (change.address !== undefined) validateAddress(change.address)
+    if (change.mtu !== undefined) validateMtu(change.mtu)
+    this.inItsNetns((rtnl, name) => {
+      const { master, noMaster, ...rest } = change
+      const request: LinkChange = rest
+      if (noMaster) request.master = 0
+      if (master !== undefined) request.master = masterIndex(rtnl, master)
+      setLink(rtnl, this.#link(rtnl, name).index, request)
+    })
+  }
+
+  /** True when the link's administrative state is up. */
+  static isUp(link: LinkInfo): boolean {
+    return (link.flags & IFF_UP) !== 0
+  }
+}
+
+function masterIndex(rtnl: Rtnetlink, name: string): number {
+  const master = getLink(rtnl, { name })
+  if (master !== undefined) return master.index
+  throw new VethdError(
+    'ARGUMENT_INVALID',
+    `there is no device "${name}" to be the master, in the network namespace where the device is`,
+    {
+      iproute2: `Error: argument "${name}" is wrong: Device does not exist`,
+    },
+  )
+}

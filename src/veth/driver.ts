@@ -1,0 +1,273 @@
+/**
+ * The driver: the nursery, the workers, the monitor, and every pair of this process. The daemon has one, and so has
+ * whoever calls openPair() in a process of their own.
+ *
+ *     openPair, daemon ─▶ addPair ─▶ link-ops.newlink ─▶ devices, lanes
+ *     the kernel ───────▶ monitor ─▶ refresh: address, MTU, carrier and qdisc follow what somebody changed
+ *     a worker ─────────▶ gone ────▶ removePairs: when one end dies, so does the other
+ *
+ * However the process ends (but by SIGKILL), its devices are deleted in groups first: left to the kernel, closing them
+ * costs 18 ms each.
+ */
+import { EventEmitter } from 'node:events'
+import { availableParallelism } from 'node:os'
+import { native } from '../../native-bindings/index.js'
+import { Pool } from '../dataplane/pool.js'
+import { VethdError } from '../errors.js'
+import { chooseEngine, type EngineReport } from '../io/index.js'
+import { getLink } from '../netlink/link.js'
+import { Monitor, type MonitorEvent } from '../netlink/monitor.js'
+import { netnsIdentity } from '../netlink/netns.js'
+import { setNoqueue } from '../netlink/qdisc.js'
+import { AddressBook, receiverAddress } from './address.js'
+import { updateCarrier } from './carrier.js'
+import { Device } from './device.js'
+import { deleteDevices, dellink, type LinkContext, newlink } from './link-ops.js'
+import { type OffloadReport, probeOffloads } from './offload.js'
+import type { EngineChoice, PairOptions } from './options.js'
+import type { Pair } from './pair.js'
+
+/** What pino's logger offers, and anything alike. */
+export interface DriverLog {
+  debug(fields: object, message: string): void
+  info(fields: object, message: string): void
+  warn(fields: object, message: string): void
+  error(fields: object, message: string): void
+}
+
+export interface DriverOptions {
+  engine?: EngineChoice
+  /** Worker threads; default one for every two CPUs, at most four. */
+  workers?: number
+  log?: DriverLog
+}
+
+/** Why a pair went. */
+export type RemovalReason = 'asked' | 'device-gone' | 'closed'
+
+interface DriverEvents {
+  'pair-added': [pair: Pair]
+  'pair-removed': [pair: Pair, reason: RemovalReason]
+  'device-changed': [device: Device]
+}
+
+const SILENT: DriverLog = { debug() {}, info() {}, warn() {}, error() {} }
+
+export class Driver extends EventEmitter<DriverEvents> {
+  readonly engine: EngineReport
+  readonly offloads: OffloadReport
+  readonly #log: DriverLog
+  readonly #nursery: number
+  readonly #monitor: Monitor
+  readonly #context: LinkContext
+  readonly #pairs = new Map<number, Pair>()
+  #lastId = 0
+  /** Devices by where they are: `nsid:ifindex`, as the monitor names them. */
+  readonly #places = new Map<string, Device>()
+  /** Devices to be looked at again, together, at the end of this turn of the event loop. */
+  readonly #stale = new Set<Device>()
+  #closed = false
+  readonly #onExit = (): void => this.#closeNow()
+
+  private constructor(log: DriverLog, nursery: number, engine: EngineReport, offloads: OffloadReport, pool: Pool) {
+    super()
+    this.#log = log
+    this.#nursery = nursery
+    this.engine = engine
+    this.offloads = offloads
+    this.#context = {
+      nursery,
+      pool,
+      offloads: offloads.mask,
+      tunFeatures: offloads.tunFeatures,
+      addresses: new AddressBook(),
+      log,
+    }
+    this.#monitor = new Monitor(nursery, (event) => this.#observed(event))
+    process.on('exit', this.#onExit)
+  }
+
+  /** Makes the nursery, chooses the engine and starts the workers. Throws VethdError. */
+  static async open(options: DriverOptions = {}): Promise<Driver> {
+    const log = options.log ?? SILENT
+    const nursery = makeNursery()
+    try {
+      const offloads = probeOffloads(nursery)
+      const engine = chooseEngine(options.engine ?? 'auto', nursery)
+      let driver: Driver | undefined
+      const pool = await Pool.open({
+        engine: engine.name,
+        workers: options.workers ?? defaultWorkers(),
+        onGone: (lane, errno) => driver?.deviceGone(lane.worker, lane.index, errno),
+        onFault: (error) => driver?.fault(error),
+      })
+      driver = new Driver(log, nursery, engine, offloads, pool)
+      return driver
+    } catch (error) {
+      native().close(nursery)
+      throw error
+    }
+  }
+
+  get pairs(): ReadonlyMap<number, Pair> {
+    return this.#pairs
+  }
+
+  /** Makes a pair (link-ops.ts, newlink). Throws VethdError or NetlinkError; nothing is left behind then. */
+  async addPair(options: PairOptions): Promise<Pair> {
+    const pair = await newlink(this.#context, ++this.#lastId, options)
+    this.#pairs.set(pair.id, pair)
+    for (const device of pair.devices) this.#refresh(device)
+    this.emit('pair-added', pair)
+    return pair
+  }
+
+  /** Removes pairs, both ends each; many at once cost hardly more than one. */
+  removePairs(pairs: Pair[]): Promise<void> {
+    return this.#remove(pairs, 'asked')
+  }
+
+  async #remove(pairs: Pair[], reason: RemovalReason): Promise<void> {
+    const fresh = pairs.filter((pair) => pair.removal === null)
+    if (fresh.length > 0) {
+      const removal = dellink(this.#context, fresh)
+      for (const pair of fresh) {
+        pair.removal = removal
+        this.#forget(pair)
+      }
+      await removal
+      for (const pair of fresh) this.emit('pair-removed', pair, reason)
+    }
+    await Promise.all(pairs.map((pair) => pair.removal))
+  }
+
+  #forget(pair: Pair): void {
+    this.#pairs.delete(pair.id)
+    for (const device of pair.devices) {
+      this.#stale.delete(device)
+      this.#unplace(device)
+    }
+  }
+
+  /** Removes everything that this driver made and ends its workers. */
+  async close(): Promise<void> {
+    if (this.#closed) return
+    this.#closed = true
+    process.off('exit', this.#onExit)
+    this.#monitor[Symbol.dispose]()
+    await this.#remove([...this.#pairs.values()], 'closed')
+    await this.#context.pool.close()
+    native().close(this.#nursery)
+  }
+
+  /** The process ends and nothing can be awaited: delete the devices, and let no worker hold up the end. */
+  #closeNow(): void {
+    try {
+      deleteDevices([...this.#pairs.values()].flatMap((pair) => pair.devices))
+    } finally {
+      this.#context.pool.stopNow()
+    }
+  }
+
+  /** A worker says that the device a lane reads from is gone: veth_dellink, either end takes both. */
+  private deviceGone(worker: number, index: number, errno: number): void {
+    for (const pair of this.#pairs.values())
+      for (const device of pair.devices)
+        if (device.lanes.some((lane) => lane.worker === worker && lane.index === index)) {
+          const fields = { pair: pair.id, side: device.side, device: device.known?.name, errno }
+          this.#log.info(fields, 'device gone: its peer goes too')
+          this.#remove([pair], 'device-gone').catch((error) =>
+            this.#log.error({ err: error }, 'removing a pair failed'),
+          )
+          return
+        }
+  }
+
+  private fault(error: Error): void {
+    this.#log.error({ err: error }, 'a worker of the data plane died')
+    throw error
+  }
+
+  #observed(event: MonitorEvent): void {
+    if (event.kind === 'overrun')
+      for (const pair of this.#pairs.values()) pair.devices.forEach((d) => this.#stale.add(d))
+    else if (event.kind === 'link') {
+      const device = this.#places.get(`${event.nsid}:${event.link.index}`)
+      if (device === undefined) return
+      this.#stale.add(device)
+    }
+    if (this.#stale.size > 0) setImmediate(() => this.#refreshStale())
+  }
+
+  #refreshStale(): void {
+    for (const device of this.#stale) {
+      this.#stale.delete(device)
+      this.#refresh(device)
+    }
+  }
+
+  /** Reads a device again, and lets everything follow that depends on it. */
+  #refresh(device: Device): void {
+    try {
+      this.#follow(device)
+    } catch (error) {
+      if (!(error instanceof VethdError && error.code === 'DEVICE_NOT_FOUND')) throw error
+      // Its lane tells of the death too, and that is what removes the pair.
+    }
+  }
+
+  #follow(device: Device): void {
+    const before = device.known
+    const now = device.inItsNetns((rtnl, name, netnsFd) => {
+      const nsid = this.#monitor.know(netnsFd) // first: what changes from here on is told
+      const link = getLink(rtnl, { name })
+      if (link === undefined) throw new VethdError('DEVICE_NOT_FOUND', `"${name}" is gone`)
+      if (link.qdisc !== 'noqueue') setNoqueue(rtnl, link.index)
+      const { index, mtu, address } = link
+      return { nsid, index, name: link.name, inode: netnsIdentity(netnsFd), up: Device.isUp(link), address, mtu }
+    })
+    this.#unplace(device)
+    device.known = now
+    this.#places.set(`${now.nsid}:${now.index}`, device)
+    if (
+      before !== null &&
+      before.mtu === now.mtu &&
+      before.address === now.address &&
+      before.inode === now.inode &&
+      before.name === now.name &&
+      before.up === now.up
+    )
+      return
+    device.peer.filter?.setPeerMtu(now.mtu)
+    const receiver = { ...receiverAddress(now.address), mtu: now.mtu }
+    for (const lane of device.peer.lanes) this.#context.pool.setReceiver(lane, receiver)
+    updateCarrier(device.pair)
+    this.#log.debug({ pair: device.pair.id, side: device.side, ...now }, 'device changed')
+    this.emit('device-changed', device)
+  }
+
+  #unplace(device: Device): void {
+    if (device.known === null) return
+    const place = `${device.known.nsid}:${device.known.index}`
+    if (this.#places.get(place) === device) this.#places.delete(place)
+  }
+}
+
+function makeNursery(): number {
+  try {
+    return native().netnsCreate()
+  } catch (error) {
+    throw new VethdError(
+      'NOT_PERMITTED',
+      'vethd needs CAP_SYS_ADMIN and CAP_NET_ADMIN to make network namespaces and TAP devices: run it as root',
+      {
+        iproute2: 'RTNETLINK answers: Operation not permitted',
+        cause: error,
+      },
+    )
+  }
+}
+
+function defaultWorkers(): number {
+  return Math.max(1, Math.min(4, availableParallelism() >> 1))
+}

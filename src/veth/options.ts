@@ -1,0 +1,48 @@
+/**
+ * What can be asked for when a pair is made, and the limits that a TAP and the kernel's veth set. Whoever makes pairs
+ * (link-ops.ts, the library, the daemon) shares these types.
+ */
+
+/** What happens to checksums on the way (docs/architecture.md, "Checksums"). */
+export const CHECKSUM_MODES = ['offload', 'software', 'verify'] as const
+export type ChecksumMode = (typeof CHECKSUM_MODES)[number]
+
+export const ENGINE_CHOICES = ['auto', 'uring', 'poll'] as const
+export type EngineChoice = (typeof ENGINE_CHOICES)[number]
+
+/** One end, as `ip link add` takes it; what is left out gets veth's default. */
+export interface EndOptions {
+  /** 1..15 bytes; left out: the first free of veth0, veth1, … */
+  name?: string
+  /** `02:00:00:00:00:01`; left out: derived from the machine and the pair's names. */
+  address?: string
+  broadcast?: string
+  /** 68..65521 */
+  mtu?: number
+  /** An open file descriptor of the network namespace to appear in; stays the caller's. Left out: the current one. */
+  netnsFd?: number
+  /** Interface index wanted. */
+  index?: number
+  /** Slots of the TAP's ring; 0 and left out: 256. */
+  txqueuelen?: number
+  numTxQueues?: number
+  numRxQueues?: number
+  group?: number
+}
+
+export interface PairOptions {
+  dev: EndOptions
+  peer: EndOptions
+  /** Default `offload`. */
+  checksum?: ChecksumMode
+}
+
+/** ETH_MIN_MTU. */
+export const MTU_MIN = 68
+/** A TAP's max_mtu: 65535 less an Ethernet header. */
+export const MTU_MAX = 65521
+export const MTU_DEFAULT = 1500
+/** A full ring holds that many super-frames of kernel memory, unaccounted: 16 MB, not 64. */
+export const TXQUEUELEN_DEFAULT = 256
+/** MAX_TAP_QUEUES in drivers/net/tun.c. */
+export const QUEUES_MAX = 256

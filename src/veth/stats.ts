@@ -1,0 +1,110 @@
+/**
+ * The counters of a device, as a user sees them, put together in one place.
+ *
+ * Inside the data plane a lane receives from one port and sends to another. Here that becomes what `ip -s link` means:
+ * what a lane receives from a device is what the device's stack transmitted (its tx), what it sends to a device is what
+ * that device received (its rx).
+ *
+ *     kernel   the device's own counters, verbatim
+ *     vethd    what we read from it, wrote to it, and the frames it transmitted that did not reach its peer, by reason
+ *     veth     what a kernel veth would show for the same traffic, derived from both
+ *
+ * So, at rest:  kernel tx_packets + tx_dropped  =  the peer's kernel rx_packets + the sum of `drops`.
+ */
+import type { Stats64 } from '../netlink/link-info.js'
+import { type CounterName, readTotals } from './counters.js'
+import type { Device } from './device.js'
+
+/** Why frames that a device transmitted did not reach its peer. The first three are the kernel's drops (tx_dropped). */
+export const DROP_REASONS = [
+  /** The ring (txqueuelen) was full: vethd did not read fast enough. */
+  'tap_ring_full',
+  /** Longer than the peer's MTU allows. */
+  'too_long',
+  /** The peer was down. */
+  'peer_down',
+  /** The peer's device had been deleted. */
+  'peer_gone',
+  /** A checksum was wrong (mode verify). */
+  'bad_checksum',
+  /** The vnet header contradicts the frame, or the kernel said so (EINVAL). */
+  'bad_vnet_hdr',
+  /** Shorter than an Ethernet header. */
+  'too_short',
+  /** The kernel had no memory for it. */
+  'no_memory',
+  /** Writing failed otherwise. */
+  'write_error',
+] as const
+
+export type DropReason = (typeof DROP_REASONS)[number]
+
+export interface Traffic {
+  packets: bigint
+  bytes: bigint
+}
+
+export interface DeviceStats {
+  kernel: Stats64
+  received: Traffic
+  sent: Traffic
+  drops: Record<DropReason, bigint>
+  checksumErrors: Record<'ipv4' | 'tcp' | 'udp' | 'icmp' | 'icmpv6', bigint>
+  classes: Record<'host' | 'broadcast' | 'multicast' | 'otherhost', bigint>
+  protocols: Record<'ipv4' | 'ipv6' | 'arp' | 'vlan' | '802.3' | '802.2' | 'other', bigint>
+  veth: { rx: Traffic & { dropped: bigint }; tx: Traffic & { dropped: bigint } }
+}
+
+/** The counters of a device at this moment. Throws DEVICE_NOT_FOUND when it is gone. */
+export function deviceStats(device: Device): DeviceStats {
+  const kernel = device.state().link.stats
+  const own = readTotals(device.totals)
+  const peerOwn = readTotals(device.peer.totals)
+  const drops = dropsOf(device, kernel.txDropped, own)
+  const dropped = sum(drops)
+  return {
+    kernel,
+    received: { packets: own.received_packets, bytes: own.received_bytes },
+    sent: { packets: peerOwn.sent_packets, bytes: peerOwn.sent_bytes },
+    drops,
+    checksumErrors: group(own, 'checksum_', ['ipv4', 'tcp', 'udp', 'icmp', 'icmpv6']),
+    classes: group(own, 'class_', ['host', 'broadcast', 'multicast', 'otherhost']),
+    protocols: group(own, 'protocol_', ['ipv4', 'ipv6', 'arp', 'vlan', '802.3', '802.2', 'other']),
+    veth: {
+      // veth_xmit counts tx for a frame that its peer took, and a too long one as rx_dropped of the receiver as well.
+      tx: { packets: own.sent_packets, bytes: own.sent_bytes, dropped },
+      rx: { packets: peerOwn.sent_packets, bytes: peerOwn.sent_bytes, dropped: tooLong(device.peer, peerOwn) },
+    },
+  }
+}
+
+function dropsOf(device: Device, txDropped: bigint, own: Record<CounterName, bigint>): Record<DropReason, bigint> {
+  const filtered = device.filter?.drops ?? 0n
+  const carrierOff = device.carrierDrops + (device.carrier ? 0n : txDropped - device.carrierDropsBase)
+  const ringFull = txDropped - filtered - carrierOff
+  return {
+    tap_ring_full: ringFull > 0n ? ringFull : 0n, // the counters are not read at one moment
+    too_long: tooLong(device, own),
+    peer_down: carrierOff + own.drop_peer_down,
+    peer_gone: own.drop_peer_gone,
+    bad_checksum: own.drop_bad_checksum,
+    bad_vnet_hdr: own.drop_bad_vnet_hdr,
+    too_short: own.drop_too_short,
+    no_memory: own.drop_no_memory,
+    write_error: own.drop_write_error,
+  }
+}
+
+/** Refused by the length filter in the kernel, or by xmit where that is missing. */
+function tooLong(device: Device, own: Record<CounterName, bigint>): bigint {
+  return (device.filter?.drops ?? 0n) + own.drop_too_long
+}
+
+function sum(drops: Record<string, bigint>): bigint {
+  return Object.values(drops).reduce((total, count) => total + count, 0n)
+}
+
+/** The counters `prefix + name` under their names. */
+function group<N extends string>(own: Record<CounterName, bigint>, prefix: string, names: N[]): Record<N, bigint> {
+  return Object.fromEntries(names.map((name) => [name, own[(prefix + name) as CounterName]])) as Record<N, bigint>
+}

@@ -1,0 +1,102 @@
+/**
+ * What the kernel refuses when a veth pair is made (veth_validate, dev_valid_name, eth_validate_addr), refused before
+ * anything is opened, in the kernel's and iproute2's words.
+ */
+import { EADDRNOTAVAIL, EINVAL } from '../abi/errno.js'
+import { VethdError } from '../errors.js'
+import { CHECKSUM_MODES, type EndOptions, MTU_MAX, MTU_MIN, type PairOptions, QUEUES_MAX } from './options.js'
+
+/** IFNAMSIZ less the terminating NUL. */
+const NAME_BYTES_MAX = 15
+const MAC = /^[0-9a-f]{1,2}(:[0-9a-f]{1,2}){5}$/i
+
+export function validatePair({ dev, peer, checksum }: PairOptions): void {
+  validateEnd(peer)
+  validateEnd(dev)
+  if (checksum !== undefined && !CHECKSUM_MODES.includes(checksum))
+    throw new VethdError(
+      'CHECKSUM_MODE_INVALID',
+      `checksum "${checksum}" is unknown: it is one of ${CHECKSUM_MODES.join(', ')}`,
+    )
+}
+
+function validateEnd(end: EndOptions): void {
+  if (end.name !== undefined) validateName(end.name)
+  if (end.address !== undefined) validateAddress(end.address)
+  if (end.broadcast !== undefined) parseAddress(end.broadcast)
+  if (end.mtu !== undefined) validateMtu(end.mtu)
+  validateQueues(end.numTxQueues ?? 1, end.numRxQueues ?? 1)
+}
+
+/** dev_valid_name. */
+export function validateName(name: string): void {
+  const bytes = Buffer.byteLength(name)
+  const reason =
+    bytes === 0
+      ? 'it is empty'
+      : bytes > NAME_BYTES_MAX
+        ? `it has ${bytes} bytes, and the kernel takes at most ${NAME_BYTES_MAX}`
+        : name === '.' || name === '..'
+          ? 'the kernel keeps "." and ".." for itself'
+          : /[/:\s]/.test(name)
+            ? 'it must not hold "/", ":" or white space'
+            : undefined
+  if (reason === undefined) return
+  throw new VethdError('NAME_INVALID', `"${name}" cannot be the name of a device: ${reason}`, {
+    iproute2: `Error: argument "${name}" is wrong: "name" not a valid ifname`,
+  })
+}
+
+/** Six octets; neither all zero nor a group address (eth_validate_addr). */
+export function validateAddress(address: string): void {
+  const octets = parseAddress(address)
+  const reason =
+    (octets[0] & 1) === 1
+      ? 'it is a group address'
+      : octets.every((octet) => octet === 0)
+        ? 'it is all zero'
+        : undefined
+  if (reason === undefined) return
+  throw new VethdError('ADDRESS_REFUSED', `a device cannot have the address ${address}: ${reason}`, {
+    iproute2: 'RTNETLINK answers: Cannot assign requested address',
+    errno: -EADDRNOTAVAIL,
+  })
+}
+
+/** The six octets of `02:00:00:00:00:01`. */
+export function parseAddress(address: string): number[] {
+  if (!MAC.test(address))
+    throw new VethdError('ADDRESS_INVALID', `"${address}" is not an Ethernet address: write it as 02:00:00:00:00:01`, {
+      iproute2: `"${address}" is invalid lladdr.`,
+    })
+  return address.split(':').map((octet) => Number.parseInt(octet, 16))
+}
+
+export function validateMtu(mtu: number): void {
+  if (Number.isInteger(mtu) && mtu >= MTU_MIN && mtu <= MTU_MAX) return
+  const text = mtu < MTU_MIN ? 'mtu less than device minimum' : 'mtu greater than device maximum'
+  throw new VethdError(
+    'MTU_INVALID',
+    `an MTU of ${mtu} is outside ${MTU_MIN}..${MTU_MAX}, what a TAP device can have`,
+    {
+      iproute2: `Error: ${text}.`,
+      errno: -EINVAL,
+    },
+  )
+}
+
+function validateQueues(tx: number, rx: number): void {
+  const reason =
+    !Number.isInteger(tx) || !Number.isInteger(rx) || tx < 1 || rx < 1
+      ? 'a device has at least one'
+      : tx > QUEUES_MAX || rx > QUEUES_MAX
+        ? `a TAP device has at most ${QUEUES_MAX}`
+        : tx !== rx
+          ? 'a TAP device has as many to transmit as to receive'
+          : undefined
+  if (reason === undefined) return
+  throw new VethdError('QUEUES_INVALID', `numtxqueues ${tx} numrxqueues ${rx}: ${reason}`, {
+    iproute2: 'RTNETLINK answers: Invalid argument',
+    errno: -EINVAL,
+  })
+}
