@@ -50,8 +50,8 @@ ABI_OFFSETOF(VNET_HDR_GSO_SIZE, struct virtio_net_hdr, gso_size)
 ABI_OFFSETOF(VNET_HDR_CSUM_START, struct virtio_net_hdr, csum_start)
 ABI_OFFSETOF(VNET_HDR_CSUM_OFFSET, struct virtio_net_hdr, csum_offset)
 ABI_OFFSETOF(VNET_HDR_NUM_BUFFERS, struct virtio_net_hdr_mrg_rxbuf, num_buffers)
-ABI_SIZEOF(VNET_HDR_LEN, struct virtio_net_hdr)
-ABI_SIZEOF(VNET_HDR_MRG_LEN, struct virtio_net_hdr_mrg_rxbuf)
+ABI_SIZEOF(VNET_HDR_SIZE, struct virtio_net_hdr)
+ABI_SIZEOF(VNET_HDR_MRG_RXBUF_SIZE, struct virtio_net_hdr_mrg_rxbuf)
 
 /* src/abi/ether.ts */
 ABI_CONSTANT(ETH_ALEN)

@@ -26,5 +26,5 @@ export const VNET_HDR_GSO_SIZE = 4
 export const VNET_HDR_CSUM_START = 6
 export const VNET_HDR_CSUM_OFFSET = 8
 export const VNET_HDR_NUM_BUFFERS = 10
-export const VNET_HDR_LEN = 10
-export const VNET_HDR_MRG_LEN = 12
+export const VNET_HDR_SIZE = 10
+export const VNET_HDR_MRG_RXBUF_SIZE = 12

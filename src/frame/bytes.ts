@@ -13,9 +13,9 @@ export function be16(mem: Uint8Array, off: number): number {
   return (mem[off] << 8) | mem[off + 1]
 }
 
-/** Unsigned 24 bits, network order: half a MAC address, and always a small integer to V8, as 32 bits are not. */
-export function be24(mem: Uint8Array, off: number): number {
-  return (mem[off] << 16) | (mem[off + 1] << 8) | mem[off + 2]
+/** Unsigned 32 bits, network order. */
+export function be32(mem: Uint8Array, off: number): number {
+  return ((mem[off] << 24) | (mem[off + 1] << 16) | (mem[off + 2] << 8) | mem[off + 3]) >>> 0
 }
 
 /** Stores the low 16 bits of `value`, network order. */

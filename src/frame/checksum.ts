@@ -1,7 +1,7 @@
 /**
- * The Internet checksum, RFC 1071.
+ * The Internet checksum, RFC 1071, and completing one that the sender left to its device.
  *
- * Neighbours: verify.ts and complete-checksum.ts.
+ * Neighbours: virtio-net-hdr.ts, whose NEEDS_CSUM asks for completing; verify.ts, which sums what was received.
  *
  * A sum is a one's complement sum of big-endian 16-bit words, kept as a plain integer. Three steps, as in the kernel:
  * pieces are added (`checksumAdd`, pseudo headers), `fold` brings the sum to 16 bits, `checksumFinish` inverts it into
@@ -12,7 +12,9 @@
  * to be split at every step to keep their carries. Measured for 1500 bytes: 220 ns, against 620 by 16-bit pairs.
  */
 import { IPHDR_DADDR, IPHDR_SADDR, IPV6HDR_LEN, IPV6HDR_SADDR } from '../abi/ip.js'
-import { be16 } from './bytes.js'
+import { VIRTIO_NET_HDR_F_NEEDS_CSUM, VIRTIO_NET_HDR_GSO_NONE } from '../abi/virtio-net.js'
+import { be16, putBe16 } from './bytes.js'
+import { setVnetFlags, vnetCsumOffset, vnetCsumStart, vnetFlags, vnetGsoType } from './virtio-net-hdr.js'
 
 /** From how many bytes on words are faster than pairs of bytes. */
 const WORDS_FROM = 48
@@ -50,6 +52,36 @@ export function pseudoHeaderV6(mem: Uint8Array, ipOff: number, protocol: number,
   for (let i = ipOff + IPV6HDR_SADDR; i < ipOff + IPV6HDR_LEN; i += 2) sum += be16(mem, i)
   return sum
 }
+
+// --- Completing -------------------------------------------------------------------------------------------------
+
+/** csum_start or csum_offset points outside the frame. */
+export const COMPLETE_OUT_OF_BOUNDS = 1
+/** A super-frame: each of its segments needs a checksum of its own. */
+export const COMPLETE_GSO = 2
+
+/** What stands for a computed 0, which in UDP would mean "no checksum" (CSUM_MANGLED_0; the kernel does it for all). */
+const CSUM_MANGLED_0 = 0xffff
+
+/**
+ * Sums the frame at `ethOff` from csum_start to its end, over the pseudo header's sum that the sender left in the
+ * field, stores the checksum and clears NEEDS_CSUM in the vnet header at `vnetOff`. Does nothing when the flag is not
+ * set. Returns 0, or COMPLETE_* with frame and header untouched. skb_checksum_help(), net/core/dev.c.
+ */
+export function completeChecksum(mem: Uint8Array, vnetOff: number, ethOff: number, frameLen: number): number {
+  const flags = vnetFlags(mem, vnetOff)
+  if ((flags & VIRTIO_NET_HDR_F_NEEDS_CSUM) === 0) return 0
+  if (vnetGsoType(mem, vnetOff) !== VIRTIO_NET_HDR_GSO_NONE) return COMPLETE_GSO
+  const start = vnetCsumStart(mem, vnetOff)
+  const field = start + vnetCsumOffset(mem, vnetOff)
+  if (field + 2 > frameLen) return COMPLETE_OUT_OF_BOUNDS
+  const checksum = checksumFinish(checksumAdd(mem, ethOff + start, frameLen - start, 0))
+  putBe16(mem, ethOff + field, checksum === 0 ? CSUM_MANGLED_0 : checksum)
+  setVnetFlags(mem, vnetOff, flags & ~VIRTIO_NET_HDR_F_NEEDS_CSUM)
+  return 0
+}
+
+// --- Summing ----------------------------------------------------------------------------------------------------
 
 function addPairs(mem: Uint8Array, off: number, len: number, sum: number): number {
   const end = off + len

@@ -18,7 +18,7 @@ import {
   PACKET_MULTICAST,
   PACKET_OTHERHOST,
 } from '../abi/ether.js'
-import { be16, be24 } from './bytes.js'
+import { be16, be32 } from './bytes.js'
 
 /** Offset of h_proto in struct ethhdr. */
 export const ETH_PROTO = 12
@@ -28,8 +28,8 @@ export const ETH_PROTO = 12
  * {@link packetType} and {@link protocol}.
  *
  * - `off`, `len`: the frame, without its vnet header. At least ETH_HLEN bytes: tun hands out and takes no less.
- * - `macHigh`, `macLow`: the first and the last three bytes of the **receiving** device's address, as `be24` reads
- *   them. Halves of 24 bits, because a number above 2^31 would be boxed.
+ * - `macHigh`, `macLow`: the upper 16 and the lower 32 bits of the **receiving** device's address, unsigned, as `be16`
+ *   and `be32` read them.
  *
  * A destination of all ones is PACKET_BROADCAST, unless it is the device's own address. A VLAN tag is not looked
  * behind: its EtherType is the protocol. A length (below ETH_P_802_3_MIN) becomes ETH_P_802_3 for the raw IPX frames
@@ -51,11 +51,11 @@ export function protocol(trans: number): number {
 
 /** eth_skb_pkt_type(), include/linux/etherdevice.h. */
 function ethPacketType(mem: Uint8Array, off: number, macHigh: number, macLow: number): number {
-  const high = be24(mem, off)
-  const low = be24(mem, off + 3)
+  const high = be16(mem, off)
+  const low = be32(mem, off + 2)
   if (high === macHigh && low === macLow) return PACKET_HOST
   if ((mem[off] & 1) === 0) return PACKET_OTHERHOST
-  return high === 0xffffff && low === 0xffffff ? PACKET_BROADCAST : PACKET_MULTICAST
+  return high === 0xffff && low === 0xffffffff ? PACKET_BROADCAST : PACKET_MULTICAST
 }
 
 function ethProtocol(mem: Uint8Array, off: number, len: number): number {
