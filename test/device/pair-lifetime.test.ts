@@ -14,7 +14,7 @@ import t from 'tap'
 import { run, until } from './harness/processes.js'
 import { SHAPES, type Subject, startSubject } from './harness/subject.js'
 import { missing, type Namespace, Topology } from './harness/topology.js'
-import { ping, quantile } from './harness/traffic.js'
+import { ping, quantile, startFlood } from './harness/traffic.js'
 
 const NAMESPACES = 30
 const GONE_WITHIN_MS = 50
@@ -66,8 +66,7 @@ for (const shape of shapes) {
       await t.test(`"ip link del ${deleted}" under traffic removes ${other}`, async (t) => {
         const t1 = await topology.namespace('t1')
         await join(subject, t1)
-        const flood = t1.start('ping -q -f 10.9.0.2')
-        await ping(t1, '10.9.0.2')
+        const flood = await startFlood({ ns: t1, dev: 'near' }, '10.9.0.2')
         const [here, there] = deleted === 'near' ? [t1, host] : [host, t1]
         const links = await there.watchLinks()
         await here.do(`ip link del ${deleted}`)

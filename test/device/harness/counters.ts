@@ -24,7 +24,8 @@ export interface LinkJson {
   mtu: number
   operstate: string
   address: string
-  netns?: string
+  /** Of vethctl only: where the device is now, and what its peer is called. */
+  vethd?: { netns: string | null; peer: string | null }
   stats64: { rx: Direction; tx: Direction }
 }
 

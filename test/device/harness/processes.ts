@@ -2,8 +2,8 @@
  * Commands and long-lived processes of the device tests.
  *
  * Neighbours: topology.ts runs these inside network namespaces, daemon.ts starts vethd with them.
- * Invariant: a process is ended by the pid that spawn() returned, never by name, and nobody waits for one without a
- * deadline.
+ * Invariant: a process is ended by the pid that spawn() returned, never by name; nobody waits for one without a deadline;
+ * none outlives us.
  */
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -19,6 +19,12 @@ export interface Output {
 
 const SIGNAL_NUMBERS: Record<string, number> = { SIGINT: 2, SIGKILL: 9, SIGSEGV: 11, SIGTERM: 15, SIGABRT: 6 }
 const COMMAND_DEADLINE_MS = 60_000
+
+/** What runs now; nothing of it outlives us, however we end. */
+const running = new Set<Process>()
+process.on('exit', () => {
+  for (const started of running) started.signal('SIGKILL')
+})
 
 /** Waits for `probe` to answer something truthy, asking every 5 ms; throws what it waited for when time is up. */
 export async function until<T>(
@@ -48,7 +54,9 @@ export class Process {
   constructor(argv: string[], env: NodeJS.ProcessEnv = process.env) {
     this.#argv = argv
     this.#child = spawn(argv[0], argv.slice(1), { env })
+    running.add(this)
     this.#closed = once(this.#child, 'close').then(() => {
+      running.delete(this)
       this.ended = true
       this.#tell()
     })

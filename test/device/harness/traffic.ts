@@ -5,7 +5,8 @@
  */
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import type { Process } from './processes.js'
+import { type End, kernelLink } from './counters.js'
+import { type Process, until } from './processes.js'
 import type { Namespace } from './topology.js'
 
 const TRANSFER = join(dirname(fileURLToPath(import.meta.url)), 'transfer.js')
@@ -17,6 +18,15 @@ export async function ping(from: Namespace, to: string, options = '-c 5 -i 0.01'
   const text = await from.do(`ping -n -W 1 ${options} ${to}`)
   if (!/ 0% packet loss/.test(text)) throw new Error(text)
   return [...text.matchAll(/time=([\d.]+) ms/g)].map((found) => Number(found[1]))
+}
+
+/** A flood of pings that has begun to be answered; it is the caller's to end. */
+export async function startFlood(from: End, to: string): Promise<Process> {
+  const received = async () => (await kernelLink(from)).stats64.rx.packets
+  const before = await received()
+  const flood = from.ns.start(`ping -q -f ${to}`)
+  await until('answers to a flood of pings', async () => (await received()) > before + 100)
+  return flood
 }
 
 /** Throws unless an ARP request from `dev` was answered. */
