@@ -40,7 +40,7 @@ export function runProgram(source: string): Promise<Ending> {
   const module = `import { native } from '${doorUrl}'\nconst n = native()\n${source}`
   return new Promise((done) => {
     execFile(process.execPath, ['--input-type=module', '-e', module], { timeout: 10_000 }, (error, stdout, stderr) =>
-      done({ code: error === null ? 0 : (error.code ?? null), stdout, stderr }),
+      done({ code: error === null ? 0 : (error.code ?? error.signal ?? null), stdout, stderr }),
     )
   })
 }
