@@ -1,0 +1,61 @@
+/** The command line of vethd. Neighbours: main.ts. */
+import yargs from 'yargs'
+import { DEFAULT_SOCKET } from '../src/api/socket.js'
+import { packageVersion } from '../src/api/version.js'
+import { VethdError } from '../src/errors.js'
+import { ENGINE_CHOICES, type EngineChoice } from '../src/veth/options.js'
+
+export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal'] as const
+export type LogLevel = (typeof LOG_LEVELS)[number]
+
+export interface Config {
+  socket: string
+  engine: EngineChoice
+  /** Threads of the data plane; left out: the driver's own choice. */
+  workers?: number
+  /** Pairs to make at the start, in the daemon's own network namespace: the names of dev and peer. */
+  pairs: [dev: string, peer: string][]
+  logLevel: LogLevel
+}
+
+/** Reads the words after `vethd`. Throws ARGUMENT_INVALID; prints and ends by itself for --help and --version. */
+export function parseConfig(words: readonly string[]): Config {
+  const { socket, engine, workers, pair, logLevel } = yargs([...words])
+    .scriptName('vethd')
+    .locale('en')
+    .usage('vethd [options]: pairs of TAP devices, joined as veth joins its ends')
+    .option('socket', { type: 'string', default: DEFAULT_SOCKET, describe: 'control socket', requiresArg: true })
+    .option('engine', {
+      choices: ENGINE_CHOICES,
+      default: 'auto' as const,
+      describe: 'how frames are read and written',
+    })
+    .option('workers', { type: 'number', describe: 'threads of the data plane', requiresArg: true })
+    .option('pair', {
+      type: 'string',
+      array: true,
+      default: [] as string[],
+      describe: 'DEV,PEER: a pair to make at the start; may be repeated',
+      requiresArg: true,
+    })
+    .option('log-level', { choices: LOG_LEVELS, default: 'info' as const, describe: 'least important line to log' })
+    .version(packageVersion())
+    .strict()
+    .demandCommand(0, 0)
+    .fail((message, error) => {
+      throw error ?? new VethdError('ARGUMENT_INVALID', `${message}; see vethd --help`)
+    })
+    .parseSync()
+  if (workers !== undefined && !(Number.isInteger(workers) && workers >= 1)) {
+    throw new VethdError('ARGUMENT_INVALID', '--workers takes a whole number from 1 on')
+  }
+  return { socket, engine, workers, pairs: pair.map(splitPair), logLevel }
+}
+
+function splitPair(text: string): [string, string] {
+  const [dev, peer, ...more] = text.split(',')
+  if (!dev || !peer || more.length > 0) {
+    throw new VethdError('ARGUMENT_INVALID', `--pair takes two names, DEV,PEER, not "${text}"`)
+  }
+  return [dev, peer]
+}

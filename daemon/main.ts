@@ -1,0 +1,80 @@
+#!/usr/bin/env node
+/**
+ * vethd: the daemon.
+ *
+ *     config ─→ nobody else on the socket? ─→ driver (engine probed, nursery made) ─→ control socket ─→ --pair ─→ ready
+ *     SIGTERM, SIGINT ─→ control socket away ─→ driver closed (every device removed) ─→ exit 0
+ *     the same signal again, an uncaught exception ─→ exit at once; the driver's exit hook removes the devices
+ *
+ * Neighbours: config.ts, log.ts, server.ts, sd-notify.ts, src/veth/driver.ts.
+ */
+import { constants } from 'node:os'
+import { Driver } from '../src/veth/driver.js'
+import { type Config, parseConfig } from './config.js'
+import { claimControlSocket, refuseSecondDaemon } from './control-socket.js'
+import { logEvents } from './events.js'
+import { type Log, openLog } from './log.js'
+import { Registry } from './pairs.js'
+import { toVethdError } from './problem.js'
+import { openNotify } from './sd-notify.js'
+import { buildServer } from './server.js'
+
+/** Where something failed before the daemon was ready: one line, as vethctl says it, and its exit code. */
+function giveUp(thrown: unknown): never {
+  const error = toVethdError(thrown)
+  process.stderr.write(`vethd: ${error.code === 'INTERNAL' ? (thrown as Error).stack : error.message}\n`)
+  process.exit(error.exit)
+}
+
+async function start(config: Config, log: Log): Promise<void> {
+  const notify = openNotify((error) => log.warn({ err: error }, 'the service manager cannot be told'))
+  await refuseSecondDaemon(config.socket)
+  const driver = await Driver.open({ engine: config.engine, workers: config.workers, log })
+  logEvents(driver, log)
+
+  const app = await buildServer({ driver, registry: new Registry(driver) }, log)
+  const releaseSocket = await claimControlSocket(app.server, config.socket)
+  const stop = async () => {
+    notify('STOPPING=1')
+    releaseSocket()
+    await Promise.all([app.close(), driver.close()])
+  }
+  onSignals(log, stop)
+
+  for (const [dev, peer] of config.pairs) {
+    await driver.addPair({ dev: { name: dev }, peer: { name: peer } }).catch(async (error) => {
+      await stop()
+      throw error
+    })
+  }
+  const { name: engine, reason } = driver.engine
+  log.info({ socket: config.socket, engine, reason, pairs: driver.pairs.size }, 'ready')
+  notify('READY=1', `STATUS=${engine} engine, control socket ${config.socket}`)
+}
+
+/** The first signal ends everything in good order, the second at once. */
+function onSignals(log: Log, stop: () => Promise<void>): void {
+  let stopping = false
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.on(signal, async () => {
+      if (stopping) process.exit(128 + constants.signals[signal])
+      stopping = true
+      log.info({ signal }, 'stopping')
+      await stop()
+      process.exit(0)
+    })
+  }
+}
+
+let config: Config
+try {
+  config = parseConfig(process.argv.slice(2))
+} catch (error) {
+  giveUp(error)
+}
+const log = await openLog(config.logLevel)
+process.on('uncaughtException', (error) => {
+  log.fatal({ err: error }, 'a fault of vethd itself')
+  process.exit(1)
+})
+await start(config, log).catch(giveUp)

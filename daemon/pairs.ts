@@ -1,0 +1,138 @@
+/**
+ * The registry: which device a user means. Names repeat across namespaces, so a DEV is a name in one namespace, or
+ * `ID/a`, `ID/b` wherever the device is.
+ *
+ * Neighbours: routes/ ask, src/veth/driver.ts owns the pairs. What the driver last heard of a device (`known`) is only
+ * where the search begins: the answer is always what the kernel says now.
+ */
+import { native } from '../native-bindings/index.js'
+import { VethdError } from '../src/errors.js'
+import { netnsIdentity, netnsName } from '../src/netlink/netns.js'
+import type { Device } from '../src/veth/device.js'
+import type { Driver } from '../src/veth/driver.js'
+import type { Pair } from '../src/veth/pair.js'
+
+/** Where a device is, as its fd tells (TUNGETIFF, TUNGETDEVNETNS). */
+interface Place {
+  name: string
+  inode: number
+}
+
+export class Registry {
+  readonly #driver: Pick<Driver, 'pairs'>
+
+  constructor(driver: Pick<Driver, 'pairs'>) {
+    this.#driver = driver
+  }
+
+  /** Every pair, oldest first. */
+  get pairs(): Pair[] {
+    return [...this.#driver.pairs.values()]
+  }
+
+  /** Throws PAIR_NOT_FOUND. */
+  pair(id: number): Pair {
+    const pair = this.#driver.pairs.get(id)
+    if (pair === undefined) throw new VethdError('PAIR_NOT_FOUND', `there is no pair ${id}: see "vethctl link show"`)
+    return pair
+  }
+
+  /** Every device, those of the namespace `inode` first, or those of it `only`. */
+  devices(inode: number, only: boolean): Device[] {
+    const placed = this.#all().map((device) => ({ device, place: placeOf(device) }))
+    const here = placed.filter(({ place }) => place?.inode === inode)
+    const elsewhere = only ? [] : placed.filter(({ place }) => place !== undefined && place.inode !== inode)
+    return [...here, ...elsewhere].map(({ device }) => device)
+  }
+
+  /**
+   * The device that may be looked at as `dev`: one of the namespace `inode`, else (unless `only` that one counts) the
+   * only one of that name anywhere. Throws DEVICE_NOT_FOUND, DEVICE_AMBIGUOUS.
+   */
+  find(dev: string, inode: number, only: boolean): Device {
+    const found = this.#lookUp(dev, inode)
+    if (found !== undefined) return found
+    const elsewhere = only ? [] : this.#named(dev)
+    if (elsewhere.length === 1) return elsewhere[0]
+    if (elsewhere.length > 1) {
+      throw new VethdError(
+        'DEVICE_AMBIGUOUS',
+        `"${dev}" is ${listed(elsewhere)}: say which, with ${choices(elsewhere)}`,
+      )
+    }
+    throw new VethdError('DEVICE_NOT_FOUND', noSuchDevice(dev), { iproute2: `Device "${dev}" does not exist.` })
+  }
+
+  /**
+   * The device that may be changed or deleted as `dev`: nothing beyond the namespace `inode` is reached by name. Pairs
+   * of `doomed` count as gone. Throws DEVICE_NOT_FOUND, which says where devices of that name are.
+   */
+  findHere(dev: string, inode: number, doomed: ReadonlySet<Pair> = new Set()): Device {
+    const found = this.#lookUp(dev, inode, doomed)
+    if (found !== undefined) return found
+    const elsewhere = this.#named(dev, doomed)
+    const detail =
+      elsewhere.length === 0 ? noSuchDevice(dev) : `"${dev}" is ${listed(elsewhere)}: say ${choices(elsewhere)}`
+    throw new VethdError('DEVICE_NOT_FOUND', detail, { iproute2: `Cannot find device "${dev}"` })
+  }
+
+  #lookUp(dev: string, inode: number, doomed: ReadonlySet<Pair> = new Set()): Device | undefined {
+    const [, id, side] = /^([0-9]+)\/([ab])$/.exec(dev) ?? []
+    if (id !== undefined) {
+      const pair = this.#driver.pairs.get(Number(id))
+      return pair === undefined || doomed.has(pair) ? undefined : pair[side as 'a' | 'b']
+    }
+    const all = this.#all(doomed)
+    const isIt = (device: Device) => {
+      const place = placeOf(device)
+      return place?.inode === inode && place.name === dev
+    }
+    const likely = all.filter(({ known }) => known?.name === dev && known.inode === inode)
+    return likely.find(isIt) ?? all.find(isIt)
+  }
+
+  #named(dev: string, doomed: ReadonlySet<Pair> = new Set()): Device[] {
+    return this.#all(doomed).filter((device) => placeOf(device)?.name === dev)
+  }
+
+  #all(doomed: ReadonlySet<Pair> = new Set()): Device[] {
+    return this.pairs.filter((pair) => !doomed.has(pair) && pair.removal === null).flatMap((pair) => pair.devices)
+  }
+}
+
+/** Undefined when somebody has deleted the device and its pair is about to follow. */
+function placeOf(device: Device): Place | undefined {
+  try {
+    const { name } = device
+    const netnsFd = native().tapGetNetns(device.fd)
+    const inode = netnsIdentity(netnsFd)
+    native().close(netnsFd)
+    return { name, inode }
+  } catch {
+    return undefined
+  }
+}
+
+/** `in netns t1 (1/a) and in net:[4026532208] (2/a)` */
+function listed(devices: Device[]): string {
+  return devices.map((device) => `in netns ${netnsOf(device).text} (${device.reference})`).join(' and ')
+}
+
+/** `"-n t1" or "1/a"` */
+function choices(devices: Device[]): string {
+  const words = devices.flatMap((device) => {
+    const { name } = netnsOf(device)
+    return name === undefined ? [`"${device.reference}"`] : [`"-n ${name}"`, `"${device.reference}"`]
+  })
+  return words.join(' or ')
+}
+
+function netnsOf(device: Device): { name?: string; text: string } {
+  const inode = placeOf(device)?.inode
+  const name = inode === undefined ? undefined : netnsName(inode)
+  return { name, text: name ?? (inode === undefined ? 'unknown' : `net:[${inode}]`) }
+}
+
+function noSuchDevice(dev: string): string {
+  return `no end of a pair of vethd is called "${dev}" here: "vethctl link show" lists them all`
+}

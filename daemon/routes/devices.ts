@@ -1,0 +1,97 @@
+/** /v1/devices: ends of pairs by DEV (pairs.ts), shown, changed, and deleted, which takes their peers along. */
+import {
+  Device,
+  Devices,
+  type LinkChange,
+  LinkChange as LinkChangeSchema,
+  ManyDevices,
+  OneDevice,
+  Problem,
+  Removed,
+  SomeDevices,
+} from '../../src/api/schema.js'
+import { netnsIdentity } from '../../src/netlink/netns.js'
+import type { DeviceChange } from '../../src/veth/device.js'
+import type { Pair } from '../../src/veth/pair.js'
+import { inCallersNetns, withNetns } from '../caller.js'
+import { describeAll, describeDevice } from '../describe.js'
+import { PROBLEM_TYPE, problemOf, toVethdError } from '../problem.js'
+import type { App, RouteContext } from './context.js'
+
+export function deviceRoutes(app: App, { driver, registry }: RouteContext): void {
+  app.get('/v1/devices', { schema: { querystring: SomeDevices, response: { 200: Devices } } }, (request) => {
+    const { dev, netns } = request.query
+    const only = netns !== undefined
+    return inCallersNetns(request.raw.socket, netns, (here) => {
+      const inode = netnsIdentity(here)
+      if (dev !== undefined) return { devices: [describeDevice(registry.find(dev, inode, only))] }
+      return { devices: inOrder(describeAll(registry.devices(inode, only), describeDevice), inode) }
+    })
+  })
+
+  app.patch(
+    '/v1/devices',
+    { schema: { querystring: OneDevice, body: LinkChangeSchema, response: { 200: Device } } },
+    (request) => {
+      const { dev, netns } = request.query
+      return inCallersNetns(request.raw.socket, netns, (here) => {
+        const device = registry.findHere(dev, netnsIdentity(here))
+        return withNetns([request.body.netns], ([netnsFd]) => {
+          const change = deviceChange(request.body, netnsFd)
+          if (Object.keys(change).length > 0) device.set(change)
+          return describeDevice(device)
+        })
+      })
+    },
+  )
+
+  app.delete(
+    '/v1/devices',
+    { schema: { querystring: ManyDevices, response: { 200: Removed, '4xx': Problem } } },
+    async (request, reply) => {
+      const { dev, netns } = request.query
+      const doomed = new Set<Pair>()
+      let removed = 0
+      let problem: Problem | undefined
+      await inCallersNetns(request.raw.socket, netns, (here) => {
+        const inode = netnsIdentity(here)
+        try {
+          for (const one of [dev].flat()) {
+            doomed.add(registry.findHere(one, inode, doomed).pair)
+            removed += 1
+          }
+        } catch (error) {
+          problem = problemOf(toVethdError(error), removed)
+        }
+      })
+      // one at a time they would cost 18 ms each
+      await driver.removePairs([...doomed])
+      if (problem === undefined) return { removed }
+      return reply
+        .code(problem.status as 404)
+        .type(PROBLEM_TYPE)
+        .send(problem)
+    },
+  )
+}
+
+/** As `ip` has them: by index; this namespace first, then the others by name. */
+function inOrder(devices: Device[], inode: number): Device[] {
+  const rank = ({ vethd }: Device) => (vethd.netns_inode === inode ? 0 : vethd.netns === null ? 2 : 1)
+  return devices.sort(
+    (one, two) =>
+      rank(one) - rank(two) ||
+      (one.vethd.netns ?? '').localeCompare(two.vethd.netns ?? '') ||
+      one.vethd.netns_inode - two.vethd.netns_inode ||
+      one.ifindex - two.ifindex,
+  )
+}
+
+/** Only what is to be changed is a key of it. */
+function deviceChange({ netns: _, master, ...rest }: LinkChange, netnsFd: number | undefined): DeviceChange {
+  const change: DeviceChange = { ...rest }
+  if (netnsFd !== undefined) change.netnsFd = netnsFd
+  if (master === null) change.noMaster = true
+  else if (master !== undefined) change.master = master
+  return change
+}

@@ -1,0 +1,24 @@
+/** /v1/version and /v1/doctor: what runs here, what the machine grants it, and what its probes found. */
+import { checkMachine } from '../../src/api/machine.js'
+import { Doctor, Version } from '../../src/api/schema.js'
+import { packageVersion } from '../../src/api/version.js'
+import type { App, RouteContext } from './context.js'
+
+export function doctorRoutes(app: App, { driver, registry }: RouteContext): void {
+  const version: Version = {
+    version: packageVersion(),
+    node: process.versions.node,
+    pid: process.pid,
+    started_at: new Date().toISOString(),
+  }
+
+  app.get('/v1/version', { schema: { response: { 200: Version } } }, async () => version)
+
+  app.get('/v1/doctor', { schema: { response: { 200: Doctor } } }, async () => ({
+    daemon: version,
+    pairs: registry.pairs.length,
+    checks: checkMachine(),
+    engine: { ...driver.engine },
+    offloads: { names: driver.offloads.names, refused: driver.offloads.refused },
+  }))
+}

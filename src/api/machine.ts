@@ -1,0 +1,89 @@
+/**
+ * What this machine grants the process that asks: device node, capabilities, kernel features, each as one Check of
+ * the `doctor`. Read from /dev and /proc only, so that the daemon asks it for itself and `vethctl doctor` does where no
+ * daemon answers. Neighbours: daemon/routes/doctor.ts, cli/commands/doctor.ts.
+ */
+import { closeSync, constants, existsSync, openSync, readFileSync, statSync } from 'node:fs'
+import { release } from 'node:os'
+import { CAP_BPF, CAP_NET_ADMIN, CAP_NET_BROADCAST, CAP_SYS_ADMIN, CAP_SYS_PTRACE } from '../abi/capability.js'
+import type { Check } from './schema.js'
+
+/** Where the kernel's files are; a test gives others. */
+export interface MachinePaths {
+  tun: string
+  proc: string
+}
+
+const PATHS: MachinePaths = { tun: '/dev/net/tun', proc: '/proc' }
+
+/** Misc character device 10:200 (Documentation/admin-guide/devices.txt), as st_rdev encodes it. */
+const TUN_RDEV = (10 << 8) | 200
+
+const CAPABILITIES = [
+  { name: 'CAP_NET_ADMIN', bit: CAP_NET_ADMIN, required: true, purpose: 'makes and configures devices' },
+  { name: 'CAP_SYS_ADMIN', bit: CAP_SYS_ADMIN, required: true, purpose: 'enters network namespaces' },
+  { name: 'CAP_NET_BROADCAST', bit: CAP_NET_BROADCAST, required: false, purpose: 'hears of every namespace' },
+  { name: 'CAP_BPF', bit: CAP_BPF, required: false, purpose: 'drops too long frames on the sender, as veth does' },
+  { name: 'CAP_SYS_PTRACE', bit: CAP_SYS_PTRACE, required: false, purpose: "reaches other users' namespaces by pid" },
+]
+
+/** Every check, in the order in which they are worth reading. */
+export function checkMachine(paths: MachinePaths = PATHS): Check[] {
+  return [checkDeviceNode(paths.tun), ...checkCapabilities(paths.proc), ...checkKernel(paths.proc)]
+}
+
+/** Opening the clone device makes nothing: a device exists from TUNSETIFF on. */
+function checkDeviceNode(path: string): Check {
+  const check = { name: path, required: true }
+  const remedy = `as root: mkdir -p /dev/net && mknod ${path} c 10 200 && chmod 666 ${path}`
+  try {
+    const { rdev } = statSync(path)
+    if (rdev !== TUN_RDEV)
+      return { ...check, ok: false, detail: `not the TUN/TAP device (character 10:200): ${remedy}` }
+    closeSync(openSync(path, constants.O_RDWR))
+    return { ...check, ok: true, detail: 'can be opened' }
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    if (code === 'ENOENT' || code === 'ENOTDIR') return { ...check, ok: false, detail: `does not exist: ${remedy}` }
+    if (code === 'ENXIO' || code === 'ENODEV') {
+      return { ...check, ok: false, detail: `${code}: the kernel has no TUN/TAP driver: modprobe tun` }
+    }
+    return { ...check, ok: false, detail: `${code}: this process may not open it (in a container: --device ${path})` }
+  }
+}
+
+/** CapEff of /proc/self/status: 64 bits in hexadecimal. */
+function checkCapabilities(proc: string): Check[] {
+  const effective = /^CapEff:\s*([0-9a-f]+)$/m.exec(readFileSync(`${proc}/self/status`, 'utf8'))
+  const mask = BigInt(`0x${effective?.[1] ?? '0'}`)
+  return CAPABILITIES.map(({ name, bit, required, purpose }) => {
+    const ok = ((mask >> BigInt(bit)) & 1n) === 1n
+    return { name, ok, required, detail: ok ? purpose : `missing: ${purpose}${required ? '; run as root' : ''}` }
+  })
+}
+
+function checkKernel(proc: string): Check[] {
+  const namespaces = existsSync(`${proc}/self/ns/net`)
+  return [
+    {
+      name: 'network namespaces',
+      ok: namespaces,
+      required: true,
+      detail: `Linux ${release()}${namespaces ? '' : ', without CONFIG_NET_NS'}`,
+    },
+    checkUring(proc),
+  ]
+}
+
+/** The sysctl alone; whether a ring can really be made is for the engine's probe to say. */
+function checkUring(proc: string): Check {
+  const check = { name: 'io_uring', required: false }
+  let disabled = '0'
+  try {
+    disabled = readFileSync(`${proc}/sys/kernel/io_uring_disabled`, 'utf8').trim()
+  } catch {
+    // kernels before 6.6 have no such switch
+  }
+  if (disabled === '0') return { ...check, ok: true, detail: 'not forbidden by sysctl' }
+  return { ...check, ok: false, detail: `kernel.io_uring_disabled=${disabled}: the poll engine serves instead` }
+}

@@ -1,0 +1,284 @@
+/**
+ * The control API's shapes: the one place from which the daemon takes its validation and both daemon and client take
+ * their types (the client imports types only, so that a command line never loads typebox).
+ *
+ * Names are iproute2's: what a request may say about a device is spelled as `ip link add` spells it, and what an answer
+ * says about one is spelled as `ip -j -d -s link show` spells it. Counters of 64 bits are decimal strings, because a
+ * JSON number is a double to most readers and ends being exact at 2^53. docs/api.md explains the routes.
+ */
+import { type Static, Type } from 'typebox'
+
+const strict = { additionalProperties: false }
+
+/** A 64-bit counter in decimal digits. */
+const Counter = Type.String({ pattern: '^[0-9]+$' })
+
+const Int32 = Type.Integer({ minimum: -0x80000000, maximum: 0x7fffffff })
+
+export const Checksum = Type.Union([Type.Literal('offload'), Type.Literal('software'), Type.Literal('verify')])
+export type Checksum = Static<typeof Checksum>
+
+export const Side = Type.Union([Type.Literal('a'), Type.Literal('b')])
+export type Side = Static<typeof Side>
+
+// --- requests ------------------------------------------------------------------------------------------------------
+
+/** One end of a pair to be made. Ranges are the driver's to check: its errors say what the limit is. */
+export const NewEnd = Type.Object(
+  {
+    name: Type.Optional(Type.String()),
+    address: Type.Optional(Type.String()),
+    broadcast: Type.Optional(Type.String()),
+    mtu: Type.Optional(Int32),
+    netns: Type.Optional(Type.String({ description: 'NAME, PID or FILE; default: the namespace of the request' })),
+    index: Type.Optional(Int32),
+    txqueuelen: Type.Optional(Int32),
+    numtxqueues: Type.Optional(Int32),
+    numrxqueues: Type.Optional(Int32),
+    up: Type.Optional(Type.Boolean()),
+  },
+  strict,
+)
+export type NewEnd = Static<typeof NewEnd>
+
+/** A pair to be made. Without `peer` the peer copies everything of `dev` but name, address, index and up. */
+export const NewPair = Type.Object(
+  { dev: Type.Optional(NewEnd), peer: Type.Optional(NewEnd), checksum: Type.Optional(Type.String()) },
+  strict,
+)
+export type NewPair = Static<typeof NewPair>
+
+/** What `link set` may change. `master: null` takes the device out of its bridge. */
+export const LinkChange = Type.Object(
+  {
+    name: Type.Optional(Type.String()),
+    address: Type.Optional(Type.String()),
+    mtu: Type.Optional(Int32),
+    netns: Type.Optional(Type.String()),
+    up: Type.Optional(Type.Boolean()),
+    master: Type.Optional(Type.Union([Type.String(), Type.Null()])),
+    txqueuelen: Type.Optional(Int32),
+  },
+  strict,
+)
+export type LinkChange = Static<typeof LinkChange>
+
+/** The namespace that a request acts in, as `ip -n` has it; default: the caller's own. */
+export const InNetns = Type.Object({ netns: Type.Optional(Type.String()) }, strict)
+export type InNetns = Static<typeof InNetns>
+
+/** A device by name in that namespace, or as `ID/a`, `ID/b` wherever it is. */
+export const OneDevice = Type.Object({ dev: Type.String(), netns: Type.Optional(Type.String()) }, strict)
+export type OneDevice = Static<typeof OneDevice>
+
+/** The same, or every device (of that namespace, when one is given). */
+export const SomeDevices = Type.Partial(OneDevice)
+export type SomeDevices = Static<typeof SomeDevices>
+
+/** Devices in the order in which they are to be deleted: `?dev=veth1&dev=veth3`. */
+export const ManyDevices = Type.Object(
+  { dev: Type.Union([Type.String(), Type.Array(Type.String())]), netns: Type.Optional(Type.String()) },
+  strict,
+)
+export type ManyDevices = Static<typeof ManyDevices>
+
+export const PairId = Type.Object({ id: Type.String({ pattern: '^[0-9]+$' }) }, strict)
+export type PairId = Static<typeof PairId>
+
+// --- answers -------------------------------------------------------------------------------------------------------
+
+const counters = <const Names extends readonly string[]>(...names: Names) =>
+  Type.Object(Object.fromEntries(names.map((name) => [name, Counter])) as Record<Names[number], typeof Counter>)
+
+/** struct rtnl_link_stats64, under the names of `ip -s -s -j link show`, every field. */
+export const Stats64 = Type.Object({
+  rx: counters(
+    'bytes',
+    'packets',
+    'errors',
+    'dropped',
+    'over_errors',
+    'multicast',
+    'compressed',
+    'length_errors',
+    'crc_errors',
+    'frame_errors',
+    'fifo_errors',
+    'missed_errors',
+    'nohandler',
+  ),
+  tx: counters(
+    'bytes',
+    'packets',
+    'errors',
+    'dropped',
+    'carrier_errors',
+    'collisions',
+    'compressed',
+    'aborted_errors',
+    'fifo_errors',
+    'window_errors',
+    'heartbeat_errors',
+  ),
+})
+export type Stats64 = Static<typeof Stats64>
+
+/** What no `ip` can say of a device: whose end it is, where it is now, and who its peer is. */
+export const Membership = Type.Object({
+  pair: Type.Integer(),
+  side: Side,
+  peer: Type.Union([Type.String(), Type.Null()]),
+  netns: Type.Union([Type.String(), Type.Null()], { description: 'its name in /run/netns; null when it has none' }),
+  netns_inode: Type.Integer(),
+  checksum: Checksum,
+})
+export type Membership = Static<typeof Membership>
+
+/** One device, as `ip -j -d -s -s link show` shows it, and its membership. */
+export const Device = Type.Object({
+  ifindex: Type.Integer(),
+  ifname: Type.String(),
+  flags: Type.Array(Type.String()),
+  mtu: Type.Integer(),
+  qdisc: Type.Optional(Type.String()),
+  master: Type.Optional(Type.String()),
+  operstate: Type.String(),
+  linkmode: Type.String(),
+  group: Type.String(),
+  txqlen: Type.Integer(),
+  link_type: Type.String(),
+  address: Type.String(),
+  broadcast: Type.String(),
+  permaddr: Type.Optional(Type.String()),
+  link_netnsid: Type.Optional(Type.Integer()),
+  promiscuity: Type.Integer(),
+  allmulti: Type.Optional(Type.Integer()),
+  min_mtu: Type.Integer(),
+  max_mtu: Type.Integer(),
+  linkinfo: Type.Object({
+    info_kind: Type.String(),
+    info_data: Type.Optional(
+      Type.Object({
+        type: Type.String(),
+        pi: Type.Boolean(),
+        vnet_hdr: Type.Boolean(),
+        multi_queue: Type.Boolean(),
+        numqueues: Type.Optional(Type.Integer()),
+        numdisabled: Type.Optional(Type.Integer()),
+        persist: Type.Boolean(),
+      }),
+    ),
+    info_slave_kind: Type.Optional(Type.String()),
+  }),
+  inet6_addr_gen_mode: Type.Optional(Type.String()),
+  num_tx_queues: Type.Integer(),
+  num_rx_queues: Type.Integer(),
+  gso_max_size: Type.Integer(),
+  gso_max_segs: Type.Integer(),
+  tso_max_size: Type.Optional(Type.Integer()),
+  tso_max_segs: Type.Optional(Type.Integer()),
+  gro_max_size: Type.Optional(Type.Integer()),
+  ifalias: Type.Optional(Type.String()),
+  carrier_changes: Type.Integer(),
+  altnames: Type.Array(Type.String()),
+  stats64: Stats64,
+  vethd: Membership,
+})
+export type Device = Static<typeof Device>
+
+export const Pair = Type.Object({
+  id: Type.Integer(),
+  checksum: Checksum,
+  created_at: Type.String({ description: 'RFC 3339' }),
+  a: Device,
+  b: Device,
+})
+export type Pair = Static<typeof Pair>
+
+export const Devices = Type.Object({ devices: Type.Array(Device) })
+export type Devices = Static<typeof Devices>
+
+export const Pairs = Type.Object({ pairs: Type.Array(Pair) })
+export type Pairs = Static<typeof Pairs>
+
+export const Removed = Type.Object({ removed: Type.Integer({ description: 'devices named in the request' }) })
+export type Removed = Static<typeof Removed>
+
+const Flow = counters('packets', 'bytes')
+const VethTotals = counters('packets', 'bytes', 'dropped')
+
+/**
+ * One device's counters: the kernel's verbatim; vethd's own, named as the data plane sees them (`received` = read from
+ * this device, its kernel tx; `drops` = frames that this device sent and that did not reach its peer); and what veth
+ * would show, derived from both.
+ */
+export const DeviceStats = Type.Object({
+  pair: Type.Integer(),
+  side: Side,
+  ifname: Type.String(),
+  peer: Membership.properties.peer,
+  netns: Membership.properties.netns,
+  netns_inode: Type.Integer(),
+  checksum: Checksum,
+  kernel: Stats64,
+  vethd: Type.Object({
+    received: Flow,
+    sent: Flow,
+    drops: Type.Record(Type.String(), Counter),
+    checksum_errors: counters('ipv4', 'tcp', 'udp', 'icmp', 'icmpv6'),
+    classes: counters('host', 'broadcast', 'multicast', 'otherhost'),
+    protocols: counters('ipv4', 'ipv6', 'arp', 'vlan', '802.3', '802.2', 'other'),
+  }),
+  veth: Type.Object({ rx: VethTotals, tx: VethTotals }),
+})
+export type DeviceStats = Static<typeof DeviceStats>
+
+export const AllStats = Type.Object({ devices: Type.Array(DeviceStats) })
+export type AllStats = Static<typeof AllStats>
+
+/** One thing that vethd needs (`required`) or is better with. `detail` says what was found, and what to do. */
+export const Check = Type.Object({
+  name: Type.String(),
+  ok: Type.Boolean(),
+  required: Type.Boolean(),
+  detail: Type.String(),
+})
+export type Check = Static<typeof Check>
+
+export const Version = Type.Object({
+  version: Type.String(),
+  node: Type.String(),
+  pid: Type.Integer(),
+  started_at: Type.String(),
+})
+export type Version = Static<typeof Version>
+
+/** What the running daemon found: its machine's checks, the engine that the probe chose, the offloads that work. */
+export const Doctor = Type.Object({
+  daemon: Version,
+  pairs: Type.Integer(),
+  checks: Type.Array(Check),
+  engine: Type.Object({
+    name: Type.String(),
+    asked: Type.String(),
+    reason: Type.String(),
+    missing: Type.Array(Type.String()),
+  }),
+  offloads: Type.Object({ names: Type.Array(Type.String()), refused: Type.Array(Type.String()) }),
+})
+export type Doctor = Static<typeof Doctor>
+
+/** RFC 9457, and what a command line needs of an error: iproute2's own text and the exit code. */
+export const Problem = Type.Object({
+  type: Type.String(),
+  title: Type.String(),
+  status: Type.Integer(),
+  detail: Type.String(),
+  code: Type.String(),
+  exit: Type.Integer(),
+  iproute2: Type.Optional(Type.String()),
+  errno: Type.Optional(Type.Integer({ description: 'negative, as in Node' })),
+  syscall: Type.Optional(Type.String()),
+  removed: Type.Optional(Type.Integer({ description: 'of a DELETE of several devices: how many were deleted' })),
+})
+export type Problem = Static<typeof Problem>

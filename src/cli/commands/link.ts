@@ -1,0 +1,73 @@
+/**
+ * `vethctl link …`: do_iplink of ip/iplink.c. The command may be abbreviated and is looked for in its order; none means
+ * `show`. Neighbours: link-grammar.ts reads the words, link-format.ts lays out what is shown.
+ */
+import { VethdError } from '../../errors.js'
+import { formatJson } from '../json.js'
+import { matches } from '../keywords.js'
+import { linkJson, linkText } from '../link-format.js'
+import { parseLinkAdd, parseLinkDel, parseLinkSet, parseLinkShow } from '../link-grammar.js'
+import type { Context } from './context.js'
+
+export const LINK_USAGE = `Usage: vethctl link add [[ name | dev ] NAME] [ OPTIONS ] type veth
+                        [ checksum { offload | software | verify } ]
+                        [ peer [[ name | dev ] NAME] [ OPTIONS ] ]
+       vethctl link set [ dev ] DEV [ { up | down } ] [ address MAC ] [ mtu MTU ] [ name NEWNAME ]
+                        [ txqueuelen PACKETS ] [ master BRIDGE | nomaster ] [ netns { PID | NAME | FILE } ]
+       vethctl link del [ dev ] DEV
+       vethctl [ -s[tatistics] ] [ -d[etails] ] [ -j[son] [ -p[retty] ] ] link [ show [ dev ] DEV ]
+
+       OPTIONS := [ address MAC ] [ broadcast MAC ] [ mtu MTU ] [ index IDX ] [ netns { PID | NAME | FILE } ]
+                  [ txqueuelen PACKETS ] [ numtxqueues N ] [ numrxqueues N ] [ up | down ]
+       DEV     := a name in this network namespace (or in that of -n NETNS), or ID/a or ID/b of a pair
+`
+
+/** Runs one command and returns its exit code. */
+export async function link(words: readonly string[], context: Context): Promise<number> {
+  const [command = 'show', ...rest] = words
+  if (matches(command, 'add')) return add(rest, context)
+  if (matches(command, 'set') || matches(command, 'change')) return set(rest, context)
+  if (isDelete(command)) return del(rest, context)
+  if (matches(command, 'show') || matches(command, 'lst') || matches(command, 'list')) return show(rest, context)
+  if (matches(command, 'help')) return help(context)
+  throw new VethdError('ARGUMENT_INVALID', 'vethctl link takes add, del, set and show', {
+    iproute2: `Command "${command}" is unknown, try "vethctl link help".`,
+  })
+}
+
+/** Whether a word of `link …` means delete, whose runs a batch sends as one request. */
+export function isDelete(command: string): boolean {
+  return matches(command, 'delete')
+}
+
+async function add(words: readonly string[], { client, options }: Context): Promise<number> {
+  await client.addPair(parseLinkAdd(words), options.netns)
+  return 0
+}
+
+async function set(words: readonly string[], { client, options }: Context): Promise<number> {
+  const { dev, change } = parseLinkSet(words)
+  await client.setDevice(dev, change, options.netns)
+  return 0
+}
+
+async function del(words: readonly string[], { client, options }: Context): Promise<number> {
+  await client.removeDevices([parseLinkDel(words)], options.netns)
+  return 0
+}
+
+async function show(words: readonly string[], { client, options, out }: Context): Promise<number> {
+  const { devices } = await client.devices({ dev: parseLinkShow(words), netns: options.netns })
+  if (options.json) {
+    const links = devices.map((device) => linkJson(device, options))
+    out(`${formatJson(links, options.pretty)}\n`)
+  } else {
+    out(devices.map((device) => linkText(device, options)).join(''))
+  }
+  return 0
+}
+
+async function help({ out }: Context): Promise<number> {
+  out(LINK_USAGE)
+  return 0
+}

@@ -1,0 +1,70 @@
+/**
+ * The frame around iproute2's grammar, by yargs: help, and the words behind `stats` and `doctor`, which are vethd's own.
+ * Loaded only when one of them is asked for: yargs costs more than the rest of vethctl's start.
+ */
+import yargs from 'yargs'
+import { VethdError } from '../errors.js'
+import { LINK_USAGE } from './commands/link.js'
+import type { StatsOptions } from './commands/stats.js'
+
+/** What stood behind the object. */
+export interface OwnCommand extends StatsOptions {
+  command: 'stats' | 'doctor'
+  json: boolean
+  pretty: boolean
+  help: boolean
+}
+
+const OPTIONS = `Options, before the object, as ip takes them:
+  -n[etns] NETNS     act in that network namespace
+  -s[tatistics]      counters; twice: the error counters too
+  -d[etails]         queues, sizes, the TAP's own
+  -j[son] -p[retty]  JSON, on one line or on many
+  -b[atch] FILE      commands from a file, - for standard input
+  -force             do not stop a batch at the first error
+  --socket PATH      the daemon's control socket (/run/vethd/control.sock)
+  -V[ersion] -h[elp]
+`
+
+function frame(words: readonly string[]) {
+  return yargs([...words])
+    .scriptName('vethctl')
+    .locale('en')
+    .usage('vethctl [ OPTIONS ] { link | stats | doctor }')
+    .command('link', 'make, change, show and delete pairs of devices: vethctl link help')
+    .command('stats [dev]', "the kernel's counters, vethd's own, and what veth would show", (command) =>
+      command
+        .positional('dev', { type: 'string', describe: 'a name, or ID/a or ID/b; default: every device' })
+        .option('watch', { type: 'boolean', default: false, describe: 'again each second, until Ctrl-C' }),
+    )
+    .command('doctor', 'whether vethd can work here, with which engine and offloads, and why')
+    .option('json', { alias: 'j', type: 'boolean', default: false, describe: 'JSON' })
+    .option('pretty', { alias: 'p', type: 'boolean', default: false, describe: 'JSON, indented' })
+    .hide('json')
+    .hide('pretty')
+    .epilogue(`${OPTIONS}\n${LINK_USAGE}`)
+    .version(false)
+    .help(false)
+    .option('help', { alias: 'h', type: 'boolean', default: false })
+    .hide('help')
+    .exitProcess(false)
+    .fail((message, error) => {
+      throw error ?? new VethdError('ARGUMENT_INVALID', message.replaceAll('\n', ' '))
+    })
+    .strict()
+    .demandCommand(1, 1)
+    .recommendCommands()
+    .wrap(null)
+}
+
+export function help(words: readonly string[] = []): Promise<string> {
+  return frame(words).getHelp()
+}
+
+/** Reads `stats …` or `doctor …`. Throws ARGUMENT_INVALID in yargs' words. */
+export function parseOwnCommand(words: readonly string[]): OwnCommand {
+  const { _, dev, watch, json, pretty, help } = frame(words).parseSync() as unknown as Omit<OwnCommand, 'command'> & {
+    _: [OwnCommand['command']]
+  }
+  return { command: _[0], dev, watch, json, pretty, help }
+}

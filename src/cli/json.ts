@@ -1,0 +1,28 @@
+/**
+ * JSON as `ip -j` writes it (lib/json_writer.c): one line, or with `-p` one member a line, four columns a level, arrays
+ * of plain values on the line of their key. A bigint is written in all its digits, which no double could hold.
+ */
+
+/** What `-j` prints; a member that is undefined is left out. */
+export type Json = string | number | bigint | boolean | null | undefined | Json[] | { [key: string]: Json }
+
+/** `value` in iproute2's layout, without the new line at the end. */
+export function formatJson(value: Json, pretty: boolean): string {
+  return write(value, pretty, 0)
+}
+
+function write(value: Json, pretty: boolean, depth: number): string {
+  if (typeof value === 'bigint') return value.toString()
+  if (value === null || typeof value !== 'object') return JSON.stringify(value) ?? 'null'
+  if (Array.isArray(value)) {
+    const items = value.map((item) => write(item, pretty, depth + 1)).join(',')
+    return pretty ? `[ ${items}${value.length > 0 ? ' ' : ''}]` : `[${items}]`
+  }
+  const newLine = (level: number) => (pretty ? `\n${'    '.repeat(level)}` : '')
+  const members = Object.entries(value)
+    .filter(([, member]) => member !== undefined)
+    .map(([key, member]) => {
+      return `${newLine(depth + 1)}${JSON.stringify(key)}:${pretty ? ' ' : ''}${write(member, pretty, depth + 1)}`
+    })
+  return members.length === 0 ? '{}' : `{${members.join(',')}${newLine(depth)}}`
+}

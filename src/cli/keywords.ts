@@ -1,0 +1,75 @@
+/**
+ * iproute2's small change (lib/utils.c, lib/ll_addr.c): how `ip` abbreviates keywords, reads numbers, names and link
+ * layer addresses, and what it says when they are wrong. Neighbours: link-grammar.ts, options.ts.
+ */
+import { type ErrorCode, VethdError } from '../errors.js'
+
+/** matches(): whether `word` is `keyword` or an abbreviation of it. */
+export function matches(word: string, keyword: string): boolean {
+  return word !== '' && keyword.startsWith(word)
+}
+
+/** invarg(): exit 255. */
+export function wrongArgument(argument: string, why: string, detail: string, code: ErrorCode = 'ARGUMENT_INVALID') {
+  return new VethdError(code, detail, { iproute2: `Error: argument "${argument}" is wrong: ${why}`, exit: 255 })
+}
+
+/** duparg(): the same keyword twice. */
+export function duplicateArgument(key: string, argument: string): VethdError {
+  return new VethdError('ARGUMENT_INVALID', `say "${key}" once`, {
+    iproute2: `Error: duplicate "${key}": "${argument}" is the second value.`,
+  })
+}
+
+/** duparg2(): a word that is no keyword, where a device was named already. */
+export function garbageArgument(key: string, argument: string): VethdError {
+  return new VethdError('ARGUMENT_INVALID', `"${argument}" is no keyword here: see "vethctl link help"`, {
+    iproute2: `Error: either "${key}" is duplicate, or "${argument}" is a garbage.`,
+  })
+}
+
+/** incomplete_command(): the last keyword lacks its value. */
+export function incompleteCommand(keyword: string): VethdError {
+  return new VethdError('ARGUMENT_INVALID', `"${keyword}" needs a value`, {
+    iproute2: 'Command line is not complete. Try option "help"',
+  })
+}
+
+/** get_integer(): C's strtol with base 0 (decimal, 0x…, 0…) within 32 signed bits; undefined when it is no number. */
+export function parseInteger(text: string): number | undefined {
+  const parts = /^\s*([+-]?)(0[xX][0-9a-fA-F]+|0[0-7]*|[1-9][0-9]*)$/.exec(text)
+  if (parts === null) return undefined
+  const [, sign, digits] = parts
+  const octal = digits.length > 1 && digits[0] === '0' && !/^0[xX]/.test(digits)
+  const value =
+    (sign === '-' ? -1 : 1) *
+    Number.parseInt(octal ? digits.slice(1) : digits, octal ? 8 : /^0[xX]/.test(digits) ? 16 : 10)
+  return value >= -0x80000000 && value <= 0x7fffffff ? value : undefined
+}
+
+/** check_altifname(): what a device may never be called; the length is the kernel's to judge. */
+export function isDeviceName(name: string): boolean {
+  return name !== '' && !/[/\s]/.test(name)
+}
+
+/** check_ifname(): the same, and at most 15 bytes. */
+export function isShortDeviceName(name: string): boolean {
+  return isDeviceName(name) && Buffer.byteLength(name) < 16
+}
+
+/** ll_addr_a2n(): bytes in hexadecimal with colons, or four in decimal with dots. Returns them as `02:00:…`. */
+export function parseLinkAddress(text: string): string {
+  const wrong = () =>
+    new VethdError('ADDRESS_INVALID', 'an Ethernet address is six bytes in hexadecimal, such as 02:00:00:00:00:01', {
+      iproute2: `"${text}" is invalid lladdr.`,
+      exit: 1,
+    })
+  const dotted = text.includes('.')
+  const bytes = text.split(dotted ? '.' : ':').map((part) => {
+    if (!(dotted ? /^[0-9]{1,3}$/ : /^(0[xX])?[0-9a-fA-F]+$/).test(part)) throw wrong()
+    const value = Number.parseInt(part, dotted ? 10 : 16)
+    if (value > 255) throw wrong()
+    return value
+  })
+  return bytes.map((byte) => byte.toString(16).padStart(2, '0')).join(':')
+}

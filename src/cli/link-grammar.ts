@@ -1,0 +1,302 @@
+/**
+ * The grammar of `link add|set|del|show`, read as ip/iplink.c (iplink_parse) and ip/link_veth.c (veth_parse_opt) read
+ * it: keywords are tried in the same order, so that the same abbreviation means the same, and a word that is no keyword
+ * is a device. Neighbours: keywords.ts (abbreviations, numbers, the errors' words), commands/link-*.ts.
+ *
+ * Nothing here knows whether a device or a namespace exists, or which MTU is allowed: that is the daemon's to say.
+ */
+import { resolve } from 'node:path'
+import type { LinkChange, NewEnd, NewPair } from '../api/schema.js'
+import { VethdError } from '../errors.js'
+import {
+  duplicateArgument,
+  garbageArgument,
+  incompleteCommand,
+  isDeviceName,
+  isShortDeviceName,
+  matches,
+  parseInteger,
+  parseLinkAddress,
+  wrongArgument,
+} from './keywords.js'
+
+type Command = 'add' | 'set' | 'del'
+
+interface Keyword {
+  word: string
+  /** May be abbreviated (matches() in iplink_parse); the others stand in full (strcmp()). */
+  short?: true
+  also?: string
+  /** The commands in which vethd obeys it; in the others `ip` does. */
+  in: readonly Command[]
+}
+
+/** In iplink_parse's order: the first that fits is meant. */
+const KEYWORDS: readonly Keyword[] = [
+  { word: 'up', in: ['add', 'set'] },
+  { word: 'down', in: ['add', 'set'] },
+  { word: 'name', in: ['add', 'set', 'del'] },
+  { word: 'index', in: ['add'] },
+  { word: 'link', short: true, in: [] },
+  { word: 'address', short: true, in: ['add', 'set'] },
+  { word: 'broadcast', short: true, also: 'brd', in: ['add'] },
+  { word: 'txqueuelen', short: true, also: 'qlen', in: ['add', 'set'] },
+  { word: 'txqlen', short: true, in: ['add', 'set'] },
+  { word: 'mtu', in: ['add', 'set'] },
+  { word: 'xdpgeneric', in: [] },
+  { word: 'xdpdrv', in: [] },
+  { word: 'xdpoffload', in: [] },
+  { word: 'xdp', in: [] },
+  { word: 'netns', in: ['add', 'set'] },
+  { word: 'multicast', in: [] },
+  { word: 'allmulticast', in: [] },
+  { word: 'promisc', in: [] },
+  { word: 'trailers', in: [] },
+  { word: 'arp', in: [] },
+  { word: 'carrier', in: [] },
+  { word: 'vf', in: [] },
+  { word: 'master', short: true, in: ['set'] },
+  { word: 'vrf', in: [] },
+  { word: 'nomaster', short: true, in: ['set'] },
+  { word: 'dynamic', short: true, in: [] },
+  { word: 'type', short: true, in: ['add', 'del'] },
+  { word: 'alias', short: true, in: [] },
+  { word: 'group', in: [] },
+  { word: 'mode', in: [] },
+  { word: 'state', in: [] },
+  { word: 'numtxqueues', short: true, in: ['add'] },
+  { word: 'numrxqueues', short: true, in: ['add'] },
+  { word: 'addrgenmode', short: true, in: [] },
+  { word: 'link-netns', short: true, in: [] },
+  { word: 'link-netnsid', short: true, in: [] },
+  { word: 'protodown', in: [] },
+  { word: 'protodown_reason', in: [] },
+  { word: 'gso_max_size', in: [] },
+  { word: 'gso_max_segs', in: [] },
+  { word: 'gro_max_size', in: [] },
+  { word: 'parentdev', in: [] },
+]
+
+const USAGE_VETH = 'Usage: vethctl link <options> type veth [checksum MODE] [peer <options>]'
+
+/** What one run of words said: the device, its (new) name, its attributes, and what follows `type KIND`. */
+interface Link {
+  dev?: string
+  name?: string
+  attributes: Omit<NewEnd, 'name'> & { master?: string | null }
+  checksum?: string
+  type?: string
+  rest: string[]
+}
+
+/** `link add …`: [name|dev] NAME OPTIONS type veth [checksum MODE] [peer [name] NAME OPTIONS]. */
+export function parseLinkAdd(words: readonly string[]): NewPair {
+  const link = parseLink(words, 'add')
+  if (link.type === undefined) {
+    throw new VethdError('ARGUMENT_MISSING', 'say "type veth" after the options: vethctl link add veth1 type veth', {
+      iproute2: 'Not enough information: "type" argument is required',
+    })
+  }
+  if (link.type !== 'veth') {
+    if (link.rest.length > 0) throw garbageAfterKind(link.rest[0])
+    throw new VethdError('ARGUMENT_INVALID', `vethd makes links of type veth, not "${link.type}"`, {
+      iproute2: 'Error: Unknown device type.',
+      exit: 2,
+    })
+  }
+  const pair: NewPair = { dev: endOf(link) }
+  let rest = link.rest
+  if (rest[0] === 'checksum') {
+    pair.checksum = valueAfter(rest, 0)
+    rest = rest.slice(2)
+  }
+  if (rest.length === 0) return pair
+  if (rest[0] !== 'peer') {
+    throw new VethdError('ARGUMENT_INVALID', `after "type veth" comes "checksum" or "peer", not "${rest[0]}"`, {
+      iproute2: USAGE_VETH,
+      exit: 1,
+    })
+  }
+  const peer = parseLink(rest.slice(1), 'add', true)
+  if (peer.type !== undefined) throw duplicateArgument('type', peer.type)
+  if (peer.checksum !== undefined) {
+    if (pair.checksum !== undefined) throw duplicateArgument('checksum', peer.checksum)
+    pair.checksum = peer.checksum
+  }
+  pair.peer = endOf(peer)
+  return pair
+}
+
+/** `link set [dev] DEV …`. */
+export function parseLinkSet(words: readonly string[]): { dev: string; change: LinkChange } {
+  const link = parseLink(words, 'set')
+  const dev = requireDevice(link)
+  const { address } = link.attributes
+  if (address !== undefined && address.length !== 17) {
+    throw new VethdError('ADDRESS_INVALID', 'an Ethernet address is six bytes, such as 02:00:00:00:00:01', {
+      iproute2: `Invalid address length ${(address.length + 1) / 3} - must be 6 bytes`,
+      exit: 1,
+    })
+  }
+  const change: LinkChange = { ...link.attributes }
+  if (link.name !== undefined && link.name !== dev) change.name = link.name
+  return { dev, change }
+}
+
+/** `link del [dev] DEV [type veth]`. */
+export function parseLinkDel(words: readonly string[]): string {
+  const link = parseLink(words, 'del')
+  if (link.rest.length > 0) throw garbageAfterKind(link.rest[0])
+  return requireDevice(link)
+}
+
+/** `link show [[dev] DEV]` (ipaddr_list_flush_or_save). */
+export function parseLinkShow(words: readonly string[]): string | undefined {
+  let dev: string | undefined
+  for (let at = 0; at < words.length; at++) {
+    if (['up', 'master', 'vrf', 'nomaster', 'type', 'group'].includes(words[at])) throw notOurs(words[at], 'show')
+    const word = words[at] === 'dev' ? valueAfter(words, at++) : words[at]
+    if (dev !== undefined) throw garbageArgument('dev', word)
+    dev = word
+  }
+  return dev
+}
+
+/** iplink_parse(). `afterKind`: the words of a peer, among which vethd's own `checksum` may stand. */
+function parseLink(words: readonly string[], command: Command, afterKind = false): Link {
+  const link: Link = { attributes: {}, rest: [] }
+  const { attributes } = link
+  const once = (key: keyof typeof attributes, word: string) => {
+    if (attributes[key] !== undefined) throw duplicateArgument(key, word)
+  }
+  const number = (key: 'mtu' | 'txqueuelen' | 'numtxqueues' | 'numrxqueues', word: string) => {
+    once(key, word)
+    const value = parseInteger(word)
+    if (value === undefined) throw wrongArgument(word, `Invalid "${key}" value`, `"${key}" takes a whole number`)
+    attributes[key] = value
+  }
+
+  for (let at = 0; at < words.length; at++) {
+    if (afterKind && words[at] === 'checksum') {
+      const mode = valueAfter(words, at++)
+      if (link.checksum !== undefined) throw duplicateArgument('checksum', mode)
+      link.checksum = mode
+      continue
+    }
+    const keyword = KEYWORDS.find(
+      ({ word, short, also }) => words[at] === word || words[at] === also || (short && matches(words[at], word)),
+    )
+    if (keyword !== undefined && !keyword.in.includes(command)) throw notOurs(keyword.word, command)
+    switch (keyword?.word) {
+      case 'up':
+      case 'down':
+        attributes.up = keyword.word === 'up'
+        break
+      case 'name': {
+        const name = valueAfter(words, at++)
+        if (link.name !== undefined) throw duplicateArgument('name', name)
+        if (!isShortDeviceName(name)) throw badName(name, 'name')
+        link.name = name
+        link.dev ??= name
+        break
+      }
+      case 'index': {
+        const word = valueAfter(words, at++)
+        once('index', word)
+        const index = Number.parseInt(word, 10)
+        if (!(index > 0)) throw wrongArgument(word, 'Invalid "index" value', 'an index is a whole number above 0')
+        attributes.index = index
+        break
+      }
+      case 'address':
+      case 'broadcast':
+        attributes[keyword.word] = parseLinkAddress(valueAfter(words, at++))
+        break
+      case 'txqueuelen':
+      case 'txqlen':
+        number('txqueuelen', valueAfter(words, at++))
+        break
+      case 'mtu':
+      case 'numtxqueues':
+      case 'numrxqueues':
+        number(keyword.word, valueAfter(words, at++))
+        break
+      case 'netns': {
+        const netns = valueAfter(words, at++)
+        once('netns', netns)
+        attributes.netns = fromHere(netns)
+        break
+      }
+      case 'master':
+        attributes.master = valueAfter(words, at++)
+        break
+      case 'nomaster':
+        attributes.master = null
+        break
+      case 'type':
+        link.type = valueAfter(words, at)
+        link.rest = words.slice(at + 2)
+        at = words.length
+        break
+      default: {
+        const dev = words[at] === 'dev' ? valueAfter(words, at++) : words[at]
+        if (link.dev !== link.name) throw garbageArgument('dev', dev)
+        // ID/a and ID/b name a device by its pair; everything else with a slash is no device
+        if (!isDeviceName(dev) && (command === 'add' || !/^[0-9]+\/[ab]$/.test(dev))) throw badName(dev, 'dev')
+        link.dev = dev
+      }
+    }
+  }
+  return link
+}
+
+/** The word after `words[at]`. */
+function valueAfter(words: readonly string[], at: number): string {
+  if (at + 1 >= words.length) throw incompleteCommand(words[at])
+  return words[at + 1]
+}
+
+/** "ip link add dev" and "ip link add name" mean the same, once. */
+function endOf(link: Link): NewEnd {
+  if (link.name !== undefined && link.dev !== link.name) {
+    throw new VethdError('ARGUMENT_INVALID', `call the device "${link.name}" or "${link.dev}"`, {
+      iproute2: 'both "name" and "dev" cannot be used when creating devices.',
+    })
+  }
+  const { master: _, ...attributes } = link.attributes
+  return link.dev === undefined ? attributes : { name: link.dev, ...attributes }
+}
+
+function requireDevice(link: Link): string {
+  if (link.dev !== undefined) return link.dev
+  throw new VethdError('ARGUMENT_MISSING', 'name a device, or ID/a or ID/b of a pair', {
+    iproute2: 'Not enough information: "dev" argument is required.',
+    exit: 255,
+  })
+}
+
+function badName(name: string, keyword: 'name' | 'dev'): VethdError {
+  const why = `"${keyword}" not a valid ifname`
+  return wrongArgument(name, why, 'a device name is 1 to 15 bytes without "/" and white space', 'NAME_INVALID')
+}
+
+function garbageAfterKind(word: string): VethdError {
+  return new VethdError('ARGUMENT_INVALID', `"${word}" means nothing after the type`, {
+    iproute2: `Garbage instead of arguments "${word} ...". Try "vethctl link help".`,
+    exit: 1,
+  })
+}
+
+function notOurs(keyword: string, command: Command | 'show'): VethdError {
+  const instead = command === 'add' ? 'ip link set' : `ip link ${command}`
+  return new VethdError(
+    'ARGUMENT_INVALID',
+    `"${keyword}" is not vethd's to do: use "${instead}", the devices are the kernel's`,
+  )
+}
+
+/** A namespace file as the daemon must be told of it, whose working directory and /proc/self are others. */
+export function fromHere(netns: string): string {
+  if (!netns.includes('/')) return netns
+  return resolve(netns).replace(/^\/proc\/(self|thread-self)(?=\/)/, `/proc/${process.pid}`)
+}

@@ -1,0 +1,72 @@
+/**
+ * The options before the object, read as ip.c reads them: one or two dashes, any abbreviation that stands first in
+ * this order, none after the object. Neighbours: main.ts.
+ */
+import { DEFAULT_SOCKET } from '../api/socket.js'
+import { VethdError } from '../errors.js'
+import { incompleteCommand, matches } from './keywords.js'
+
+export interface Options {
+  socket: string
+  /** `-n NS`: the namespace to act in, instead of the caller's. */
+  netns?: string
+  /** How often `-s` was given: from the second on, `link show` has the error counters too. */
+  statistics: number
+  details: boolean
+  json: boolean
+  pretty: boolean
+  batch?: string
+  force: boolean
+  help: boolean
+  version: boolean
+}
+
+/** Reads the options and returns them with the words that follow. Throws as `ip` complains, exit 255. */
+export function parseOptions(words: readonly string[]): { options: Options; rest: string[] } {
+  const options: Options = {
+    socket: DEFAULT_SOCKET,
+    statistics: 0,
+    details: false,
+    json: false,
+    pretty: false,
+    force: false,
+    help: false,
+    version: false,
+  }
+  let at = 0
+  const value = () => {
+    if (at + 1 >= words.length) throw incompleteCommand(words[at])
+    at += 1
+    return words[at]
+  }
+  for (; at < words.length; at++) {
+    const word = words[at]
+    if (word === '--') {
+      at += 1
+      break
+    }
+    if (!word.startsWith('-')) break
+    const [option, attached] = splitAttached(word.startsWith('--') ? word.slice(1) : word)
+    if (option === '-socket') options.socket = attached ?? value()
+    else if (matches(option, '-stats') || matches(option, '-statistics')) options.statistics += 1
+    else if (matches(option, '-details')) options.details = true
+    else if (matches(option, '-Version') || option === '-version') options.version = true
+    else if (matches(option, '-force')) options.force = true
+    else if (matches(option, '-batch')) options.batch = value()
+    else if (matches(option, '-json')) options.json = true
+    else if (matches(option, '-pretty')) options.pretty = true
+    else if (matches(option, '-help')) options.help = true
+    else if (matches(option, '-netns')) options.netns = value()
+    else {
+      throw new VethdError('ARGUMENT_INVALID', 'the options stand before the object: vethctl -s -j link show', {
+        iproute2: `Option "${option}" is unknown, try "vethctl -help".`,
+      })
+    }
+  }
+  return { options, rest: words.slice(at) }
+}
+
+/** `-socket=PATH` as `-socket PATH`: the one option that is not iproute2's is read in both fashions. */
+function splitAttached(word: string): [option: string, value?: string] {
+  return word.startsWith('-socket=') ? ['-socket', word.slice('-socket='.length)] : [word]
+}

@@ -1,0 +1,15 @@
+/**
+ * How vethctl complains: iproute2's own text first, where it has one, then one line with the cause and the next step.
+ */
+import { VethdError } from '../errors.js'
+
+/** Writes an error and returns the exit code it stands for. */
+export function report(error: unknown, err: (text: string) => void): number {
+  if (error instanceof VethdError) {
+    if (error.iproute2 !== undefined) err(`${error.iproute2}\n`)
+    err(`vethctl: ${error.message}\n`)
+    return error.exit
+  }
+  err(`vethctl: a fault of vethctl itself: ${error instanceof Error ? error.stack : String(error)}\n`)
+  return 1
+}

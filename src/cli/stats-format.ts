@@ -1,0 +1,66 @@
+/**
+ * `vethctl stats` as text and as JSON.
+ *
+ * Neighbours: api/schema.ts (DeviceStats), commands/stats.ts. Counters are printed in all their digits: they come as
+ * decimal strings and never pass through a double.
+ */
+import type { DeviceStats } from '../api/schema.js'
+import type { Json } from './json.js'
+import { membershipText } from './link-format.js'
+
+/** Members in the API's order, counters as numbers. */
+export function statsJson(stats: DeviceStats): Json {
+  const { pair, side, ifname, peer, netns, netns_inode, checksum, kernel, vethd, veth } = stats
+  const counters = { kernel: exact(kernel), vethd: exact(vethd), veth: exact(veth) }
+  return { pair, side, ifname, peer, netns, netns_inode, checksum, ...counters }
+}
+
+/** Every string below `counters` as the number it spells. */
+function exact(counters: object): Json {
+  return Object.fromEntries(
+    Object.entries(counters).map(([name, value]: [string, string | object]) => {
+      return [name, typeof value === 'string' ? BigInt(value) : exact(value)]
+    }),
+  )
+}
+
+/**
+ * ```text
+ * veth1: pair 1/a netns t1 peer veth2 checksum offload
+ *                        packets           bytes         dropped          errors
+ *     kernel rx               12            1080               0               0
+ *     …
+ *     drops       peer_down 2
+ * ```
+ */
+export function statsText(stats: DeviceStats): string {
+  const { kernel, vethd, veth } = stats
+  const none = ''
+  const rows = [
+    ['', 'packets', 'bytes', 'dropped', 'errors'],
+    ['kernel rx', kernel.rx.packets, kernel.rx.bytes, kernel.rx.dropped, kernel.rx.errors],
+    ['kernel tx', kernel.tx.packets, kernel.tx.bytes, kernel.tx.dropped, kernel.tx.errors],
+    ['veth rx', veth.rx.packets, veth.rx.bytes, veth.rx.dropped, none],
+    ['veth tx', veth.tx.packets, veth.tx.bytes, veth.tx.dropped, none],
+    ['received', vethd.received.packets, vethd.received.bytes, none, none],
+    ['sent', vethd.sent.packets, vethd.sent.bytes, none, none],
+  ]
+  const width = rows[0].map((_, column) => Math.max(7, ...rows.map((row) => row[column].length)))
+  const table = rows.map(([title, ...cells]) => {
+    const line = cells.map((cell, i) => cell.padStart(width[i + 1])).join('  ')
+    return `    ${title.padEnd(16)}${line}`.trimEnd()
+  })
+  const lists = [
+    ['drops', vethd.drops],
+    ['checksum errors', vethd.checksum_errors],
+    ['classes', vethd.classes],
+    ['protocols', vethd.protocols],
+  ] as const
+  const counted = lists.map(([title, counters]) => `    ${title.padEnd(16)}${nonZero(counters)}`)
+  return `${stats.ifname}: ${membershipText(stats)}\n${[...table, ...counted].join('\n')}\n`
+}
+
+function nonZero(counters: Record<string, string>): string {
+  const counted = Object.entries(counters).filter(([, count]) => count !== '0')
+  return counted.length === 0 ? 'none' : counted.map(([name, count]) => `${name} ${count}`).join('  ')
+}

@@ -1,0 +1,168 @@
+/**
+ * The control API's client: one method a route, over node:http and the daemon's unix socket.
+ *
+ * Neighbours: api/schema.ts has the shapes (types only: nothing of typebox is loaded here), cli/ is the caller.
+ * Invariant: whatever goes wrong is thrown as a VethdError that says what to do next; a problem document of the daemon
+ * comes back as the error it was made of, with code, exit code and iproute2's text.
+ */
+import { statSync } from 'node:fs'
+import { Agent, request } from 'node:http'
+import type {
+  AllStats,
+  Device,
+  Devices,
+  Doctor,
+  LinkChange,
+  NewPair,
+  Pair,
+  Pairs,
+  Problem,
+  Removed,
+  Version,
+} from '../api/schema.js'
+import { DEFAULT_SOCKET } from '../api/socket.js'
+import { ERRORS, type ErrorCode, VethdError } from '../errors.js'
+
+interface Answer {
+  status: number
+  body: string
+}
+
+export class Client {
+  /** One connection, kept for as long as commands follow each other (`-batch`). */
+  readonly #agent = new Agent({ keepAlive: true, maxSockets: 1 })
+
+  constructor(readonly socketPath: string = DEFAULT_SOCKET) {}
+
+  addPair(pair: NewPair, netns?: string): Promise<Pair> {
+    return this.#call('POST', `/v1/pairs${query({ netns })}`, pair)
+  }
+
+  pairs(): Promise<Pairs> {
+    return this.#call('GET', '/v1/pairs')
+  }
+
+  /** Deletes the pairs of the named devices, in order, up to the first that cannot be found; see {@link removedOf}. */
+  removeDevices(devices: string[], netns?: string): Promise<Removed> {
+    return this.#call('DELETE', `/v1/devices${query({ netns, dev: devices })}`)
+  }
+
+  devices(filter: { dev?: string; netns?: string } = {}): Promise<Devices> {
+    return this.#call('GET', `/v1/devices${query(filter)}`)
+  }
+
+  setDevice(dev: string, change: LinkChange, netns?: string): Promise<Device> {
+    return this.#call('PATCH', `/v1/devices${query({ dev, netns })}`, change)
+  }
+
+  stats(filter: { dev?: string; netns?: string } = {}): Promise<AllStats> {
+    return this.#call('GET', `/v1/stats${query(filter)}`)
+  }
+
+  doctor(): Promise<Doctor> {
+    return this.#call('GET', '/v1/doctor')
+  }
+
+  version(): Promise<Version> {
+    return this.#call('GET', '/v1/version')
+  }
+
+  close(): void {
+    this.#agent.destroy()
+  }
+
+  async #call<T>(method: string, path: string, body?: unknown): Promise<T> {
+    const answer = await this.#exchange(method, path, body === undefined ? undefined : JSON.stringify(body))
+    if (answer.status >= 400) throw errorOf(answer)
+    return JSON.parse(answer.body) as T
+  }
+
+  #exchange(method: string, path: string, body: string | undefined): Promise<Answer> {
+    return new Promise((resolve, reject) => {
+      const headers = body === undefined ? {} : { 'content-type': 'application/json' }
+      const fail = (error: NodeJS.ErrnoException) => reject(this.#unreachable(error, method))
+      const outgoing = request(
+        { socketPath: this.socketPath, agent: this.#agent, method, path, headers },
+        (incoming) => {
+          const chunks: Buffer[] = []
+          incoming.on('data', (chunk: Buffer) => chunks.push(chunk))
+          incoming.on('error', fail)
+          incoming.on('end', () =>
+            resolve({ status: incoming.statusCode ?? 0, body: Buffer.concat(chunks).toString('utf8') }),
+          )
+        },
+      )
+      outgoing.on('error', fail)
+      outgoing.end(body)
+    })
+  }
+
+  #unreachable(error: NodeJS.ErrnoException, method: string): VethdError {
+    const details = { errno: error.errno, syscall: error.syscall, cause: error }
+    switch (error.code) {
+      case 'EACCES':
+      case 'EPERM':
+        return new VethdError('NOT_PERMITTED', `${whoMayUse(this.socketPath)}: use sudo`, {
+          ...details,
+          // ip lets everybody look, and refuses changes in these words
+          ...(method === 'GET' ? { exit: 1 } : { iproute2: 'RTNETLINK answers: Operation not permitted' }),
+        })
+      case 'ENOENT':
+      case 'ECONNREFUSED':
+      case 'ENOTDIR':
+        return new VethdError(
+          'DAEMON_NOT_RUNNING',
+          `no vethd answers on ${this.socketPath}: start it with "sudo npm start" or "systemctl start vethd", ` +
+            'or name its socket with --socket',
+          details,
+        )
+      case 'ECONNRESET':
+      case 'EPIPE':
+        return new VethdError('DAEMON_NOT_RUNNING', `vethd on ${this.socketPath} went away while it was asked`, details)
+      default:
+        return new VethdError('SOCKET_UNUSABLE', `${this.socketPath}: ${error.message}`, details)
+    }
+  }
+}
+
+/** How many devices were deleted before the one that an error of {@link Client.removeDevices} is about. */
+export function removedOf(error: unknown): number {
+  return error instanceof VethdError ? ((error.cause as Partial<Problem> | undefined)?.removed ?? 0) : 0
+}
+
+function query(parameters: Record<string, string | string[] | undefined>): string {
+  const search = new URLSearchParams()
+  for (const [name, value] of Object.entries(parameters)) {
+    if (value === undefined) continue
+    for (const one of Array.isArray(value) ? value : [value]) search.append(name, one)
+  }
+  return search.size === 0 ? '' : `?${search}`
+}
+
+function errorOf(answer: Answer): VethdError {
+  let problem: Partial<Problem>
+  try {
+    problem = JSON.parse(answer.body)
+  } catch {
+    return new VethdError('INTERNAL', `vethd answered ${answer.status}: ${answer.body.slice(0, 200)}`)
+  }
+  const code = problem.code !== undefined && problem.code in ERRORS ? (problem.code as ErrorCode) : 'INTERNAL'
+  return new VethdError(code, problem.detail ?? problem.title ?? `vethd answered ${answer.status}`, {
+    iproute2: problem.iproute2,
+    exit: problem.exit,
+    errno: problem.errno,
+    syscall: problem.syscall,
+    cause: problem,
+  })
+}
+
+/** Says who may use the socket, from its mode and group. */
+function whoMayUse(socketPath: string): string {
+  try {
+    const { mode } = statSync(socketPath)
+    if (mode & 0o060) return `only root and the socket's group may use ${socketPath}`
+  } catch {
+    // not even its folder may be read
+  }
+  return `only root may use ${socketPath}`
+}
