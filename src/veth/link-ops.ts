@@ -158,11 +158,7 @@ async function openEnd(
   steps: Steps,
 ): Promise<Device> {
   const count = options.numTxQueues ?? 1
-  const queues = await steps.run(
-    `open ${side}`,
-    () => openQueues(context, count),
-    (fds) => fds.forEach((fd) => native().close(fd)),
-  )
+  const queues = await steps.run(`open ${side}`, () => openQueues(context, count), closeAll)
   const device = new Device(pair, side, queues, address)
   await steps.run(`offloads ${side}`, () => setOffloads(context, device, pair.checksum))
   await steps.run(`configure ${side}`, () => configure(context, device, options))
@@ -182,9 +178,13 @@ function openQueues(context: LinkContext, count: number): number[] {
     for (const fd of fds) native().tapSetCarrier(fd, false)
     return fds
   } catch (error) {
-    for (const fd of fds) native().close(fd)
+    closeAll(fds)
     throw explainOpen(error as NativeError)
   }
+}
+
+function closeAll(fds: number[]): void {
+  for (const fd of fds) native().close(fd)
 }
 
 function explainOpen(error: NativeError): Error {
@@ -331,7 +331,7 @@ export async function dellink(context: LinkContext, pairs: Pair[]): Promise<void
   deleteDevices(devices)
   await context.pool.removeLanes(devices.flatMap((device) => device.lanes))
   for (const device of devices) {
-    for (const fd of device.queues) native().close(fd)
+    closeAll(device.queues)
     context.addresses.release([device.address])
   }
 }
