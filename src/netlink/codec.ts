@@ -1,0 +1,201 @@
+/**
+ * Netlink's wire format, both ways: messages (struct nlmsghdr) and the attributes in them (struct nlattr).
+ *
+ *     | len u32 | type u16 | flags u16 | seq u32 | pid u32 | fixed struct | len u16 | type u16 | payload | pad to 4 | …
+ *      \------------------- nlmsghdr --------------------/               \---------------- nlattr --------------/
+ *
+ * Everything is in host byte order. Building is plain functions that return bytes: an attribute whose value is
+ * undefined is left out, so that a request reads as the list of what it may hold. Reading never trusts a length that
+ * came from outside: a header that does not fit ends the walk, an attribute too short for what is asked of it counts
+ * as absent. Neighbours: socket.ts sends and receives what is built and read here; link.ts, address.ts, route.ts,
+ * qdisc.ts and nsid.ts know what is inside.
+ */
+import { endianness } from 'node:os'
+import {
+  NLA_ALIGNTO,
+  NLA_F_NESTED,
+  NLA_F_NET_BYTEORDER,
+  NLATTR_LEN,
+  NLATTR_SIZE,
+  NLATTR_TYPE,
+  NLMSG_ALIGNTO,
+  NLMSGHDR_FLAGS,
+  NLMSGHDR_LEN,
+  NLMSGHDR_PID,
+  NLMSGHDR_SEQ,
+  NLMSGHDR_SIZE,
+  NLMSGHDR_TYPE,
+} from '../abi/netlink.js'
+
+/** DataView's `littleEndian` argument that makes it read and write in host order. */
+export const HOST_LITTLE_ENDIAN = endianness() === 'LE'
+
+/** The longest attribute payload: its length is 16 bits and counts the header. */
+const NLATTR_MAX_PAYLOAD = 0xffff - NLATTR_SIZE
+
+const align = (length: number, to: number): number => Math.ceil(length / to) * to
+
+export function viewOf(bytes: Uint8Array): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+}
+
+// --- building ------------------------------------------------------------------------------------------------------
+
+/** One built attribute, padded, or undefined where there is nothing to say. */
+export type Attribute = Uint8Array | undefined
+
+/**
+ * A whole message.
+ *
+ * @param header the fixed struct that follows nlmsghdr for this type (ifinfomsg, rtmsg, …)
+ */
+export function buildMessage(
+  type: number,
+  flags: number,
+  sequence: number,
+  header: Uint8Array,
+  attributes: readonly Attribute[],
+): Uint8Array {
+  const body = NLMSGHDR_SIZE + align(header.length, NLMSG_ALIGNTO)
+  const message = new Uint8Array(attributes.reduce((length, attribute) => length + (attribute?.length ?? 0), body))
+  const view = viewOf(message)
+  view.setUint32(NLMSGHDR_LEN, message.length, HOST_LITTLE_ENDIAN)
+  view.setUint16(NLMSGHDR_TYPE, type, HOST_LITTLE_ENDIAN)
+  view.setUint16(NLMSGHDR_FLAGS, flags, HOST_LITTLE_ENDIAN)
+  view.setUint32(NLMSGHDR_SEQ, sequence, HOST_LITTLE_ENDIAN)
+  message.set(header, NLMSGHDR_SIZE)
+  let offset = body
+  for (const attribute of attributes) {
+    if (attribute === undefined) continue
+    message.set(attribute, offset)
+    offset += attribute.length
+  }
+  return message
+}
+
+/** An attribute of raw bytes: an address, a struct, a bitmap. RangeError beyond 65531 bytes. */
+export function bytesAttribute(type: number, payload: Uint8Array | undefined): Attribute {
+  if (payload === undefined) return undefined
+  if (payload.length > NLATTR_MAX_PAYLOAD) throw new RangeError(`a netlink attribute of ${payload.length} bytes`)
+  const attribute = new Uint8Array(align(NLATTR_SIZE + payload.length, NLA_ALIGNTO))
+  const view = viewOf(attribute)
+  view.setUint16(NLATTR_LEN, NLATTR_SIZE + payload.length, HOST_LITTLE_ENDIAN)
+  view.setUint16(NLATTR_TYPE, type, HOST_LITTLE_ENDIAN)
+  attribute.set(payload, NLATTR_SIZE)
+  return attribute
+}
+
+/** A NUL-terminated string in UTF-8. */
+export function stringAttribute(type: number, text: string | undefined): Attribute {
+  return bytesAttribute(type, text === undefined ? undefined : Buffer.from(`${text}\0`))
+}
+
+export function u32Attribute(type: number, value: number | undefined): Attribute {
+  if (value === undefined) return undefined
+  const payload = new Uint8Array(4)
+  viewOf(payload).setUint32(0, value, HOST_LITTLE_ENDIAN)
+  return bytesAttribute(type, payload)
+}
+
+/** An attribute that holds attributes, marked NLA_F_NESTED as strict parsing wants it. */
+export function nestedAttribute(type: number, attributes: readonly Attribute[]): Attribute {
+  const inner = attributes.filter((attribute) => attribute !== undefined)
+  return bytesAttribute(type | NLA_F_NESTED, Buffer.concat(inner))
+}
+
+// --- reading -------------------------------------------------------------------------------------------------------
+
+/** One received message. `payload` starts behind nlmsghdr and is a view, not a copy. */
+export interface Message {
+  type: number
+  flags: number
+  sequence: number
+  pid: number
+  payload: Uint8Array
+}
+
+/** The messages of one datagram; ends at the first header that does not fit. */
+export function* readMessages(datagram: Uint8Array): Generator<Message, void> {
+  const view = viewOf(datagram)
+  for (let offset = 0; offset + NLMSGHDR_SIZE <= datagram.length; ) {
+    const length = view.getUint32(offset + NLMSGHDR_LEN, HOST_LITTLE_ENDIAN)
+    if (length < NLMSGHDR_SIZE || offset + length > datagram.length) return
+    yield {
+      type: view.getUint16(offset + NLMSGHDR_TYPE, HOST_LITTLE_ENDIAN),
+      flags: view.getUint16(offset + NLMSGHDR_FLAGS, HOST_LITTLE_ENDIAN),
+      sequence: view.getUint32(offset + NLMSGHDR_SEQ, HOST_LITTLE_ENDIAN),
+      pid: view.getUint32(offset + NLMSGHDR_PID, HOST_LITTLE_ENDIAN),
+      payload: datagram.subarray(offset + NLMSGHDR_SIZE, offset + length),
+    }
+    offset += align(length, NLMSG_ALIGNTO)
+  }
+}
+
+/**
+ * The attributes in `bytes` from `offset` on, by type. Of an attribute that comes more than once, the getters give the
+ * last, as the kernel's own nla_parse does, and {@link all} gives every one. A getter of an absent or too short
+ * attribute gives undefined.
+ */
+export class Attributes {
+  readonly #payloads = new Map<number, Uint8Array[]>()
+
+  constructor(bytes: Uint8Array, offset = 0) {
+    const view = viewOf(bytes)
+    while (offset + NLATTR_SIZE <= bytes.length) {
+      const length = view.getUint16(offset + NLATTR_LEN, HOST_LITTLE_ENDIAN)
+      if (length < NLATTR_SIZE || offset + length > bytes.length) return
+      const type = view.getUint16(offset + NLATTR_TYPE, HOST_LITTLE_ENDIAN) & ~(NLA_F_NESTED | NLA_F_NET_BYTEORDER)
+      const payload = bytes.subarray(offset + NLATTR_SIZE, offset + length)
+      const before = this.#payloads.get(type)
+      if (before === undefined) this.#payloads.set(type, [payload])
+      else before.push(payload)
+      offset += align(length, NLA_ALIGNTO)
+    }
+  }
+
+  has(type: number): boolean {
+    return this.#payloads.has(type)
+  }
+
+  all(type: number): readonly Uint8Array[] {
+    return this.#payloads.get(type) ?? []
+  }
+
+  bytes(type: number): Uint8Array | undefined {
+    return this.#payloads.get(type)?.at(-1)
+  }
+
+  u8(type: number): number | undefined {
+    return this.bytes(type)?.[0]
+  }
+
+  u32(type: number): number | undefined {
+    return this.#view(type, 4)?.getUint32(0, HOST_LITTLE_ENDIAN)
+  }
+
+  i32(type: number): number | undefined {
+    return this.#view(type, 4)?.getInt32(0, HOST_LITTLE_ENDIAN)
+  }
+
+  /** Without its NUL, which may be missing. */
+  string(type: number): string | undefined {
+    const payload = this.bytes(type)
+    return payload === undefined ? undefined : readString(payload)
+  }
+
+  /** The attributes nested in one; none when it is absent. */
+  nested(type: number): Attributes {
+    return new Attributes(this.bytes(type) ?? new Uint8Array(0))
+  }
+
+  #view(type: number, length: number): DataView | undefined {
+    const payload = this.bytes(type)
+    return payload === undefined || payload.length < length ? undefined : viewOf(payload)
+  }
+}
+
+/** The text up to the first NUL, or to the end. */
+export function readString(bytes: Uint8Array): string {
+  const end = bytes.indexOf(0)
+  return Buffer.from(end < 0 ? bytes : bytes.subarray(0, end)).toString()
+}

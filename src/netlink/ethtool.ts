@@ -1,0 +1,64 @@
+/**
+ * The few ethtool settings that make a TAP look like a veth: GRO off, 10000 Mb/s full duplex.
+ *
+ * SIOCETHTOOL goes by name and by the current namespace: call these inside {@link inNetns} (socket.ts). Every call
+ * throws the addon's NativeError (ENODEV, EOPNOTSUPP, EPERM). The kernel's side is net/ethtool/ioctl.c and
+ * drivers/net/tun.c.
+ */
+import { native } from '../../native-bindings/index.js'
+import * as abi from '../abi/ethtool.js'
+import { HOST_LITTLE_ENDIAN, readString, viewOf } from './codec.js'
+
+/** Link mode masks in struct ethtool_link_settings: supported, advertised, advertised by the partner. */
+const LINK_MODE_MASKS = 3
+
+/** Whether generic receive offload is on. A TAP without IFF_NAPI shows the flag and ignores it. */
+export function getGro(name: string): boolean {
+  const value = ethtoolCommand(abi.ETHTOOL_GGRO, abi.ETHTOOL_VALUE_SIZE)
+  native().ethtool(name, value)
+  return viewOf(value).getUint32(abi.ETHTOOL_VALUE_DATA, HOST_LITTLE_ENDIAN) !== 0
+}
+
+export function setGro(name: string, on: boolean): void {
+  const value = ethtoolCommand(abi.ETHTOOL_SGRO, abi.ETHTOOL_VALUE_SIZE)
+  viewOf(value).setUint32(abi.ETHTOOL_VALUE_DATA, on ? 1 : 0, HOST_LITTLE_ENDIAN)
+  native().ethtool(name, value)
+}
+
+/**
+ * Sets the speed in Mb/s, full duplex, without autonegotiation. A TAP only stores it; its default of 10 has made OSPF
+ * compute costs of 10000.
+ */
+export function setLinkSpeed(name: string, speedMbps: number): void {
+  // The kernel says how many words its link mode masks have, negated, to whoever asks with another number.
+  const handshake = ethtoolCommand(abi.ETHTOOL_GLINKSETTINGS, abi.ETHTOOL_LINK_SETTINGS_SIZE)
+  native().ethtool(name, handshake)
+  const words = -viewOf(handshake).getInt8(abi.ETHTOOL_LINK_SETTINGS_NWORDS)
+  const masksLen = LINK_MODE_MASKS * words * 4
+  const settings = ethtoolCommand(abi.ETHTOOL_SLINKSETTINGS, abi.ETHTOOL_LINK_SETTINGS_SIZE + masksLen)
+  const view = viewOf(settings)
+  view.setUint32(abi.ETHTOOL_LINK_SETTINGS_SPEED, speedMbps, HOST_LITTLE_ENDIAN)
+  view.setUint8(abi.ETHTOOL_LINK_SETTINGS_DUPLEX, abi.DUPLEX_FULL)
+  view.setUint8(abi.ETHTOOL_LINK_SETTINGS_PORT, abi.PORT_TP)
+  view.setUint8(abi.ETHTOOL_LINK_SETTINGS_AUTONEG, abi.AUTONEG_DISABLE)
+  view.setInt8(abi.ETHTOOL_LINK_SETTINGS_NWORDS, words)
+  native().ethtool(name, settings)
+}
+
+/** `ethtool -i`. */
+export function getDriverInfo(name: string): { driver: string; version: string; busInfo: string } {
+  const info = ethtoolCommand(abi.ETHTOOL_GDRVINFO, abi.ETHTOOL_DRVINFO_SIZE)
+  native().ethtool(name, info)
+  return {
+    driver: readString(info.subarray(abi.ETHTOOL_DRVINFO_DRIVER, abi.ETHTOOL_DRVINFO_VERSION)),
+    version: readString(info.subarray(abi.ETHTOOL_DRVINFO_VERSION)),
+    busInfo: readString(info.subarray(abi.ETHTOOL_DRVINFO_BUS_INFO)),
+  }
+}
+
+/** A zeroed struct ethtool_* with its first field, the command, filled in. */
+function ethtoolCommand(command: number, size: number): Uint8Array {
+  const bytes = new Uint8Array(size)
+  viewOf(bytes).setUint32(0, command, HOST_LITTLE_ENDIAN)
+  return bytes
+}

@@ -1,0 +1,138 @@
+/**
+ * Requests about links: get, list, set, delete.
+ *
+ * Neighbours: link-info.ts reads what comes back, socket.ts carries it. The kernel's side is net/core/rtnetlink.c.
+ */
+import { ENODEV } from '../abi/errno.js'
+import { NLM_F_DUMP } from '../abi/netlink.js'
+import * as abi from '../abi/rtnetlink.js'
+import { VethdError } from '../errors.js'
+import { bytesAttribute, HOST_LITTLE_ENDIAN, stringAttribute, u32Attribute, viewOf } from './codec.js'
+import { type LinkInfo, readLink } from './link-info.js'
+import { NetlinkError, type Rtnetlink } from './socket.js'
+
+/** Which link: by index or by name (an alternative name too), in the socket's namespace or, by NSID, in another. */
+export type LinkSelector = ({ index: number } | { name: string }) & { nsid?: number }
+
+/** What one RTM_SETLINK changes; what is absent stays. */
+export interface LinkChange {
+  /** The namespace to move into. The device goes down and loses addresses, routes and qdisc. */
+  netnsFd?: number
+  /** Together with `netnsFd`: the index to have there, instead of the present one or the next free one. */
+  newIndex?: number
+  name?: string
+  /** `02:00:00:00:00:01`. */
+  address?: string
+  broadcast?: string
+  mtu?: number
+  txqueuelen?: number
+  group?: number
+  /** '' removes it. */
+  alias?: string
+  /** ifindex of a bridge or the like; 0 releases. */
+  master?: number
+  up?: boolean
+}
+
+/** A link, or undefined when there is none. */
+export function getLink(rtnl: Rtnetlink, which: LinkSelector): LinkInfo | undefined {
+  try {
+    const [reply] = rtnl.request({
+      type: abi.RTM_GETLINK,
+      header: ifinfomsg('index' in which ? which.index : 0),
+      attributes: [
+        'name' in which ? nameAttribute(which.name) : undefined,
+        u32Attribute(abi.IFLA_TARGET_NETNSID, which.nsid),
+      ],
+      subject: 'name' in which ? `"${which.name}"` : `ifindex ${which.index}`,
+    })
+    return readLink(reply.payload)
+  } catch (error) {
+    if (error instanceof NetlinkError && error.errno === -ENODEV) return undefined
+    throw error
+  }
+}
+
+/** All links of the socket's namespace, or of the one with that NSID. */
+export function listLinks(rtnl: Rtnetlink, nsid?: number): LinkInfo[] {
+  return rtnl
+    .request({
+      type: abi.RTM_GETLINK,
+      flags: NLM_F_DUMP,
+      header: ifinfomsg(0),
+      attributes: [u32Attribute(abi.IFLA_TARGET_NETNSID, nsid)],
+    })
+    .map((reply) => readLink(reply.payload))
+}
+
+/**
+ * Changes a link by one RTM_SETLINK. The kernel (do_setlink) goes step by step, the move first, then address, mtu,
+ * name and so on, up last, and **what came before a refused step stays done**: a device can be left in its new
+ * namespace under its old name. Whoever needs all or nothing checks before, or deletes the device afterwards.
+ */
+export function setLink(rtnl: Rtnetlink, index: number, change: LinkChange): void {
+  rtnl.request({
+    type: abi.RTM_SETLINK,
+    header: ifinfomsg(index, change.up),
+    attributes: [
+      u32Attribute(abi.IFLA_NET_NS_FD, change.netnsFd),
+      u32Attribute(abi.IFLA_NEW_IFINDEX, change.newIndex),
+      stringAttribute(abi.IFLA_IFNAME, change.name),
+      bytesAttribute(abi.IFLA_ADDRESS, parseLinkAddress(change.address)),
+      bytesAttribute(abi.IFLA_BROADCAST, parseLinkAddress(change.broadcast)),
+      u32Attribute(abi.IFLA_MTU, change.mtu),
+      u32Attribute(abi.IFLA_TXQLEN, change.txqueuelen),
+      u32Attribute(abi.IFLA_GROUP, change.group),
+      stringAttribute(abi.IFLA_IFALIAS, change.alias),
+      u32Attribute(abi.IFLA_MASTER, change.master),
+    ],
+    subject: change.name === undefined ? `ifindex ${index}` : `"${change.name}"`,
+  })
+}
+
+export function deleteLink(rtnl: Rtnetlink, index: number): void {
+  rtnl.request({ type: abi.RTM_DELLINK, header: ifinfomsg(index), subject: `ifindex ${index}` })
+}
+
+/**
+ * Deletes every link of a group in the socket's namespace at once: 2,000 in 0.6 s, where one by one costs 20 ms each.
+ * ENODEV when there is none, EPERM for group 0 (rtnl_group_dellink).
+ */
+export function deleteGroup(rtnl: Rtnetlink, group: number): void {
+  rtnl.request({
+    type: abi.RTM_DELLINK,
+    header: ifinfomsg(0),
+    attributes: [u32Attribute(abi.IFLA_GROUP, group)],
+    subject: `group ${group}`,
+  })
+}
+
+/** struct ifinfomsg; `up` sets or clears IFF_UP and leaves every other flag alone. */
+function ifinfomsg(index: number, up?: boolean): Uint8Array {
+  const header = new Uint8Array(abi.IFINFOMSG_SIZE)
+  const view = viewOf(header)
+  view.setInt32(abi.IFINFOMSG_INDEX, index, HOST_LITTLE_ENDIAN)
+  view.setUint32(abi.IFINFOMSG_FLAGS, up === true ? abi.IFF_UP : 0, HOST_LITTLE_ENDIAN)
+  view.setUint32(abi.IFINFOMSG_CHANGE, up === undefined ? 0 : abi.IFF_UP, HOST_LITTLE_ENDIAN)
+  return header
+}
+
+/** IFLA_IFNAME holds 15 bytes; what is longer can only be an alternative name. */
+function nameAttribute(name: string): Uint8Array | undefined {
+  const short = Buffer.byteLength(name) < abi.IFNAMSIZ
+  return stringAttribute(short ? abi.IFLA_IFNAME : abi.IFLA_ALT_IFNAME, name)
+}
+
+/** The bytes of `02:00:00:00:00:01`. ADDRESS_INVALID with the text of iproute2's ll_addr_a2n. */
+function parseLinkAddress(text: string | undefined): Uint8Array | undefined {
+  if (text === undefined) return undefined
+  const bytes = text.split(':')
+  const wrong = bytes.find((byte) => !/^[0-9a-f]{1,2}$/i.test(byte))
+  if (wrong !== undefined) {
+    throw new VethdError('ADDRESS_INVALID', `"${text}" is not a link layer address like 02:00:00:00:00:01`, {
+      iproute2: `"${wrong}" is invalid lladdr.`,
+      exit: 1,
+    })
+  }
+  return Uint8Array.from(bytes, (byte) => Number.parseInt(byte, 16))
+}

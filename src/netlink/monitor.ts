@@ -1,0 +1,163 @@
+/**
+ * The one monitor of all network namespaces: tells of every link that appears, changes, moves or goes.
+ *
+ *     nursery ── socket (LISTEN_ALL_NSID) ◄── links of every namespace that the nursery has a NSID for
+ *
+ * One socket, made in the nursery, hears the namespaces that the nursery knows by a NSID (nsid.ts) and pins none of
+ * them. A namespace gets its NSID by {@link Monitor.know}, or from the kernel when a device moves there from the
+ * nursery. A namespace's death is told by its NSID alone (RTM_DELNSID): the kernel says nothing of the links that died
+ * in it. Needs CAP_NET_BROADCAST. Neighbours: link-info.ts reads the links; the daemon's registry listens.
+ */
+import { native, type Watcher } from '../../native-bindings/index.js'
+import { EAGAIN, ENOBUFS } from '../abi/errno.js'
+import { NETLINK_ADD_MEMBERSHIP, NETLINK_LISTEN_ALL_NSID, NETLINK_ROUTE } from '../abi/netlink.js'
+import { POLLIN } from '../abi/poll.js'
+import * as abi from '../abi/rtnetlink.js'
+import { AF_UNSPEC } from '../abi/socket.js'
+import { Attributes, type Message, readMessages } from './codec.js'
+import { type LinkInfo, readLink } from './link-info.js'
+import { assignNsid, readNsid, translateNsid } from './nsid.js'
+import { NetlinkError, RECEIVE_BYTES, Rtnetlink } from './socket.js'
+
+/** The nursery itself among the NSIDs of events. */
+export const NURSERY_NSID = -1
+
+/** Room for a burst of some thousand links while the event loop is busy. */
+const SOCKET_BUFFER_BYTES = 8 << 20
+
+/** Datagrams read in one turn of the event loop: the rest waits for the next, behind whatever else is due. */
+const DATAGRAMS_A_TURN = 64
+
+export type MonitorEvent =
+  | {
+      kind: 'link'
+      /** Where it happened, in the nursery's numbers; {@link NURSERY_NSID} for the nursery. */
+      nsid: number
+      link: LinkInfo
+      /** It is no longer there: deleted, or moved away. */
+      removed: boolean
+      /** Of a removal that was a move: where to, and -1 also for a namespace that the nursery has no NSID for. */
+      movedTo?: { nsid: number; index: number }
+      /** Features changed (`ethtool -K`). */
+      featuresChanged: boolean
+    }
+  /** A namespace died, with all its links; its NSID may be given again from now on. */
+  | { kind: 'nsid-removed'; nsid: number }
+  /** Events were lost: whoever keeps a picture reads everything again. */
+  | { kind: 'overrun' }
+
+export class Monitor implements Disposable {
+  /** A socket of the nursery's, for reads of other namespaces by NSID (getLink, listLinks). */
+  readonly rtnl: Rtnetlink
+  readonly #fd: number
+  #watcher: Watcher
+  #referenced = true
+  readonly #onEvent: (event: MonitorEvent) => void
+  readonly #buffer = new Uint8Array(RECEIVE_BYTES)
+  #listening = true
+
+  /**
+   * Starts to listen. Events come from the event loop, never from inside a call, and keep the process alive until
+   * {@link unref}. The caller keeps `nurseryFd`, which is not needed any more.
+   */
+  constructor(nurseryFd: number, onEvent: (event: MonitorEvent) => void, socketBufferBytes = SOCKET_BUFFER_BYTES) {
+    this.#onEvent = onEvent
+    this.#fd = native().netnsRun(nurseryFd, () => native().netlinkOpen(NETLINK_ROUTE))
+    try {
+      native().socketSetReceiveBuffer(this.#fd, socketBufferBytes)
+      native().netlinkSetOption(this.#fd, NETLINK_LISTEN_ALL_NSID, 1)
+      for (const group of [abi.RTNLGRP_LINK, abi.RTNLGRP_NSID]) {
+        native().netlinkSetOption(this.#fd, NETLINK_ADD_MEMBERSHIP, group)
+      }
+      this.rtnl = native().netnsRun(nurseryFd, () => Rtnetlink.open())
+    } catch (error) {
+      native().close(this.#fd)
+      throw error
+    }
+    this.#watcher = this.#watch()
+  }
+
+  /** Listens to a namespace from now on, without keeping it alive; its NSID, which events of it carry. */
+  know(netnsFd: number): number {
+    return assignNsid(this.rtnl, netnsFd)
+  }
+
+  ref(): void {
+    this.#referenced = true
+    this.#watcher.ref()
+  }
+
+  unref(): void {
+    this.#referenced = false
+    this.#watcher.unref()
+  }
+
+  /** Ends it; also from inside `onEvent`, which is not called again. */
+  [Symbol.dispose](): void {
+    if (!this.#listening) return
+    this.#listening = false
+    this.#watcher.close()
+    native().close(this.#fd)
+    this.rtnl[Symbol.dispose]()
+  }
+
+  /** libuv lets go of an fd that polls POLLERR, as an overrun does; once that has been read, it is watched again. */
+  #watch(): Watcher {
+    const watcher = native().watch(this.#fd, POLLIN, (_events, error) => {
+      this.#drain()
+      if (error === 0 || !this.#listening) return
+      watcher.close()
+      this.#watcher = this.#watch()
+    })
+    if (!this.#referenced) watcher.unref()
+    return watcher
+  }
+
+  #drain(): void {
+    for (let datagrams = 0; this.#listening && datagrams < DATAGRAMS_A_TURN; datagrams++) {
+      const { length, nsid } = native().netlinkReceive(this.#fd, this.#buffer)
+      if (length === -EAGAIN) return
+      // What is still queued is older than what was lost: it is told after the overrun, and does no harm.
+      if (length === -ENOBUFS) this.#onEvent({ kind: 'overrun' })
+      for (const message of readMessages(this.#buffer.subarray(0, Math.max(length, 0)))) {
+        if (this.#listening) this.#tell(message, nsid)
+      }
+    }
+  }
+
+  #tell(message: Message, nsid: number): void {
+    if (message.type === abi.RTM_NEWLINK || message.type === abi.RTM_DELLINK) {
+      // A bridge tells of its ports in messages of its own family: a RTM_DELLINK there is a port released.
+      if (message.payload[abi.IFINFOMSG_FAMILY] === AF_UNSPEC) this.#tellLink(message, nsid)
+    } else if (message.type === abi.RTM_DELNSID && nsid === NURSERY_NSID) {
+      // Other namespaces' own numbers are none of ours.
+      this.#onEvent({ kind: 'nsid-removed', nsid: readNsid(message.payload).nsid })
+    }
+  }
+
+  #tellLink({ type, payload }: Message, nsid: number): void {
+    const attributes = new Attributes(payload, abi.IFINFOMSG_SIZE)
+    const movedTo = attributes.i32(abi.IFLA_NEW_NETNSID)
+    this.#onEvent({
+      kind: 'link',
+      nsid,
+      link: readLink(payload),
+      removed: type === abi.RTM_DELLINK,
+      ...(movedTo === undefined
+        ? {}
+        : { movedTo: { nsid: this.#translate(nsid, movedTo), index: attributes.i32(abi.IFLA_NEW_IFINDEX) ?? 0 } }),
+      featuresChanged: attributes.u32(abi.IFLA_EVENT) === abi.IFLA_EVENT_FEATURES,
+    })
+  }
+
+  /** A NSID in a message is a number of the namespace that the message comes from, which may have died meanwhile. */
+  #translate(from: number, nsid: number): number {
+    if (from === NURSERY_NSID) return nsid
+    try {
+      return translateNsid(this.rtnl, from, nsid)
+    } catch (error) {
+      if (error instanceof NetlinkError) return abi.NETNSA_NSID_NOT_ASSIGNED
+      throw error
+    }
+  }
+}
