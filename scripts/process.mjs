@@ -32,26 +32,34 @@ export function exitStatus(code, signal) {
 }
 
 /**
- * Passes SIGINT, SIGTERM and SIGHUP on to `child` while it runs, instead of dying before it. From a terminal the child
- * gets SIGINT twice (once from the terminal, once from here): it must not mind.
+ * Passes SIGINT, SIGTERM and SIGHUP on to `child` while it runs, instead of dying before it, and to `onSignal`. From a
+ * terminal the child gets SIGINT more than once (from the terminal, and from here): it must not mind. package.json
+ * starts the entry scripts with `exec`, since what npm passes on would otherwise end its shell and not get here.
  */
-export function forwardSignals(child) {
+export function forwardSignals(child, onSignal = () => {}) {
   const signals = ['SIGINT', 'SIGTERM', 'SIGHUP']
-  const forward = (signal) => child.kill(signal)
+  const forward = (signal) => {
+    onSignal(signal)
+    child.kill(signal)
+  }
   for (const signal of signals) process.on(signal, forward)
   child.once('close', () => {
     for (const signal of signals) process.off(signal, forward)
   })
 }
 
-/** Runs a command in the clone with this terminal, and throws StepFailed unless it ends with 0. */
+/** Runs a command in the clone with this terminal, and throws StepFailed unless it ends with 0 and uninterrupted. */
 export async function run(command, args, env = {}) {
   const child = spawn(command, args, { cwd: root, stdio: 'inherit', env: { ...process.env, ...env } })
-  forwardSignals(child)
+  let interrupted
+  forwardSignals(child, (signal) => {
+    interrupted = signal
+  })
   const status = await new Promise((done, fail) => {
     child.once('error', (error) => fail(new StepFailed(`cannot run ${command}: ${error.message}`)))
     child.once('close', (code, signal) => done(exitStatus(code, signal)))
   })
+  if (interrupted) throw new StepFailed('interrupted: the next start goes on from here', exitStatus(null, interrupted))
   if (status !== 0) throw new StepFailed(`"${[command, ...args].join(' ')}" failed`, status)
 }
 

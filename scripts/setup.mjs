@@ -56,9 +56,10 @@ async function installDebianPackages(needed) {
   if (!isPresent('apt-get')) throw new StepFailed(`${wanted}: install what your system calls ${packages.join(', ')}`)
   if (process.getuid() !== 0) throw new StepFailed(`${wanted}: run "sudo apt-get install ${packages.join(' ')}"`)
   console.log(`vethd: ${wanted}: installing the Debian packages ${packages.join(' ')}`)
-  const quietly = { DEBIAN_FRONTEND: 'noninteractive' }
-  await run('apt-get', ['update', '-qq'], quietly)
-  await run('apt-get', ['install', '-y', '-qq', '--no-install-recommends', ...packages], quietly)
+  // dpkg's hundred lines about what it unpacks are left out; what goes wrong is on stderr.
+  const quietly = 'export DEBIAN_FRONTEND=noninteractive; apt-get "$@" -qq >/dev/null'
+  await run('sh', ['-c', quietly, 'apt-get', 'update'])
+  await run('sh', ['-c', quietly, 'apt-get', 'install', '-y', '--no-install-recommends', ...packages])
 }
 
 function isPresent(item) {
