@@ -190,7 +190,7 @@ export class Driver extends EventEmitter<DriverEvents> {
 
   #observed(event: MonitorEvent): void {
     if (event.kind === 'overrun')
-      for (const pair of this.#pairs.values()) pair.devices.forEach((d) => this.#stale.add(d))
+      for (const pair of this.#pairs.values()) for (const device of pair.devices) this.#stale.add(device)
     else if (event.kind === 'link') {
       const device = this.#places.get(`${event.nsid}:${event.link.index}`)
       if (device === undefined) return
