@@ -103,6 +103,16 @@ export class Device {
     }
   }
 
+  /** The inode number of the namespace where it is. */
+  netnsInode(): number {
+    const netnsFd = this.#onDevice(() => native().tapGetNetns(this.fd))
+    try {
+      return netnsIdentity(netnsFd)
+    } finally {
+      native().close(netnsFd)
+    }
+  }
+
   /** Its present name. */
   get name(): string {
     return this.#onDevice(() => native().tapGetInterface(this.fd).name)

@@ -20,7 +20,7 @@ import { setGro, setLinkSpeed } from '../netlink/ethtool.js'
 import { deleteGroup, deleteLink, getLink, listLinks, setLink } from '../netlink/link.js'
 import { netnsIdentity } from '../netlink/netns.js'
 import { setNoqueue } from '../netlink/qdisc.js'
-import { inNetns, NetlinkError } from '../netlink/socket.js'
+import { inNetns, NetlinkError, type Rtnetlink } from '../netlink/socket.js'
 import { type AddressBook, receiverAddress } from './address.js'
 import { Device } from './device.js'
 import { attachLengthFilter } from './filter.js'
@@ -290,39 +290,45 @@ const GROUP_BASE = 0x40000000
  * one by one costs 18 ms a device. Devices that are gone already are passed over.
  */
 export function deleteDevices(devices: Device[]): void {
-  for (const there of byNamespace(devices)) {
-    try {
-      there[0].inItsNetns((rtnl) => {
-        const links = there.map((device) => getLink(rtnl, { name: device.name })).filter((link) => link !== undefined)
-        if (links.length === 1) return deleteLink(rtnl, links[0].index)
+  for (const [there, ...others] of byNamespace(devices)) {
+    unlessGone(() => {
+      there.inItsNetns((rtnl, name) => {
+        if (others.length === 0) return deleteLink(rtnl, getLink(rtnl, { name })!.index)
         const group = GROUP_BASE + Math.floor(Math.random() * GROUP_BASE)
-        for (const { index } of links) setLink(rtnl, index, { group })
+        for (const device of [there, ...others]) unlessGone(() => setGroup(rtnl, device.name, group))
         deleteGroup(rtnl, group)
       })
-    } catch (error) {
-      if (!isGone(error)) throw error
-    }
+    })
   }
+}
+
+/** Index 0 means: the one of that name. */
+function setGroup(rtnl: Rtnetlink, name: string, group: number): void {
+  setLink(rtnl, 0, { name, group })
 }
 
 function byNamespace(devices: Device[]): Device[][] {
   const groups = new Map<number, Device[]>()
   for (const device of devices) {
-    try {
-      const inode = device.inItsNetns((_rtnl, _name, netnsFd) => netnsIdentity(netnsFd))
-      groups.set(inode, [...(groups.get(inode) ?? []), device])
-    } catch (error) {
-      if (!isGone(error)) throw error
-    }
+    unlessGone(() => {
+      const inode = device.netnsInode()
+      const there = groups.get(inode)
+      if (there === undefined) groups.set(inode, [device])
+      else there.push(device)
+    })
   }
   return [...groups.values()]
 }
 
-function isGone(error: unknown): boolean {
-  return (
-    (error instanceof VethdError && error.code === 'DEVICE_NOT_FOUND') ||
-    (error instanceof NetlinkError && error.code === 'ENODEV')
-  )
+/** A device that somebody else has deleted meanwhile is what was wanted. */
+function unlessGone(act: () => void): void {
+  try {
+    act()
+  } catch (error) {
+    const gone =
+      error instanceof VethdError ? error.code === 'DEVICE_NOT_FOUND' : (error as NetlinkError).code === 'ENODEV'
+    if (!gone) throw error
+  }
 }
 
 /** veth_dellink: removes pairs, whichever of their devices are still there. */
