@@ -28,6 +28,7 @@ const SOCKET_BUFFER_BYTES = 8 << 20
 /** Datagrams read in one turn of the event loop: the rest waits for the next, behind whatever else is due. */
 const DATAGRAMS_A_TURN = 64
 
+/** An event is a reason to look, and not the truth: by the time it is told, the link may be different again. */
 export type MonitorEvent =
   | {
       kind: 'link'
@@ -92,7 +93,7 @@ export class Monitor implements Disposable {
     this.#watcher.unref()
   }
 
-  /** Ends it; also from inside `onEvent`, which is not called again. */
+  /** Ends it, also from inside `onEvent`, which is not called again. */
   [Symbol.dispose](): void {
     if (!this.#listening) return
     this.#listening = false
@@ -117,11 +118,9 @@ export class Monitor implements Disposable {
     for (let datagrams = 0; this.#listening && datagrams < DATAGRAMS_A_TURN; datagrams++) {
       const { length, nsid } = native().netlinkReceive(this.#fd, this.#buffer)
       if (length === -EAGAIN) return
-      // What is still queued is older than what was lost: it is told after the overrun, and does no harm.
+      // What is still queued is older than what was lost, and is told after the overrun: old news, no harm.
       if (length === -ENOBUFS) this.#onEvent({ kind: 'overrun' })
-      for (const message of readMessages(this.#buffer.subarray(0, Math.max(length, 0)))) {
-        if (this.#listening) this.#tell(message, nsid)
-      }
+      for (const message of readMessages(this.#buffer.subarray(0, Math.max(length, 0)))) this.#tell(message, nsid)
     }
   }
 

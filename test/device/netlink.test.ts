@@ -3,7 +3,7 @@
  *
  * Everything happens in namespaces of this test.
  */
-import { closeSync } from 'node:fs'
+import { closeSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import t from 'tap'
 import { native } from '../../native-bindings/index.js'
 import { addAddress, listAddresses, removeAddress } from '../../src/netlink/address.js'
@@ -405,6 +405,11 @@ t.test('rtnetlink', { skip: missing('ip', 'tc', 'ethtool') }, async (t) => {
     } finally {
       closeSync(nameless)
     }
+    // What "ip netns add" leaves when it is interrupted: a file that nothing is mounted on.
+    const file = `/run/netns/vd${process.pid}.file`
+    topology.defer(() => rmSync(file))
+    writeFileSync(file, '')
+    t.equal(netnsName(statSync(file).ino), undefined, 'a plain file is no namespace')
     const ns = await topology.namespace('gone')
     const inode = withNetns(ns.name, netnsIdentity)
     t.equal(netnsName(inode), ns.name)
