@@ -12,10 +12,10 @@ import { subjectLink, vethdStats } from './harness/counters.js'
 import { hex, plain, SOURCE, sendFrames } from './harness/frames.js'
 import { until } from './harness/processes.js'
 import { SHAPES, startSubject } from './harness/subject.js'
-import { missing, Topology } from './harness/topology.js'
+import { DEADLINE_MS, missing, Topology } from './harness/topology.js'
 import { ping, startFlood } from './harness/traffic.js'
 
-t.setTimeout(60_000)
+t.setTimeout(DEADLINE_MS)
 const skip = missing('ip', 'ping', 'python3')
 
 for (const shape of SHAPES.filter(({ checksum }) => checksum === 'offload')) {

@@ -7,7 +7,7 @@ import t from 'tap'
 import { atRest, kernelLink, ledger, unexplained } from './harness/counters.js'
 import { FrameReceiver, hex, plain, SOURCE, sendFrames } from './harness/frames.js'
 import { SHAPES, startSubject } from './harness/subject.js'
-import { missing, Topology } from './harness/topology.js'
+import { DEADLINE_MS, missing, Topology } from './harness/topology.js'
 
 const TO = '02 76 64 00 00 02'
 const SMALL = plain(hex(TO, SOURCE, '88 b5', '65 6e 64'))
@@ -15,7 +15,7 @@ const SMALL = plain(hex(TO, SOURCE, '88 b5', '65 6e 64'))
 const TOO_LONG = plain(hex(TO, SOURCE, '88 b5', '5a'.repeat(1000 + 4 + 1)))
 const JUST_FITS = plain(hex(TO, SOURCE, '88 b5', 'a5'.repeat(1000 + 4)))
 
-t.setTimeout(60_000)
+t.setTimeout(DEADLINE_MS)
 const skip = missing('ip', 'python3')
 
 for (const shape of SHAPES.filter(({ checksum }) => checksum === 'offload')) {

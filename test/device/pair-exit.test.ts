@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import { startDaemon } from './harness/daemon.js'
 import { ENGINES, vethd } from './harness/subject.js'
-import { missing, Topology } from './harness/topology.js'
+import { DEADLINE_MS, missing, Topology } from './harness/topology.js'
 
 const PAIRS = 200
 const A_FEW_SECONDS = 5000
@@ -20,7 +20,7 @@ const ways: { how: string; signal: NodeJS.Signals; code: number }[] = [
   { how: 'process.exit', signal: 'SIGWINCH', code: 7 },
 ]
 
-t.setTimeout(120_000)
+t.setTimeout(DEADLINE_MS)
 const skip = missing('ip')
 const names = Array.from({ length: PAIRS }, (_, i) => i)
 

@@ -8,13 +8,13 @@ import t from 'tap'
 import { atRest, ledger, unexplained } from './harness/counters.js'
 import { startDaemon } from './harness/daemon.js'
 import { ENGINES, kernelVeth, type Subject, vethd } from './harness/subject.js'
-import { missing, type Namespace, Topology } from './harness/topology.js'
+import { DEADLINE_MS, missing, type Namespace, Topology } from './harness/topology.js'
 import { ping, quantile } from './harness/traffic.js'
 
 const PINGS = 200
 const MEDIAN_BELOW_MS = 1
 
-t.setTimeout(60_000)
+t.setTimeout(DEADLINE_MS)
 const skip = missing('ip', 'ping', 'iperf3')
 
 /** A pair between two new namespaces, 10.0.N.1 and 10.0.N.2. */

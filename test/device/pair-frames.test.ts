@@ -10,7 +10,7 @@
 import t from 'tap'
 import { type Frame, FrameReceiver, hex, plain, SOURCE, sendFrames } from './harness/frames.js'
 import { SHAPES, startSubject } from './harness/subject.js'
-import { missing, Topology } from './harness/topology.js'
+import { DEADLINE_MS, missing, Topology } from './harness/topology.js'
 
 const STRANGER = '02 76 64 00 00 02 # nobody here has this address'
 
@@ -116,7 +116,7 @@ function offloads({ vnet }: Frame) {
   }
 }
 
-t.setTimeout(60_000)
+t.setTimeout(DEADLINE_MS)
 const skip = missing('ip', 'python3')
 
 for (const shape of SHAPES) {

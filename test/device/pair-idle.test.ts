@@ -8,14 +8,14 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import { startDaemon } from './harness/daemon.js'
 import { ENGINES, vethd } from './harness/subject.js'
-import { missing, type Namespace, Topology } from './harness/topology.js'
+import { DEADLINE_MS, missing, type Namespace, Topology } from './harness/topology.js'
 import { ping } from './harness/traffic.js'
 
 const SETTLE_MS = 20_000
 const WATCH_MS = 10_000
 const LIMIT_MS = 10
 
-t.setTimeout(90_000)
+t.setTimeout(DEADLINE_MS)
 const skip = missing('ip', 'ping')
 
 /** A daemon with a pair that has carried traffic, from the host to a namespace, and a second one to be deleted. */

@@ -13,7 +13,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import { run, until } from './harness/processes.js'
 import { SHAPES, type Subject, startSubject } from './harness/subject.js'
-import { missing, type Namespace, Topology } from './harness/topology.js'
+import { DEADLINE_MS, missing, type Namespace, Topology } from './harness/topology.js'
 import { ping, quantile, startFlood } from './harness/traffic.js'
 
 const NAMESPACES = 30
@@ -23,7 +23,7 @@ const BURIAL_MS = 40
 /** Kernel veth deletes both ends in one call; vethd has to notice first. */
 const NOTICED_WITHIN_MS = 500
 
-t.setTimeout(120_000)
+t.setTimeout(DEADLINE_MS)
 const skip = missing('ip', 'ping', 'unshare', 'nsenter')
 const shapes = SHAPES.filter(({ checksum }) => checksum === 'offload')
 

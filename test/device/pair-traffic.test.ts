@@ -13,14 +13,14 @@ import t from 'tap'
 import { atRest, kernelLink, ledger, subjectLink, total, unexplained, vethdStats } from './harness/counters.js'
 import { GATEWAY, hostWithWorld, joinHome, WORLD } from './harness/home-network.js'
 import { SHAPES, startSubject } from './harness/subject.js'
-import { missing, Topology } from './harness/topology.js'
+import { DEADLINE_MS, missing, Topology } from './harness/topology.js'
 import { arping, iperf, ping, serveTransfers, transfer } from './harness/traffic.js'
 
 const TEN_MEGABYTES = 10_000_000
 /** A floor that any working data plane passes on any machine; bench/ measures speed. */
 const SLOW_BITS_PER_SECOND = 50e6
 
-t.setTimeout(180_000)
+t.setTimeout(DEADLINE_MS)
 const skip = missing('ip', 'nft', 'ping', 'arping', 'iperf3')
 
 for (const shape of SHAPES) {

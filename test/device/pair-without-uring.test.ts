@@ -5,12 +5,12 @@
 import { join } from 'node:path'
 import t from 'tap'
 import { ROOT, startDaemon } from './harness/daemon.js'
-import { missing, Topology } from './harness/topology.js'
+import { DEADLINE_MS, missing, Topology } from './harness/topology.js'
 import { ping } from './harness/traffic.js'
 
 const FORBID = join(ROOT, 'test/device/harness/forbid-io-uring.py')
 
-t.setTimeout(30_000)
+t.setTimeout(DEADLINE_MS)
 const skip = missing('ip', 'ping', 'python3')
 
 t.test('with io_uring forbidden by seccomp', { skip }, async (t) => {

@@ -17,6 +17,9 @@ import { delimiter, join } from 'node:path'
 import type { Test } from 'tap'
 import { must, type Output, Process, run, until } from './processes.js'
 
+/** How long a test file may take before it is called hung: the budget of the whole folder. */
+export const DEADLINE_MS = 240_000
+
 const alive = new Set<Topology>()
 let namespacesMade = 0
 
