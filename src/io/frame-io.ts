@@ -50,7 +50,7 @@ export interface FrameIo {
    * of the worker; 0 does not wait.
    */
   submit(timeoutMs: number): void
-  /** Hands every completion that is there to `sink`, which may queue operations meanwhile. */
+  /** Hands every completion that is there to `sink`, which may queue one operation for each. */
   reap(sink: CompletionSink): void
   /** True once after the wake-up eventfd was signalled. */
   takeWakeUp(): boolean

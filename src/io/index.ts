@@ -6,13 +6,15 @@ import { type NativeError, native } from '../../native-bindings/index.js'
 import { EAGAIN, ECANCELED, errnoName } from '../abi/errno.js'
 import { IFF_NO_PI, IFF_TAP, IFF_VNET_HDR } from '../abi/if-tun.js'
 import { VethdError } from '../errors.js'
-import type { EngineChoice } from '../veth/options.js'
 import type { FrameIo } from './frame-io.js'
 import { PollIo } from './poll.js'
 import { MAX_LANES } from './slab.js'
-import { UringIo } from './uring.js'
+import { FILE_SLOTS, UringIo } from './uring.js'
 
 export type EngineName = 'uring' | 'poll'
+
+export const ENGINE_CHOICES = ['auto', 'uring', 'poll'] as const
+export type EngineChoice = (typeof ENGINE_CHOICES)[number]
 
 /** Which engine was chosen, and why. */
 export interface EngineReport {
@@ -98,6 +100,8 @@ function explain(error: NativeError): string {
   if (error.code === 'EPERM')
     return `${syscall}: EPERM, forbidden here (a seccomp profile, or kernel.io_uring_disabled)`
   if (error.code === 'ENOSYS') return `${syscall}: ENOSYS, this kernel is built without it`
+  if (error.code === 'EMFILE')
+    return `${syscall}: EMFILE, fewer than ${FILE_SLOTS} files may be open (LimitNOFILE= or ulimit -n)`
   if (error.code === 'EINVAL') return `${syscall}: EINVAL, this kernel is too old (6.4 is needed)`
   return `${syscall}: ${error.code}`
 }

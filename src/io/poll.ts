@@ -103,13 +103,18 @@ export class PollIo implements FrameIo {
 
   submit(timeoutMs: number): void {
     if (this.#queued > 0) this.#batch(this.#slab, this.#ops, this.#queued)
-    const mayWait = this.#reads === 0 && this.#cancelled.length === 0
     this.#done = this.#queued
+    const mayWait = this.#reads === 0 && this.#cancelled.length === 0 && !this.#anyFailed()
     this.#queued = 0
     this.#reads = 0
     const events = this.#epollWait(this.#epollFd, this.#events, mayWait ? timeoutMs : 0)
     if (events < 0 && events !== -EINTR) throw new Error(`epoll_wait answered errno ${-events}`)
     this.#eventCount = Math.max(0, events)
+  }
+
+  #anyFailed(): boolean {
+    for (let i = 0; i < this.#done; i++) if (this.#ops[i * OP_WORDS + 3] < 0) return true
+    return false
   }
 
   reap(sink: CompletionSink): void {

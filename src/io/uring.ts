@@ -30,6 +30,8 @@ const CANCEL_TAG = WAKE_TAG | 1
 
 /** A turn's writes and reads, and waits that are armed again. */
 const SQ_ENTRIES = 1024
+/** Fixed files: two a lane. The kernel wants the limit of open files to be as high. */
+export const FILE_SLOTS = 2 * MAX_LANES
 /** Every wait, and a turn's reads and failed writes, complete at once in the worst case. */
 const CQ_ENTRIES = 2 * MAX_LANES
 
@@ -52,7 +54,7 @@ export class UringIo implements FrameIo {
     this.mem = this.#slab.mem
     this.#wakeFd = wakeFd
     this.#ring = new UringRing(SQ_ENTRIES, CQ_ENTRIES)
-    native().uringRegisterFilesSparse(this.#ring.fd, 2 * MAX_LANES)
+    native().uringRegisterFilesSparse(this.#ring.fd, FILE_SLOTS)
     const base = this.#slab.addressHigh * 2 ** 32 + this.#slab.addressLow
     for (let slot = 0; slot < SLOT_COUNT; slot++) {
       const address = base + slot * SLOT_BYTES

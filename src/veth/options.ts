@@ -7,8 +7,7 @@
 export const CHECKSUM_MODES = ['offload', 'software', 'verify'] as const
 export type ChecksumMode = (typeof CHECKSUM_MODES)[number]
 
-export const ENGINE_CHOICES = ['auto', 'uring', 'poll'] as const
-export type EngineChoice = (typeof ENGINE_CHOICES)[number]
+export { ENGINE_CHOICES, type EngineChoice } from '../io/index.js'
 
 /** One end, as `ip link add` takes it; what is left out gets veth's default. */
 export interface EndOptions {
