@@ -1,0 +1,139 @@
+/**
+ * The conformance test of FrameIo on real TAP devices, by io_uring and by plain system calls.
+ *
+ * A port is one TAP in the engine's hands and another that plays the stack behind it, both in a bridge of their own:
+ * what the test writes into `stack` comes to be read from `tap`, and what the engine writes into `tap` from `stack`.
+ *
+ *     test ── stack ─┐ bridge ┌─ tap ── engine ── tap ─┐ bridge ┌─ stack ── test
+ *
+ * All of it lives in a nameless network namespace, which takes it along when it ends.
+ */
+import { execFileSync } from 'node:child_process'
+import t, { type Test } from 'tap'
+import { native } from '../../native-bindings/index.js'
+import { IFF_NO_PI, IFF_TAP, IFF_VNET_HDR } from '../../src/abi/if-tun.js'
+import type { FrameIo } from '../../src/io/frame-io.js'
+import { PollIo } from '../../src/io/poll.js'
+import { MAX_LANES, SLOT_BYTES } from '../../src/io/slab.js'
+import { UringIo } from '../../src/io/uring.js'
+import { type Bench, type BenchPort, conformance, frameOf } from '../unit/io/conformance.js'
+import { missing } from './harness/topology.js'
+
+const ENGINES: [name: string, make: (wakeFd: number) => FrameIo][] = [
+  ['uring', (wakeFd) => new UringIo(wakeFd)],
+  ['poll', (wakeFd) => new PollIo(wakeFd)],
+]
+const VNET_HDR_LEN = 12
+const MTU = 65521
+/** Deletes them together: closing TAPs one by one costs 18 ms each. */
+const GROUP = 7
+
+/** Bridged ports in a namespace of their own. */
+class Ports {
+  readonly #netns = native().netnsCreate()
+  readonly #fds: number[] = []
+
+  /** Links with nothing of their own to say: no IPv6, no multicast snooping. */
+  constructor() {
+    const [all, byDefault] = ['all', 'default'].map((name) => `net.ipv6.conf.${name}.disable_ipv6=1`)
+    this.#do(['sysctl', '-qw', all, byDefault])
+  }
+
+  open(count: number): BenchPort[] {
+    const opened = Array.from({ length: count }, (_, i) => ({ tap: this.#tap(`t${i}`), stack: this.#tap(`s${i}`) }))
+    const commands = opened.flatMap((_, i) => [
+      `link add b${i} type bridge mcast_snooping 0`,
+      ...['t', 's'].map((dev) => `link set ${dev}${i} master b${i} group ${GROUP} mtu ${MTU} up`),
+      `link set b${i} up`,
+    ])
+    this.#do(['ip', '-batch', '-'], commands.join('\n'))
+    return opened.map(({ tap, stack }, i) => ({
+      fd: tap,
+      transmit: (frame) => {
+        if (native().write(stack, frame) !== frame.length) throw new Error('the stack cannot transmit')
+      },
+      receive: () => {
+        const into = new Uint8Array(VNET_HDR_LEN + MTU + 18)
+        const len = native().read(stack, into)
+        return len < 0 ? undefined : into.subarray(0, len)
+      },
+      setDown: () => this.#do(['ip', 'link', 'set', `t${i}`, 'down']),
+      remove: () => this.#do(['ip', 'link', 'del', `t${i}`]),
+    }))
+  }
+
+  #tap(name: string): number {
+    const fd = native().netnsRun(this.#netns, () => native().tapOpen(name, IFF_TAP | IFF_NO_PI | IFF_VNET_HDR))
+    native().tapSetVnetHdrSize(fd, VNET_HDR_LEN)
+    this.#fds.push(fd)
+    return fd
+  }
+
+  #do(argv: string[], input = ''): void {
+    native().netnsRun(this.#netns, () => execFileSync(argv[0], argv.slice(1), { input }))
+  }
+
+  close(): void {
+    this.#do(['ip', 'link', 'del', 'group', String(GROUP)])
+    for (const fd of this.#fds) native().close(fd)
+    native().close(this.#netns)
+  }
+}
+
+function deviceBench(make: (wakeFd: number) => FrameIo): Bench {
+  const ports = new Ports()
+  const wakeFd = native().eventfd()
+  const io = make(wakeFd)
+  return {
+    io,
+    waits: true,
+    openPorts: (count) => ports.open(count),
+    wakeUp: () => native().eventfdSignal(wakeFd),
+    close: () => {
+      io.close()
+      native().close(wakeFd)
+      ports.close()
+    },
+  }
+}
+
+const skip = missing('ip', 'sysctl')
+
+for (const [name, make] of ENGINES)
+  t.test(name, { skip }, (t) => {
+    conformance(t, () => deviceBench(make))
+    t.end()
+  })
+
+t.test('one non-blocking fd serves one engine after the other', { skip }, (t) => {
+  const ports = new Ports()
+  t.teardown(() => ports.close())
+  const [a, b] = ports.open(2)
+  for (const [name, make] of [...ENGINES, ...ENGINES]) {
+    const wakeFd = native().eventfd()
+    const io = make(wakeFd)
+    carryOne(t, name, io, a, b)
+    io.close()
+    native().close(wakeFd)
+  }
+  t.end()
+})
+
+/** A frame from `a` to `b`, then a wait that is still under way when the engine ends. */
+function carryOne(t: Test, name: string, io: FrameIo, a: BenchPort, b: BenchPort): void {
+  io.addLane(0, a.fd, b.fd)
+  io.wait(0)
+  io.submit(0)
+  a.transmit(frameOf(1))
+  const completed = (_op: number, lane: number, slot: number, result: number): void => {
+    if (result > 0) io.write(lane, slot, slot * SLOT_BYTES, result)
+    else io.read(lane, MAX_LANES)
+  }
+  for (let turns = 0; turns < 3; turns++) {
+    io.submit(100)
+    io.reap({ completed })
+  }
+  t.same(b.receive(), frameOf(1), name)
+  io.wait(0)
+  io.submit(0)
+}
