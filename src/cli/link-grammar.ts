@@ -186,7 +186,7 @@ function parseLink(words: readonly string[], command: Command, afterKind = false
     const keyword = KEYWORDS.find(
       ({ word, short, also }) => words[at] === word || words[at] === also || (short && matches(words[at], word)),
     )
-    if (keyword !== undefined && !keyword.in.includes(command)) throw notOurs(keyword.word, command)
+    if (keyword !== undefined && !keyword.in.includes(command)) throw notOurs(keyword.word, command, words[at])
     switch (keyword?.word) {
       case 'up':
       case 'down':
@@ -287,11 +287,13 @@ function garbageAfterKind(word: string): VethdError {
   })
 }
 
-function notOurs(keyword: string, command: Command | 'show'): VethdError {
+function notOurs(keyword: string, command: Command | 'show', word = keyword): VethdError {
+  const meant =
+    word === keyword ? `"${keyword}"` : `"${word}" is short for "${keyword}" (say "dev ${word}" for a device): that`
   const instead = command === 'add' ? 'ip link set' : `ip link ${command}`
   return new VethdError(
     'ARGUMENT_INVALID',
-    `"${keyword}" is not vethd's to do: use "${instead}", the devices are the kernel's`,
+    `${meant} is not vethd's to do: use "${instead}", the devices are the kernel's`,
   )
 }
 

@@ -1,0 +1,132 @@
+/** What `link show` and `stats` print. That it is what `ip` prints for the same device is compared in test/daemon. */
+import t from 'tap'
+import type { Device, DeviceStats } from '../../../src/api/schema.js'
+import { formatJson } from '../../../src/cli/json.js'
+import { linkJson, linkText } from '../../../src/cli/link-format.js'
+import { statsJson, statsText } from '../../../src/cli/stats-format.js'
+
+const PAST_2_53 = '9007199254740993'
+const zeros = <N extends string>(...names: N[]) =>
+  Object.fromEntries(names.map((name) => [name, '0'])) as Record<N, string>
+
+const stats64: Device['stats64'] = {
+  rx: {
+    ...zeros('packets', 'errors', 'dropped', 'over_errors', 'multicast', 'compressed', 'length_errors', 'crc_errors'),
+    ...zeros('frame_errors', 'fifo_errors', 'missed_errors', 'nohandler'),
+    bytes: PAST_2_53,
+  },
+  tx: {
+    ...zeros('bytes', 'packets', 'errors', 'dropped', 'carrier_errors', 'collisions', 'compressed', 'aborted_errors'),
+    ...zeros('fifo_errors', 'window_errors', 'heartbeat_errors'),
+  },
+}
+
+const vethd = { pair: 1, side: 'a', peer: 'veth2', netns: 't1', netns_inode: 4026532208, checksum: 'offload' } as const
+
+const device: Device = {
+  ifindex: 7,
+  ifname: 'veth1',
+  flags: ['BROADCAST', 'MULTICAST', 'UP', 'LOWER_UP'],
+  mtu: 1500,
+  qdisc: 'noqueue',
+  master: 'br0',
+  operstate: 'UP',
+  linkmode: 'DEFAULT',
+  group: 'default',
+  txqlen: 256,
+  link_type: 'ether',
+  address: '02:00:00:00:00:01',
+  broadcast: 'ff:ff:ff:ff:ff:ff',
+  promiscuity: 1,
+  min_mtu: 68,
+  max_mtu: 65521,
+  linkinfo: { info_kind: 'tun' },
+  num_tx_queues: 1,
+  num_rx_queues: 1,
+  gso_max_size: 65536,
+  gso_max_segs: 65535,
+  carrier_changes: 2,
+  altnames: [],
+  stats64,
+  vethd,
+}
+
+t.test('a link is two lines as ip prints them, and one of vethd', async (t) => {
+  t.equal(
+    linkText(device, { statistics: 0, details: false }),
+    `7: veth1: <BROADCAST,MULTICAST,UP,LOWER_UP> mtu 1500 qdisc noqueue master br0 state UP mode DEFAULT group default qlen 256
+    link/ether 02:00:00:00:00:01 brd ff:ff:ff:ff:ff:ff
+    vethd pair 1/a netns t1 peer veth2 checksum offload
+`,
+  )
+})
+
+t.test('a namespace without a name is shown by its inode, a peer that is gone by a dash', async (t) => {
+  const text = linkText({ ...device, vethd: { ...vethd, netns: null, peer: null } }, { statistics: 0, details: false })
+  t.match(text, 'vethd pair 1/a netns net:[4026532208] peer - checksum offload')
+})
+
+t.test('columns grow with the widest counter', async (t) => {
+  const text = linkText(device, { statistics: 1, details: false })
+  t.match(text, '    RX:        bytes packets errors dropped  missed   mcast           \n    9007199254740993       0')
+  t.match(text, '    TX:        bytes packets errors dropped carrier collsns           \n                    0       0')
+})
+
+t.test('JSON has what was asked for, and counters in all their digits', async (t) => {
+  const keys = (statistics: number, details: boolean) =>
+    Object.keys(JSON.parse(formatJson(linkJson(device, { statistics, details }), false)))
+  t.same(keys(0, false).slice(-2), ['broadcast', 'vethd'])
+  t.same(keys(1, false).slice(-2), ['stats64', 'vethd'])
+  t.ok(keys(0, true).includes('linkinfo'))
+  t.match(formatJson(linkJson(device, { statistics: 1, details: false }), false), `"rx":{"bytes":${PAST_2_53},`)
+})
+
+t.test('the error counters are there when -s is given twice', async (t) => {
+  const json = (statistics: number) => formatJson(linkJson(device, { statistics, details: false }), false)
+  t.notMatch(json(1), 'crc_errors')
+  t.match(json(2), '"crc_errors":0')
+  t.match(json(2), '"carrier_changes":2')
+  t.match(linkText(device, { statistics: 2, details: false }), /TX errors:.* transns\n/)
+})
+
+const traffic = { packets: '2', bytes: PAST_2_53 }
+
+const stats: DeviceStats = {
+  ...vethd,
+  ifname: 'veth1',
+  kernel: stats64,
+  vethd: {
+    received: traffic,
+    sent: traffic,
+    drops: { too_long: '3', peer_down: '0' },
+    checksum_errors: zeros('ipv4', 'tcp', 'udp', 'icmp', 'icmpv6'),
+    classes: { ...zeros('broadcast', 'multicast', 'otherhost'), host: '2' },
+    protocols: { ...zeros('ipv6', 'arp', 'vlan', '802.3', '802.2', 'other'), ipv4: '2' },
+  },
+  veth: { rx: { ...traffic, dropped: '0' }, tx: { ...traffic, dropped: '3' } },
+}
+
+t.test('stats are an aligned table and the counters that are not zero', async (t) => {
+  t.equal(
+    statsText(stats),
+    `veth1: pair 1/a netns t1 peer veth2 checksum offload
+                    packets             bytes  dropped   errors
+    kernel rx             0  9007199254740993        0        0
+    kernel tx             0                 0        0        0
+    veth rx               2  9007199254740993        0
+    veth tx               2  9007199254740993        3
+    received              2  9007199254740993
+    sent                  2  9007199254740993
+    drops           too_long 3
+    checksum errors none
+    classes         host 2
+    protocols       ipv4 2
+`,
+  )
+})
+
+t.test('stats in JSON are exact numbers', async (t) => {
+  const json = formatJson(statsJson(stats), false)
+  t.match(json, `"received":{"packets":2,"bytes":${PAST_2_53}}`)
+  t.match(JSON.parse(json), { pair: 1, side: 'a', ifname: 'veth1', vethd: { drops: { too_long: 3, peer_down: 0 } } })
+})

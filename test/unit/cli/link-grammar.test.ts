@@ -1,0 +1,189 @@
+/** The grammar of link add, set, del and show. What `ip` itself says to the same words is compared in test/daemon. */
+import { resolve } from 'node:path'
+import t from 'tap'
+import { fromHere, parseLinkAdd, parseLinkDel, parseLinkSet, parseLinkShow } from '../../../src/cli/link-grammar.js'
+import type { VethdError } from '../../../src/errors.js'
+
+const words = (line: string) => (line === '' ? [] : line.split(' '))
+const add = (line: string) => parseLinkAdd(words(line))
+const set = (line: string) => parseLinkSet(words(line))
+
+/** What a line is refused with: exit code and iproute2's text. */
+function refusal(act: () => unknown): [exit: number, iproute2: string | undefined] {
+  try {
+    act()
+  } catch (error) {
+    const { exit, iproute2 } = error as VethdError
+    return [exit, iproute2]
+  }
+  throw new Error('nothing was refused')
+}
+
+t.test('a pair is named on both sides', async (t) => {
+  const named = { dev: { name: 'veth1' }, peer: { name: 'veth2' } }
+  t.same(add('veth1 type veth peer name veth2'), named)
+  t.same(add('name veth1 type veth peer veth2'), named)
+  t.same(add('dev veth1 type veth peer dev veth2'), named)
+  t.same(add('name veth1 dev veth1 type veth peer name veth2'), named, 'twice the same is once')
+})
+
+t.test('bare "type veth" leaves both names to the daemon, and the peer to inherit', async (t) => {
+  t.same(add('type veth'), { dev: {} })
+  t.same(add('type veth peer'), { dev: {}, peer: {} }, 'a peer block inherits nothing')
+})
+
+t.test('every option stands on either side', async (t) => {
+  const options =
+    'address 2:0:0:0:0:A brd ff:ff:ff:ff:ff:ff mtu 0x5dc netns t1 index 7 qlen 100 numtxqueues 2 numrxqueues 2 up'
+  const end = {
+    address: '02:00:00:00:00:0a',
+    broadcast: 'ff:ff:ff:ff:ff:ff',
+    mtu: 1500,
+    netns: 't1',
+    index: 7,
+    txqueuelen: 100,
+    numtxqueues: 2,
+    numrxqueues: 2,
+    up: true,
+  }
+  t.same(add(`veth1 ${options} type veth peer name veth2 ${options}`), {
+    dev: { name: 'veth1', ...end },
+    peer: { name: 'veth2', ...end },
+  })
+})
+
+t.test('keywords are abbreviated as ip abbreviates them', async (t) => {
+  t.same(add('v1 a 2:0:0:0:0:1 b ff:ff:ff:ff:ff:ff t 9 numt 2 numr 2 ty veth'), {
+    dev: {
+      name: 'v1',
+      address: '02:00:00:00:00:01',
+      broadcast: 'ff:ff:ff:ff:ff:ff',
+      txqueuelen: 9,
+      numtxqueues: 2,
+      numrxqueues: 2,
+    },
+  })
+  t.same(set('v1 m br0').change, { master: 'br0' })
+  t.same(set('v1 n').change, { master: null }, 'n is nomaster')
+  t.same(refusal(() => add('x na y type veth'))[1], 'Error: either "dev" is duplicate, or "na" is a garbage.')
+  t.same(add('x type veth peer na'), { dev: { name: 'x' }, peer: { name: 'na' } }, 'name in full, or it is a name')
+})
+
+t.test('the checksum mode stands behind the type, before or among the words of the peer', async (t) => {
+  const both = { dev: { name: 'v1' }, peer: { name: 'v2' }, checksum: 'verify' }
+  t.same(add('v1 type veth checksum verify peer name v2'), both)
+  t.same(add('v1 type veth peer name v2 checksum verify'), both)
+  t.same(add('v1 type veth checksum verify'), { dev: { name: 'v1' }, checksum: 'verify' })
+  t.same(add('v1 type veth peer name checksum').peer, { name: 'checksum' }, 'a device may be called so')
+  t.match(refusal(() => add('v1 type veth checksum verify peer checksum offload'))[1], /duplicate "checksum"/)
+})
+
+t.test('what ip refuses to read is refused in its words', async (t) => {
+  const cases: [line: string, exit: number, iproute2: string][] = [
+    ['', 1, 'Not enough information: "type" argument is required'],
+    ['x', 1, 'Not enough information: "type" argument is required'],
+    ['x type', 255, 'Command line is not complete. Try option "help"'],
+    ['x type foo', 2, 'Error: Unknown device type.'],
+    ['x type ve', 2, 'Error: Unknown device type.'],
+    ['x foo type veth', 255, 'Error: either "dev" is duplicate, or "foo" is a garbage.'],
+    ['x mtu', 255, 'Command line is not complete. Try option "help"'],
+    ['x mtu abc type veth', 255, 'Error: argument "abc" is wrong: Invalid "mtu" value'],
+    ['x mtu 15x type veth', 255, 'Error: argument "15x" is wrong: Invalid "mtu" value'],
+    ['x mtu 9 mtu 8 type veth', 255, 'Error: duplicate "mtu": "8" is the second value.'],
+    ['x index 0 type veth', 255, 'Error: argument "0" is wrong: Invalid "index" value'],
+    ['x address zz type veth', 1, '"zz" is invalid lladdr.'],
+    ['x address 2:0:0:0:0:100 type veth', 1, '"2:0:0:0:0:100" is invalid lladdr.'],
+    ['a/b type veth', 255, 'Error: argument "a/b" is wrong: "dev" not a valid ifname'],
+    ['1/a type veth', 255, 'Error: argument "1/a" is wrong: "dev" not a valid ifname'],
+    ['name a/b type veth', 255, 'Error: argument "a/b" is wrong: "name" not a valid ifname'],
+    ['name sixteen_bytes_xy type veth', 255, 'Error: argument "sixteen_bytes_xy" is wrong: "name" not a valid ifname'],
+    ['name x dev y type veth', 255, 'both "name" and "dev" cannot be used when creating devices.'],
+    ['x type veth peer name', 255, 'Command line is not complete. Try option "help"'],
+    ['x type veth peer name y foo', 255, 'both "name" and "dev" cannot be used when creating devices.'],
+    ['x type veth peer name y type veth', 255, 'Error: duplicate "type": "veth" is the second value.'],
+  ]
+  for (const [line, exit, iproute2] of cases)
+    t.same(
+      refusal(() => add(line)),
+      [exit, iproute2],
+      `link add ${line}`,
+    )
+  t.equal(refusal(() => add('x type veth foo'))[0], 1)
+})
+
+t.test('set takes several changes at once', async (t) => {
+  t.same(set('dev veth1 down address 02:00:00:00:00:01 mtu 1400 name eth0 txqueuelen 10 master br0 netns t1'), {
+    dev: 'veth1',
+    change: {
+      up: false,
+      address: '02:00:00:00:00:01',
+      mtu: 1400,
+      name: 'eth0',
+      txqueuelen: 10,
+      master: 'br0',
+      netns: 't1',
+    },
+  })
+  t.same(set('veth1'), { dev: 'veth1', change: {} })
+  t.same(set('1/b up'), { dev: '1/b', change: { up: true } }, 'an end of a pair is a device')
+  t.same(set('veth1 name veth1').change, {}, 'its own name is no change')
+})
+
+t.test('a change that cannot be read is refused in the words of ip', async (t) => {
+  t.same(
+    refusal(() => set('')),
+    [255, 'Not enough information: "dev" argument is required.'],
+  )
+  t.same(
+    refusal(() => set('veth1 foo')),
+    [255, 'Error: either "dev" is duplicate, or "foo" is a garbage.'],
+  )
+  t.same(
+    refusal(() => set('veth1 address 1:2:3')),
+    [1, 'Invalid address length 3 - must be 6 bytes'],
+  )
+  t.same(
+    refusal(() => set('veth1 address 10.0.0.1')),
+    [1, 'Invalid address length 4 - must be 6 bytes'],
+  )
+})
+
+t.test('a keyword of ip that vethd leaves to ip is named, and not taken for a device', async (t) => {
+  for (const line of ['veth1 promisc on', 'veth1 alias x', 'veth1 gso_max_size 1']) {
+    t.throws(() => set(line), { code: 'ARGUMENT_INVALID', message: /use "ip link set"/, exit: 255 }, line)
+  }
+  t.throws(() => parseLinkShow(['type', 'veth']), { message: /use "ip link show"/ })
+  t.throws(() => parseLinkDel(['a']), { message: /"a" is short for "address".*say "dev a"/ })
+  t.equal(parseLinkDel(['dev', 'a']), 'a')
+})
+
+t.test('del and show take one device', async (t) => {
+  t.equal(parseLinkDel(['veth1']), 'veth1')
+  t.equal(parseLinkDel(words('dev veth1 type veth')), 'veth1')
+  t.same(
+    refusal(() => parseLinkDel([])),
+    [255, 'Not enough information: "dev" argument is required.'],
+  )
+  t.same(
+    refusal(() => parseLinkDel(['a', 'b'])),
+    [255, 'Error: either "dev" is duplicate, or "b" is a garbage.'],
+  )
+  t.equal(parseLinkShow([]), undefined)
+  t.equal(parseLinkShow(['dev', 'veth1']), 'veth1')
+  t.same(
+    refusal(() => parseLinkShow(['a', 'b'])),
+    [255, 'Error: either "dev" is duplicate, or "b" is a garbage.'],
+  )
+  t.same(
+    refusal(() => parseLinkShow(['dev'])),
+    [255, 'Command line is not complete. Try option "help"'],
+  )
+})
+
+t.test('a namespace file is named as the daemon can find it', async (t) => {
+  t.equal(fromHere('t1'), 't1')
+  t.equal(fromHere('123'), '123')
+  t.equal(fromHere('./ns'), resolve('ns'))
+  t.equal(fromHere('/proc/self/ns/net'), `/proc/${process.pid}/ns/net`)
+  t.equal(fromHere('/run/netns/t1'), '/run/netns/t1')
+})
