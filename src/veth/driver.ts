@@ -253,7 +253,7 @@ export class Driver extends EventEmitter<DriverEvents> {
   }
 }
 
-function makeNursery(): number {
+export function makeNursery(): number {
   try {
     return native().netnsCreate()
   } catch (error) {

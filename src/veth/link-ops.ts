@@ -187,7 +187,7 @@ function closeAll(fds: number[]): void {
   for (const fd of fds) native().close(fd)
 }
 
-function explainOpen(error: NativeError): Error {
+export function explainOpen(error: NativeError): Error {
   const details = { errno: error.errno, syscall: error.syscall, cause: error }
   if (error.errno === -EMFILE || error.errno === -ENFILE) {
     const which =
@@ -269,7 +269,7 @@ function moveOut(context: LinkContext, device: Device, end: End, others: End[]):
   device.inItsNetns((rtnl, name) => setNoqueue(rtnl, getLink(rtnl, { name })!.index))
 }
 
-function nameTaken(name: string, cause: NetlinkError): VethdError {
+export function nameTaken(name: string, cause: NetlinkError): VethdError {
   return new VethdError(
     'DEVICE_EXISTS',
     `there is a device "${name}" already where this one was to appear: choose another name, or delete that one`,
