@@ -165,10 +165,10 @@ function extensionLen(type: number, hdrLen: number): number {
 }
 
 function hasHomeAddress(mem: Uint8Array, off: number, end: number): boolean {
-  for (let i = off; i < end; ) {
+  for (let i = off; i + 1 < end; ) {
     if (mem[i] === HOME_ADDRESS) return true
     // Pad1 is a byte alone, every other option has a length.
-    i += mem[i] === 0 || i + 1 === end ? 1 : 2 + mem[i + 1]
+    i += mem[i] === 0 ? 1 : 2 + mem[i + 1]
   }
   return false
 }

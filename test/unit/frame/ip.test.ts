@@ -70,7 +70,7 @@ t.test('a source route is not at its destination while hops are left', async (t)
       concat(
         patched(PACKET4.subarray(0, 20), 0, 0x40 | (5 + options.length / 4), 0, 0, 33 + options.length),
         Uint8Array.from(options),
-        PACKET4.subarray(20),
+        patched(PACKET4.subarray(20), 0, 4),
       ),
     )
   t.same(routed(131, 7, 4, 10, 0, 0, 3, 0), [17, 28, 'rerouted'], 'loose, one hop left')
@@ -123,6 +123,7 @@ t.test('an extension header behind the end of the packet', async (t) => {
   t.equal(layout6(packet6(0, patched(HOP_BY_HOP, 1, 1))), IP_TRUNCATED, 'it says 16, there are 8')
   t.equal(layout6(packet6(0)), IP_TRUNCATED, 'nothing of it: a jumbogram among them')
   t.equal(layout6(concat(packet6(0), HOP_BY_HOP)), IP_TRUNCATED, 'padding is no header')
+  t.equal(layout6(concat(packet6(0, patched(HOP_BY_HOP, 1, 1)), ECHO)), IP_TRUNCATED, 'nor a part of one')
 })
 
 t.test('an IPv6 fragment has an offset or more to come', async (t) => {
@@ -150,7 +151,8 @@ t.test('a routing header with segments left, and a home address, reroute', async
   t.same(layout6(packet6(43, hex('2b 00 04 01 00 00 00 00 3a 00 04 00 00 00 00 00'), ECHO)), [58, 56, 'rerouted'])
   const home = concat(hex('3a 02 01 02 00 00 c9 10'), new Uint8Array(16)) // PadN, home address
   t.same(layout6(packet6(60, home, ECHO)), [58, 64, 'rerouted'], 'a home address behind PadN')
-  t.same(layout6(packet6(60, hex('3a 00 00 00 00 00 00 c9'), ECHO)), [58, 48, 'rerouted'], 'behind Pad1')
+  t.same(layout6(packet6(60, hex('3a 00 00 00 00 00 c9 00'), ECHO)), [58, 48, 'rerouted'], 'behind Pad1')
+  t.same(layout6(packet6(60, hex('3a 00 00 00 00 00 00 c9'), ECHO)), [58, 48], 'its number alone')
   t.same(layout6(packet6(60, hex('3a 00 01 04 c9 c9 c9 c9'), ECHO)), [58, 48], 'its number inside of PadN')
   t.same(layout6(packet6(0, patched(home, 0, 0x3a), ECHO)), [58, 64], 'in a hop-by-hop header it is none')
 })

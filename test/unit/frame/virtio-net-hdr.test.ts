@@ -117,6 +117,7 @@ const CASES: [string, number, Fields, number][] = [
   ['TCP with ECN', 3000, { ...TCP4, gsoType: 0x81 }, 0],
   ['TCP shorter than a segment is a plain frame', 100, TCP4, 0],
   ['TCP without NEEDS_CSUM', 3000, { ...TCP4, flags: 0 }, 0],
+  ['TCP without NEEDS_CSUM, whose csum_offset is ignored', 3000, { ...TCP4, flags: 0, csumOffset: 0 }, 0],
   ['gso_size 0', 3000, { ...TCP4, gsoSize: 0 }, VNET_BAD_GSO_SIZE],
   ['gso_size 0xFFFF is GSO_BY_FRAGS', 3000, { ...TCP4, gsoSize: 0xffff }, VNET_BAD_GSO_SIZE],
   ['gso_size 0xFFFE', 3000, { ...TCP4, gsoSize: 0xfffe }, 0],
