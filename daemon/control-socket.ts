@@ -16,6 +16,9 @@ import { VethdError } from '../src/errors.js'
 /** Members may use the socket, where the group exists. */
 const GROUP = 'vethd'
 
+/** sun_path of struct sockaddr_un, less its NUL; libuv cuts what is longer. */
+const PATH_BYTES_MAX = 107
+
 /** Throws DAEMON_RUNNING when a daemon answers on the path already. */
 export async function refuseSecondDaemon(path: string): Promise<void> {
   if (await answers(path)) {
@@ -27,15 +30,15 @@ export async function refuseSecondDaemon(path: string): Promise<void> {
 export async function claimControlSocket(server: Server, path: string): Promise<() => void> {
   const folder = dirname(path)
   const own = join(folder, `.${process.pid}`)
+  if (Buffer.byteLength(path) > PATH_BYTES_MAX || Buffer.byteLength(own) > PATH_BYTES_MAX) {
+    throw new VethdError(
+      'SOCKET_UNUSABLE',
+      `${path} is longer than the ${PATH_BYTES_MAX} bytes of a unix socket's address`,
+    )
+  }
   try {
     mkdirSync(folder, { recursive: true, mode: 0o755 })
-    await listenPrivately(server, own)
-    const { ino } = statSync(own)
-    admitGroup(own)
-    while (!linkUnlessTaken(own, path)) await removeStale(path, own)
-    return () => {
-      if (inodeOf(path) === ino) rmSync(path)
-    }
+    return await takePath(server, path, own)
   } catch (error) {
     if (error instanceof VethdError) throw error
     const { message, errno, syscall } = error as NodeJS.ErrnoException
@@ -44,6 +47,18 @@ export async function claimControlSocket(server: Server, path: string): Promise<
       syscall,
       cause: error,
     })
+  }
+}
+
+async function takePath(server: Server, path: string, own: string): Promise<() => void> {
+  try {
+    await listenPrivately(server, own)
+    const { ino } = statSync(own)
+    admitGroup(own)
+    while (!linkUnlessTaken(own, path)) await removeStale(path, own)
+    return () => {
+      if (inodeOf(path) === ino) rmSync(path)
+    }
   } finally {
     rmSync(own, { force: true })
   }
@@ -91,7 +106,12 @@ async function removeStale(path: string, own: string): Promise<void> {
   await refuseSecondDaemon(path)
   if (judged === undefined || inodeOf(path) !== judged) return
   const aside = `${own}~`
-  renameSync(path, aside)
+  try {
+    renameSync(path, aside)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return
+    throw error
+  }
   // somebody replaced it between the look and the rename: that one is alive, and goes back
   if (inodeOf(aside) !== judged) linkUnlessTaken(aside, path)
   rmSync(aside)

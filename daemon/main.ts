@@ -9,6 +9,8 @@
  * Neighbours: config.ts, log.ts, server.ts, sd-notify.ts, src/veth/driver.ts.
  */
 import { constants } from 'node:os'
+import { native } from '../native-bindings/index.js'
+import { VethdError } from '../src/errors.js'
 import { Driver } from '../src/veth/driver.js'
 import { type Config, parseConfig } from './config.js'
 import { claimControlSocket, refuseSecondDaemon } from './control-socket.js'
@@ -28,37 +30,48 @@ function giveUp(thrown: unknown): never {
 
 async function start(config: Config, log: Log): Promise<void> {
   const notify = openNotify((error) => log.warn({ err: error }, 'the service manager cannot be told'))
+  requireAddon()
   await refuseSecondDaemon(config.socket)
   const driver = await Driver.open({ engine: config.engine, workers: config.workers, log })
   logEvents(driver, log)
 
   const app = await buildServer({ driver, registry: new Registry(driver) }, log)
   const releaseSocket = await claimControlSocket(app.server, config.socket)
-  const stop = async () => {
+  process.on('exit', releaseSocket)
+  onSignals(log, async () => {
     notify('STOPPING=1')
     releaseSocket()
     await Promise.all([app.close(), driver.close()])
-  }
-  onSignals(log, stop)
+  })
 
-  for (const [dev, peer] of config.pairs) {
-    await driver.addPair({ dev: { name: dev }, peer: { name: peer } }).catch(async (error) => {
-      await stop()
-      throw error
-    })
-  }
+  for (const [dev, peer] of config.pairs) await driver.addPair({ dev: { name: dev }, peer: { name: peer } })
   const { name: engine, reason } = driver.engine
   log.info({ socket: config.socket, engine, reason, pairs: driver.pairs.size }, 'ready')
   notify('READY=1', `STATUS=${engine} engine, control socket ${config.socket}`)
 }
 
-/** The first signal ends everything in good order, the second at once. */
+/** Without the addon nothing works, and what fails first would not say why. */
+function requireAddon(): void {
+  try {
+    native()
+  } catch (error) {
+    throw new VethdError('ADDON_MISSING', (error as Error).message, { cause: error })
+  }
+}
+
+/**
+ * The first signal ends everything in good order, a second one at once. npm passes a terminal's SIGINT on to who got it
+ * from the terminal already: what follows within a second is the same Ctrl-C.
+ */
 function onSignals(log: Log, stop: () => Promise<void>): void {
-  let stopping = false
+  let stoppingSince: number | undefined
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     process.on(signal, async () => {
-      if (stopping) process.exit(128 + constants.signals[signal])
-      stopping = true
+      if (stoppingSince !== undefined) {
+        if (performance.now() - stoppingSince > 1000) process.exit(128 + constants.signals[signal])
+        return
+      }
+      stoppingSince = performance.now()
       log.info({ signal }, 'stopping')
       await stop()
       process.exit(0)

@@ -83,7 +83,8 @@ t.test('the first failure ends it', async (t) => {
 t.test('a deletion that cannot be read fails after those before it', async (t) => {
   t.match((await runBatch(t, 'link del deva\nlink del devb devc\nlink del devd')).done, [
     'delete deva',
-    /either "dev" is duplicate/,
+    'Error: either "dev" is duplicate, or "devc" is a garbage.',
+    /^vethctl: /,
     'Command failed FILE:2',
   ])
 })

@@ -165,8 +165,8 @@ t.test('del and show take one device', async (t) => {
     [255, 'Not enough information: "dev" argument is required.'],
   )
   t.same(
-    refusal(() => parseLinkDel(['a', 'b'])),
-    [255, 'Error: either "dev" is duplicate, or "b" is a garbage.'],
+    refusal(() => parseLinkDel(['v1', 'v2'])),
+    [255, 'Error: either "dev" is duplicate, or "v2" is a garbage.'],
   )
   t.equal(parseLinkShow([]), undefined)
   t.equal(parseLinkShow(['dev', 'veth1']), 'veth1')
