@@ -22,7 +22,7 @@ const isTest = (block: string) => block.includes('npm test')
 
 /** What `npm start` prints last before it waits, and how long a machine that is set up may take to get there. */
 const READY = /Ctrl-C ends vethd/
-const READY_WITHIN_MS = 30_000
+const READY_WITHIN_MS = 20_000
 
 /** A fresh machine as far as links, mounts and /run go; it lives as long as `holder` does. */
 interface Machine {
@@ -100,6 +100,7 @@ function commandsOf(text: string): string[] {
 const skip = process.getuid?.() !== 0 && 'needs root to make namespaces and devices'
 
 t.test("the README's commands work as they stand", { skip }, async (t) => {
+  t.setTimeout(60_000)
   const machine = await makeMachine()
   let daemon: (ChildProcess & { output: string }) | undefined
   t.teardown(() => {
