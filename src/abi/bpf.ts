@@ -1,23 +1,19 @@
 /**
  * eBPF: what the length filter of veth/filter.ts is assembled from.
  *
- * Source: <linux/bpf.h>, <linux/bpf_common.h>. The C side of the table is native-bindings/abi-names.h; test/abi compares both.
+ * Source: <linux/bpf.h>, <linux/bpf_common.h>. The C side of the table is native-bindings/abi-names.h; test/abi
+ * compares both.
  */
 
 // instruction classes
 export const BPF_LD = 0x0
 export const BPF_LDX = 0x1
-export const BPF_ST = 0x2
 export const BPF_STX = 0x3
-export const BPF_ALU = 0x4
 export const BPF_JMP = 0x5
 export const BPF_ALU64 = 0x7
-export const BPF_JMP32 = 0x6
 
 // sizes
 export const BPF_W = 0x0
-export const BPF_H = 0x8
-export const BPF_B = 0x10
 export const BPF_DW = 0x18
 
 // modes
@@ -31,39 +27,17 @@ export const BPF_X = 0x8
 
 // arithmetic
 export const BPF_ADD = 0x0
-export const BPF_SUB = 0x10
-export const BPF_AND = 0x50
 export const BPF_MOV = 0xb0
 
 // jumps
-export const BPF_JA = 0x0
-export const BPF_JEQ = 0x10
 export const BPF_JGT = 0x20
-export const BPF_JGE = 0x30
 export const BPF_JNE = 0x50
-export const BPF_JLT = 0xa0
 export const BPF_JLE = 0xb0
-export const BPF_CALL = 0x80
 export const BPF_EXIT = 0x90
 
-// registers
-export const BPF_REG_0 = 0
-export const BPF_REG_1 = 1
-export const BPF_REG_2 = 2
-export const BPF_REG_3 = 3
-export const BPF_REG_4 = 4
-export const BPF_REG_5 = 5
-export const BPF_REG_6 = 6
-export const BPF_REG_7 = 7
-export const BPF_REG_8 = 8
-export const BPF_REG_9 = 9
-export const BPF_REG_10 = 10
-
 // src_reg of a 64-bit immediate load
-export const BPF_PSEUDO_MAP_FD = 1
 export const BPF_PSEUDO_MAP_VALUE = 2
 export const BPF_PROG_TYPE_SOCKET_FILTER = 1
-export const BPF_FUNC_map_lookup_elem = 1
 
 // struct bpf_insn
 export const BPF_INSN_CODE = 0
@@ -73,7 +47,4 @@ export const BPF_INSN_SIZE = 8
 
 // struct __sk_buff, the program's context
 export const SK_BUFF_LEN = 0
-export const SK_BUFF_PROTOCOL = 16
-export const SK_BUFF_GSO_SEGS = 164
-export const SK_BUFF_WIRE_LEN = 160
 export const SK_BUFF_GSO_SIZE = 176

@@ -5,8 +5,6 @@
  */
 export const CAP_NET_BROADCAST = 11
 export const CAP_NET_ADMIN = 12
-export const CAP_NET_RAW = 13
 export const CAP_SYS_PTRACE = 19
 export const CAP_SYS_ADMIN = 21
-export const CAP_PERFMON = 38
 export const CAP_BPF = 39

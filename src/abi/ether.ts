@@ -1,15 +1,11 @@
 /**
  * Ethernet: lengths, EtherTypes, and the packet types that eth_type_trans gives.
  *
- * Source: <linux/if_ether.h>, <linux/if_packet.h>, <linux/if_arp.h>. The C side of the table is native-bindings/abi-names.h; test/abi compares both.
+ * Source: <linux/if_ether.h>, <linux/if_packet.h>, <linux/if_arp.h>. The C side of the table is
+ * native-bindings/abi-names.h; test/abi compares both.
  */
-export const ETH_ALEN = 6
 export const ETH_HLEN = 14
-export const ETH_ZLEN = 60
-export const ETH_DATA_LEN = 1500
-export const ETH_FRAME_LEN = 1514
 export const ETH_MIN_MTU = 68
-export const ETH_MAX_MTU = 65535
 
 // EtherTypes. From ETH_P_802_3_MIN on the field is a protocol, below it a length.
 export const ETH_P_802_3_MIN = 0x600
@@ -18,7 +14,6 @@ export const ETH_P_ARP = 0x806
 export const ETH_P_8021Q = 0x8100
 export const ETH_P_IPV6 = 0x86dd
 export const ETH_P_8021AD = 0x88a8
-export const ETH_P_SLOW = 0x8809
 export const ETH_P_LLDP = 0x88cc
 
 // Protocols without an EtherType of their own.

@@ -6,14 +6,12 @@
  */
 
 // TUNSETIFF, ifr_flags.
-export const IFF_TUN = 0x1
 export const IFF_TAP = 0x2
 export const IFF_NAPI = 0x10
 export const IFF_NO_CARRIER = 0x40
 export const IFF_MULTI_QUEUE = 0x100
 export const IFF_PERSIST = 0x800
 export const IFF_NO_PI = 0x1000
-export const IFF_ONE_QUEUE = 0x2000
 export const IFF_VNET_HDR = 0x4000
 export const IFF_TUN_EXCL = 0x8000
 
@@ -22,8 +20,5 @@ export const TUN_F_CSUM = 0x1
 export const TUN_F_TSO4 = 0x2
 export const TUN_F_TSO6 = 0x4
 export const TUN_F_TSO_ECN = 0x8
-export const TUN_F_UFO = 0x10
 export const TUN_F_USO4 = 0x20
 export const TUN_F_USO6 = 0x40
-export const TUN_F_UDP_TUNNEL_GSO = 0x80
-export const TUN_F_UDP_TUNNEL_GSO_CSUM = 0x100

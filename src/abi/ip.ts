@@ -1,23 +1,19 @@
 /**
  * IPv4, IPv6 and what they carry: protocol numbers, flags, and the offsets of the headers' fields.
  *
- * Source: <netinet/in.h>, <netinet/ip.h>, <linux/ipv6.h>, <netinet/tcp.h>, <netinet/udp.h>, <netinet/ip_icmp.h>. The C side of the table is native-bindings/abi-names.h; test/abi compares both.
+ * Source: <netinet/in.h>, <netinet/ip.h>, <linux/ipv6.h>, <netinet/tcp.h>, <netinet/udp.h>, <netinet/ip_icmp.h>. The
+ * C side of the table is native-bindings/abi-names.h; test/abi compares both.
  */
 export const IPPROTO_HOPOPTS = 0
 export const IPPROTO_ICMP = 1
 export const IPPROTO_TCP = 6
 export const IPPROTO_UDP = 17
-export const IPPROTO_IPV6 = 41
 export const IPPROTO_ROUTING = 43
 export const IPPROTO_FRAGMENT = 44
-export const IPPROTO_GRE = 47
-export const IPPROTO_ESP = 50
 export const IPPROTO_AH = 51
 export const IPPROTO_ICMPV6 = 58
 export const IPPROTO_NONE = 59
 export const IPPROTO_DSTOPTS = 60
-export const IPPROTO_SCTP = 132
-export const IPPROTO_MH = 135
 
 // struct iphdr, RFC 791 section 3.1
 export const IPHDR_TOS = 1
@@ -52,14 +48,6 @@ export const TCPHDR_ACK_SEQ = 8
 export const TCPHDR_WINDOW = 14
 export const TCPHDR_CHECK = 16
 export const TCPHDR_LEN = 20
-
-// The byte of flags at offset 13
-export const TH_FIN = 0x1
-export const TH_SYN = 0x2
-export const TH_RST = 0x4
-export const TH_PUSH = 0x8
-export const TH_ACK = 0x10
-export const TH_URG = 0x20
 
 // struct udphdr, RFC 768
 export const UDPHDR_SOURCE = 0

@@ -6,16 +6,11 @@
 
 // protocols
 export const NETLINK_ROUTE = 0
-export const NETLINK_GENERIC = 16
 
 // setsockopt(SOL_NETLINK)
 export const NETLINK_ADD_MEMBERSHIP = 1
-export const NETLINK_DROP_MEMBERSHIP = 2
-export const NETLINK_NO_ENOBUFS = 5
 export const NETLINK_LISTEN_ALL_NSID = 8
 export const NETLINK_CAP_ACK = 10
-export const NETLINK_EXT_ACK = 11
-export const NETLINK_GET_STRICT_CHK = 12
 
 // struct nlmsghdr
 export const NLMSGHDR_LEN = 0
@@ -26,31 +21,21 @@ export const NLMSGHDR_PID = 12
 export const NLMSGHDR_SIZE = 16
 
 // nlmsg_type below NLMSG_MIN_TYPE
-export const NLMSG_NOOP = 1
 export const NLMSG_ERROR = 2
 export const NLMSG_DONE = 3
-export const NLMSG_OVERRUN = 4
-export const NLMSG_MIN_TYPE = 16
 export const NLMSG_ALIGNTO = 4
 
 // nlmsg_flags
 export const NLM_F_REQUEST = 0x1
-export const NLM_F_MULTI = 0x2
 export const NLM_F_ACK = 0x4
-export const NLM_F_ECHO = 0x8
 export const NLM_F_DUMP_INTR = 0x10
-export const NLM_F_DUMP_FILTERED = 0x20
 
 // … of a GET request
-export const NLM_F_ROOT = 0x100
-export const NLM_F_MATCH = 0x200
 export const NLM_F_DUMP = 0x300
 
 // … of a NEW request
-export const NLM_F_REPLACE = 0x100
 export const NLM_F_EXCL = 0x200
 export const NLM_F_CREATE = 0x400
-export const NLM_F_APPEND = 0x800
 
 // … of an acknowledgement
 export const NLM_F_CAPPED = 0x100
@@ -63,9 +48,6 @@ export const NLMSGERR_SIZE = 20
 
 // attributes of an acknowledgement (NETLINK_EXT_ACK)
 export const NLMSGERR_ATTR_MSG = 1
-export const NLMSGERR_ATTR_OFFS = 2
-export const NLMSGERR_ATTR_COOKIE = 3
-export const NLMSGERR_ATTR_POLICY = 4
 
 // struct nlattr
 export const NLATTR_LEN = 0

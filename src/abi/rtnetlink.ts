@@ -1,7 +1,8 @@
 /**
  * Rtnetlink: links, addresses, routes, qdiscs and namespace ids.
  *
- * Source: <linux/rtnetlink.h>, <linux/if_link.h>, <linux/if_addr.h>, <linux/if.h>, <linux/net_namespace.h>, <linux/veth.h>, <linux/pkt_sched.h>. The C side of the table is native-bindings/abi-names.h; test/abi compares both.
+ * Source: <linux/rtnetlink.h>, <linux/if_link.h>, <linux/if_addr.h>, <linux/if.h>, <linux/net_namespace.h>,
+ * <linux/pkt_sched.h>. The C side of the table is native-bindings/abi-names.h; test/abi compares both.
  */
 
 // messages
@@ -13,28 +14,13 @@ export const RTM_NEWADDR = 20
 export const RTM_DELADDR = 21
 export const RTM_GETADDR = 22
 export const RTM_NEWROUTE = 24
-export const RTM_DELROUTE = 25
-export const RTM_GETROUTE = 26
-export const RTM_NEWNEIGH = 28
-export const RTM_DELNEIGH = 29
-export const RTM_GETNEIGH = 30
 export const RTM_NEWQDISC = 36
-export const RTM_DELQDISC = 37
-export const RTM_GETQDISC = 38
 export const RTM_NEWNSID = 88
 export const RTM_DELNSID = 89
 export const RTM_GETNSID = 90
-export const RTM_NEWLINKPROP = 108
-export const RTM_DELLINKPROP = 109
 
 // multicast groups
 export const RTNLGRP_LINK = 1
-export const RTNLGRP_NEIGH = 3
-export const RTNLGRP_TC = 4
-export const RTNLGRP_IPV4_IFADDR = 5
-export const RTNLGRP_IPV4_ROUTE = 7
-export const RTNLGRP_IPV6_IFADDR = 9
-export const RTNLGRP_IPV6_ROUTE = 11
 export const RTNLGRP_NSID = 28
 
 // struct ifinfomsg
@@ -76,35 +62,26 @@ export const IFLA_IFNAME = 3
 export const IFLA_MTU = 4
 export const IFLA_LINK = 5
 export const IFLA_QDISC = 6
-export const IFLA_STATS = 7
 export const IFLA_MASTER = 10
 export const IFLA_TXQLEN = 13
-export const IFLA_MAP = 14
 export const IFLA_OPERSTATE = 16
 export const IFLA_LINKMODE = 17
 export const IFLA_LINKINFO = 18
-export const IFLA_NET_NS_PID = 19
 export const IFLA_IFALIAS = 20
 export const IFLA_STATS64 = 23
 export const IFLA_AF_SPEC = 26
 export const IFLA_GROUP = 27
 export const IFLA_NET_NS_FD = 28
-export const IFLA_EXT_MASK = 29
 export const IFLA_PROMISCUITY = 30
 export const IFLA_NUM_TX_QUEUES = 31
 export const IFLA_NUM_RX_QUEUES = 32
-export const IFLA_CARRIER = 33
 export const IFLA_CARRIER_CHANGES = 35
 export const IFLA_LINK_NETNSID = 37
-export const IFLA_PROTO_DOWN = 39
 export const IFLA_GSO_MAX_SEGS = 40
 export const IFLA_GSO_MAX_SIZE = 41
-export const IFLA_XDP = 43
 export const IFLA_EVENT = 44
 export const IFLA_NEW_NETNSID = 45
 export const IFLA_TARGET_NETNSID = 46
-export const IFLA_CARRIER_UP_COUNT = 47
-export const IFLA_CARRIER_DOWN_COUNT = 48
 export const IFLA_NEW_IFINDEX = 49
 export const IFLA_MIN_MTU = 50
 export const IFLA_MAX_MTU = 51
@@ -123,7 +100,6 @@ export const IFLA_EVENT_FEATURES = 2
 export const IFLA_INFO_KIND = 1
 export const IFLA_INFO_DATA = 2
 export const IFLA_INFO_SLAVE_KIND = 4
-export const IFLA_INFO_SLAVE_DATA = 5
 
 // in IFLA_AF_SPEC, AF_INET6
 export const IFLA_INET6_ADDR_GEN_MODE = 8
@@ -139,52 +115,6 @@ export const IFLA_TUN_MULTI_QUEUE = 7
 export const IFLA_TUN_NUM_QUEUES = 8
 export const IFLA_TUN_NUM_DISABLED_QUEUES = 9
 
-// in IFLA_INFO_DATA of kind veth
-export const VETH_INFO_PEER = 1
-
-// IFLA_EXT_MASK
-export const RTEXT_FILTER_VF = 0x1
-export const RTEXT_FILTER_SKIP_STATS = 0x8
-
-// IFLA_OPERSTATE
-export const IF_OPER_UNKNOWN = 0
-export const IF_OPER_NOTPRESENT = 1
-export const IF_OPER_DOWN = 2
-export const IF_OPER_LOWERLAYERDOWN = 3
-export const IF_OPER_TESTING = 4
-export const IF_OPER_DORMANT = 5
-export const IF_OPER_UP = 6
-
-// IFLA_LINKMODE
-export const IF_LINK_MODE_DEFAULT = 0
-export const IF_LINK_MODE_DORMANT = 1
-
-// struct rtnl_link_stats64 (IFLA_STATS64), each an unsigned 64-bit counter
-export const STATS64_RX_PACKETS = 0
-export const STATS64_TX_PACKETS = 8
-export const STATS64_RX_BYTES = 16
-export const STATS64_TX_BYTES = 24
-export const STATS64_RX_ERRORS = 32
-export const STATS64_TX_ERRORS = 40
-export const STATS64_RX_DROPPED = 48
-export const STATS64_TX_DROPPED = 56
-export const STATS64_MULTICAST = 64
-export const STATS64_COLLISIONS = 72
-export const STATS64_RX_LENGTH_ERRORS = 80
-export const STATS64_RX_OVER_ERRORS = 88
-export const STATS64_RX_CRC_ERRORS = 96
-export const STATS64_RX_FRAME_ERRORS = 104
-export const STATS64_RX_FIFO_ERRORS = 112
-export const STATS64_RX_MISSED_ERRORS = 120
-export const STATS64_TX_ABORTED_ERRORS = 128
-export const STATS64_TX_CARRIER_ERRORS = 136
-export const STATS64_TX_FIFO_ERRORS = 144
-export const STATS64_TX_HEARTBEAT_ERRORS = 152
-export const STATS64_TX_WINDOW_ERRORS = 160
-export const STATS64_RX_COMPRESSED = 168
-export const STATS64_TX_COMPRESSED = 176
-export const STATS64_RX_NOHANDLER = 184
-
 // struct ifaddrmsg
 export const IFADDRMSG_FAMILY = 0
 export const IFADDRMSG_PREFIXLEN = 1
@@ -194,64 +124,36 @@ export const IFADDRMSG_INDEX = 4
 export const IFADDRMSG_SIZE = 8
 export const IFA_ADDRESS = 1
 export const IFA_LOCAL = 2
-export const IFA_LABEL = 3
-export const IFA_BROADCAST = 4
 export const IFA_FLAGS = 8
-export const IFA_TARGET_NETNSID = 10
 export const IFA_F_NODAD = 0x2
-export const IFA_F_TENTATIVE = 0x40
-export const IFA_F_PERMANENT = 0x80
 
 // struct rtmsg
 export const RTMSG_FAMILY = 0
 export const RTMSG_DST_LEN = 1
-export const RTMSG_SRC_LEN = 2
-export const RTMSG_TOS = 3
 export const RTMSG_TABLE = 4
 export const RTMSG_PROTOCOL = 5
 export const RTMSG_SCOPE = 6
 export const RTMSG_TYPE = 7
-export const RTMSG_FLAGS = 8
 export const RTMSG_SIZE = 12
 export const RTA_DST = 1
-export const RTA_SRC = 2
-export const RTA_IIF = 3
 export const RTA_OIF = 4
 export const RTA_GATEWAY = 5
-export const RTA_PRIORITY = 6
-export const RTA_PREFSRC = 7
-export const RTA_METRICS = 8
-export const RTA_TABLE = 15
-export const RT_TABLE_UNSPEC = 0
 export const RT_TABLE_MAIN = 254
-export const RT_TABLE_LOCAL = 255
-export const RTPROT_KERNEL = 2
 export const RTPROT_BOOT = 3
-export const RTPROT_STATIC = 4
 export const RT_SCOPE_UNIVERSE = 0
 export const RT_SCOPE_LINK = 253
-export const RT_SCOPE_HOST = 254
 export const RTN_UNICAST = 1
 
 // struct tcmsg
-export const TCMSG_FAMILY = 0
 export const TCMSG_IFINDEX = 4
 export const TCMSG_HANDLE = 8
 export const TCMSG_PARENT = 12
-export const TCMSG_INFO = 16
 export const TCMSG_SIZE = 20
 export const TCA_KIND = 1
-export const TCA_OPTIONS = 2
-export const TC_H_UNSPEC = 0x0
 export const TC_H_ROOT = 0xffffffff
-export const TC_H_INGRESS = 0xfffffff1
-
-// struct rtgenmsg: the family alone
-export const RTGENMSG_SIZE = 1
 
 // namespace ids
 export const NETNSA_NSID = 1
-export const NETNSA_PID = 2
 export const NETNSA_FD = 3
 export const NETNSA_TARGET_NSID = 4
 export const NETNSA_CURRENT_NSID = 5

@@ -14,8 +14,6 @@ export const VIRTIO_NET_HDR_GSO_TCPV4 = 0x1
 export const VIRTIO_NET_HDR_GSO_UDP = 0x3
 export const VIRTIO_NET_HDR_GSO_TCPV6 = 0x4
 export const VIRTIO_NET_HDR_GSO_UDP_L4 = 0x5
-export const VIRTIO_NET_HDR_GSO_UDP_TUNNEL_IPV4 = 0x20
-export const VIRTIO_NET_HDR_GSO_UDP_TUNNEL_IPV6 = 0x40
 export const VIRTIO_NET_HDR_GSO_ECN = 0x80
 
 // struct virtio_net_hdr (10 bytes) and virtio_net_hdr_mrg_rxbuf (12 bytes: num_buffers follows).

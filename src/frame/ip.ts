@@ -80,7 +80,7 @@ export function ipv4PacketLen(mem: Uint8Array, off: number): number {
   return be16(mem, off + IPHDR_TOT_LEN)
 }
 
-/** The layout of the IPv4 packet at `off`, of whose frame `len` bytes are left. The header's checksum is not looked at. */
+/** The layout of the IPv4 packet at `off`, of whose frame `len` bytes are left; its checksum is not looked at. */
 export function ipv4Layout(mem: Uint8Array, off: number, len: number): number {
   const headerLen = ipv4HeaderLen(mem, off, len)
   if (headerLen < 0) return headerLen

@@ -93,7 +93,7 @@ function verifyL4(mem: Uint8Array, ip: number, layout: number, packetLen: number
   return 0
 }
 
-/** `len` is what the IP packet has room for; the datagram may be shorter, and is malformed, not bad, if it is longer. */
+/** `len` is what the IP packet has room for: the datagram may be shorter; if it is longer it is malformed, not bad. */
 function verifyUdp(mem: Uint8Array, ip: number, l4: number, len: number, v6: boolean): number {
   let udpLen = be16(mem, l4 + UDPHDR_ULEN)
   // udp6 takes a length of 0 for all that is left (RFC 2675 section 4).

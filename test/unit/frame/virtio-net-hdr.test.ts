@@ -3,6 +3,7 @@
  * virtio_net_hdr_to_skb() answer EINVAL.
  */
 import t from 'tap'
+import { VNET_HDR_MRG_RXBUF_SIZE, VNET_HDR_SIZE } from '../../../src/abi/virtio-net.js'
 import {
   checkVnetHdr,
   clearVnetHdr,
@@ -52,7 +53,7 @@ t.test('every field is read from its place', async (t) => {
 
 t.test('every field is written to its place, and to no other', async (t) => {
   const mem = new Uint8Array(20).fill(0xee)
-  clearVnetHdr(mem, 3, 12)
+  clearVnetHdr(mem, 3, VNET_HDR_MRG_RXBUF_SIZE)
   t.same(mem, hex('ee ee ee', '00 00 00 00 00 00 00 00 00 00 00 00', 'ee ee ee ee ee'))
   setVnetFlags(mem, 3, 1)
   setVnetGsoType(mem, 3, 1)
@@ -61,7 +62,7 @@ t.test('every field is written to its place, and to no other', async (t) => {
   setVnetCsumStart(mem, 3, 34)
   setVnetCsumOffset(mem, 3, 16)
   t.same(mem.subarray(3, 13), TCP_SUPER_FRAME.subarray(0, 10))
-  clearVnetHdr(mem, 3, 10)
+  clearVnetHdr(mem, 3, VNET_HDR_SIZE)
   t.same(mem, hex('ee ee ee', '00 00 00 00 00 00 00 00 00 00 00 00', 'ee ee ee ee ee'))
 })
 
