@@ -2,9 +2,10 @@
 import { execFileSync } from 'node:child_process'
 import { once } from 'node:events'
 import { closeSync, fstatSync, statSync } from 'node:fs'
+import { join } from 'node:path'
 import t from 'tap'
 import { native } from '../../native-bindings/index.js'
-import { openPipe, runProgram, startWorker } from '../unit/native-bindings/helpers.js'
+import { runProgram, startWorker, temporaryFolder } from '../unit/native-bindings/helpers.js'
 import { Nursery } from './native-nursery.js'
 
 const n = native()
@@ -83,12 +84,16 @@ t.test('netnsRun leaves no file descriptor behind', async (t) => {
 t.test('a worker enters a namespace while the main thread stays out', async (t) => {
   const nursery = new Nursery(t)
   const source = `
-    const { statSync } = require('node:fs')
-    const here = () => statSync('/proc/thread-self/ns/net').ino
+    const { fstatSync } = require('node:fs')
+    const here = () => {
+      const fd = n.netnsCurrent()
+      try { return fstatSync(fd).ino } finally { n.close(fd) }
+    }
     const { shared, fd } = workerData
     const inside = n.netnsRun(fd, () => {
       parentPort.postMessage('inside')
       Atomics.wait(shared, 0, 0)
+      n.netnsRun(fd, () => {})
       return here()
     })
     parentPort.postMessage([inside, here()])`
@@ -134,11 +139,9 @@ t.test('netnsOpen takes a namespace by path and refuses what is none', async (t)
     doing: 'opening "/proc/self/ns/mnt", which is no network namespace',
   })
   t.throws(() => n.netnsOpen('/dev/null'), { code: 'EINVAL' })
-  t.throws(
-    () => n.netnsOpen(`/proc/self/fd/${openPipe(t)}`),
-    { code: 'EINVAL' },
-    'a pipe, without waiting for its writer',
-  )
+  const fifo = join(temporaryFolder(t), 'fifo')
+  execFileSync('mkfifo', [fifo])
+  t.throws(() => n.netnsOpen(fifo), { code: 'EINVAL' }, 'without waiting for somebody to write')
   t.throws(() => n.netnsOpen('/nowhere'), { code: 'ENOENT', doing: 'opening the namespace "/nowhere"' })
   t.throws(() => n.netnsOpen('x'.repeat(5000)), { code: 'ENAMETOOLONG' })
 })
