@@ -34,9 +34,8 @@ class ServedLane {
   state = IDLE
   /** Reads of the next burst. */
   size = BURST_MIN
-  /** Reads of the burst under way, those still missing, and frames that they brought. */
+  /** Reads of the burst under way, and frames that they brought. */
   asked = 0
-  missing = 0
   got = 0
   /** Counted something since the last fold. */
   touched = false
@@ -61,8 +60,9 @@ export class Lanes implements CompletionSink {
   #next: ServedLane[] = []
   /** Lanes that counted something in this turn. */
   readonly #touched: ServedLane[] = []
-  /** Lanes to forget once the writes queued for them have been carried out. */
-  #retiring: ServedLane[] = []
+  /** Lanes that ended in this turn, and those of the turn before: forgotten once their last writes are carried out. */
+  #ended: ServedLane[] = []
+  #leaving: ServedLane[] = []
   #half = 0
 
   constructor(io: FrameIo, onGone: GoneListener) {
@@ -84,22 +84,27 @@ export class Lanes implements CompletionSink {
   /** Ends a lane; `onRemoved` is called once nothing of it is under way, within the next turns. */
   remove(index: number, onRemoved: () => void): void {
     const served = this.#lanes[index]
-    if (served === undefined) return onRemoved()
+    if (served === undefined) {
+      onRemoved()
+      return
+    }
     served.onRemoved = onRemoved
     if (served.state === IDLE) this.#io.cancelWait(index)
-    else if (served.state === GONE) this.#retiring.push(served)
+    else if (served.state === GONE) this.#ended.push(served)
   }
 
   /** One turn of all lanes; waits up to `timeoutMs` for a frame when none has a turn to come. */
   turn(timeoutMs: number): void {
-    const retiring = this.#retiring
-    if (retiring.length > 0) this.#retiring = []
+    const leaving = this.#ended
+    this.#ended = this.#leaving
+    this.#leaving = leaving
     const served = this.#queueReads()
-    this.#io.submit(this.#active.length > 0 || retiring.length > 0 ? 0 : timeoutMs)
+    this.#io.submit(this.#active.length > 0 || leaving.length > 0 ? 0 : timeoutMs)
     this.#io.reap(this)
     this.#endBursts(served)
     this.#foldCounters()
-    for (const lane of retiring) this.#forget(lane)
+    for (const lane of leaving) this.#forget(lane)
+    leaving.length = 0
   }
 
   /** Gives the active lanes their reads, oldest first; the number of lanes that got any. */
@@ -111,7 +116,6 @@ export class Lanes implements CompletionSink {
     for (; served < this.#active.length && slot < end; served++) {
       const lane = this.#active[served]
       lane.asked = Math.min(lane.size, end - slot)
-      lane.missing = lane.asked
       lane.got = 0
       for (const last = slot + lane.asked; slot < last; slot++) this.#io.read(lane.lane.index, slot)
     }
@@ -124,7 +128,6 @@ export class Lanes implements CompletionSink {
     const served = this.#lanes[index]
     if (served === undefined) return
     if (op === OP_READ) {
-      served.missing--
       if (result > 0) this.#received(served, slot, result)
       else if (result !== -EAGAIN && result !== -EINTR) this.#lost(served, result)
     } else if (op === OP_WAIT) {
@@ -138,7 +141,7 @@ export class Lanes implements CompletionSink {
   #wake(served: ServedLane): void {
     if (served.onRemoved !== null) {
       served.state = GONE
-      this.#retiring.push(served)
+      this.#ended.push(served)
       return
     }
     served.state = ACTIVE
@@ -175,7 +178,7 @@ export class Lanes implements CompletionSink {
     if (served.state === GONE) return
     served.state = GONE
     this.#io.abandon(served.lane.index)
-    if (served.onRemoved !== null) this.#retiring.push(served)
+    if (served.onRemoved !== null) this.#ended.push(served)
     this.#onGone(served.lane.index, errno)
   }
 
@@ -188,7 +191,7 @@ export class Lanes implements CompletionSink {
       if (served.state === GONE) continue
       if (served.onRemoved !== null) {
         served.state = GONE
-        this.#retiring.push(served)
+        this.#ended.push(served)
       } else if (served.got === served.asked) {
         served.size = Math.min(BURST_MAX, served.size * 2)
         next.push(served)

@@ -121,7 +121,12 @@ export class Pool {
         `all ${this.#workers.length} workers serve their ${MAX_LANES} lanes: start vethd with more --workers`,
       )
     const specs = requests.map((request) => ({ ...request, index: worker.freeIndexes.pop() as number }))
-    await worker.ask((id) => ({ kind: 'add', id, lanes: specs }))
+    try {
+      await worker.ask((id) => ({ kind: 'add', id, lanes: specs }))
+    } catch (error) {
+      worker.freeIndexes.push(...specs.map(({ index }) => index)) // all or none: the worker has let go of them
+      throw error
+    }
     return specs.map(({ index }) => ({ worker: number, index }))
   }
 

@@ -51,7 +51,7 @@ function carryOut(command: Command): void {
       addLanes(command.id, command.lanes)
       break
     case 'remove':
-      removeLanes(command.id, command.lanes)
+      removeLanes(command.lanes, () => report({ kind: 'done', id: command.id }))
       break
     case 'receiver':
       lanes.get(command.lane)?.setReceiver(command.receiver)
@@ -59,18 +59,24 @@ function carryOut(command: Command): void {
 }
 
 function addLanes(id: number, specs: LaneSpec[]): void {
+  const added: number[] = []
   try {
-    for (const spec of specs) lanes.add(new Lane(spec), spec.fromFd, spec.toFd)
+    for (const spec of specs) {
+      lanes.add(new Lane(spec), spec.fromFd, spec.toFd)
+      added.push(spec.index)
+    }
     report({ kind: 'done', id })
   } catch (error) {
-    report({ kind: 'done', id, error: String(error) })
+    removeLanes(added, () => report({ kind: 'done', id, error: String(error) }))
   }
 }
 
-function removeLanes(id: number, indexes: number[]): void {
+/** Calls `onRemoved` when nothing of any of the lanes is under way. */
+function removeLanes(indexes: number[], onRemoved: () => void): void {
   let left = indexes.length
-  const removed = (): void => {
-    if (--left === 0) report({ kind: 'done', id })
-  }
-  for (const index of indexes) lanes.remove(index, removed)
+  if (left === 0) onRemoved()
+  for (const index of indexes)
+    lanes.remove(index, () => {
+      if (--left === 0) onRemoved()
+    })
 }
