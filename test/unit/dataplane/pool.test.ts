@@ -1,0 +1,99 @@
+/**
+ * The pool and its workers, on pipes: the poll engine moves "frames" between whatever can be read and written.
+ */
+import t, { type Test } from 'tap'
+import { native } from '../../../native-bindings/index.js'
+import { type LaneAddress, type LaneRequest, Pool } from '../../../src/dataplane/pool.js'
+import { MAX_LANES } from '../../../src/io/slab.js'
+import { createTotals, readTotals } from '../../../src/veth/counters.js'
+import { openPipe } from '../native-bindings/helpers.js'
+
+const FRAME = new Uint8Array(12 + 60).fill(0x5a)
+FRAME.fill(0, 0, 12)
+
+async function openPool(t: Test, workers: number): Promise<Pool> {
+  const pool = await Pool.open({
+    engine: 'poll',
+    workers,
+    onGone: (lane, errno) => t.fail(`lane ${lane.index} is gone: ${errno}`),
+    onFault: (error) => t.fail(error),
+  })
+  t.teardown(() => pool.close())
+  return pool
+}
+
+function request(fromFd: number, toFd: number): LaneRequest {
+  return { fromFd, toFd, checksum: 'offload', totals: createTotals(), receiver: { macHigh: 0, macLow: 0, mtu: 1500 } }
+}
+
+async function carries(t: Test, from: number, to: number): Promise<void> {
+  t.equal(native().write(from, FRAME), FRAME.length)
+  t.ok(native().waitReadable(to, 2000))
+  const into = new Uint8Array(100)
+  t.equal(native().read(to, into), FRAME.length)
+  t.same(into.subarray(0, FRAME.length), FRAME)
+}
+
+t.test('a lane carries frames until it is removed, and never after', async (t) => {
+  const pool = await openPool(t, 1)
+  const [from, to] = [openPipe(t), openPipe(t)]
+  const lane = request(from, to)
+  const addresses = await pool.addLanes([lane])
+  t.same(addresses, [{ worker: 0, index: 0 }])
+  await carries(t, from, to)
+  await carries(t, from, to)
+  await pool.removeLanes(addresses)
+  t.match(readTotals(lane.totals), { received_packets: 2n, sent_packets: 2n })
+  native().write(from, FRAME)
+  t.notOk(native().waitReadable(to, 50))
+  t.equal(native().read(from, new Uint8Array(100)), FRAME.length, 'it is still there')
+})
+
+t.test('the lanes of a pair go together to the worker with the fewest', async (t) => {
+  const pool = await openPool(t, 2)
+  const add = (count: number): Promise<LaneAddress[]> =>
+    pool.addLanes(Array.from({ length: count }, () => request(openPipe(t), openPipe(t))))
+  const pairs = [await add(2), await add(4), await add(2), await add(2)]
+  t.same(
+    pairs.map((lanes) => lanes.map(({ worker }) => worker)),
+    [
+      [0, 0],
+      [1, 1, 1, 1],
+      [0, 0],
+      [0, 0],
+    ],
+  )
+  await pool.removeLanes([...pairs[1], ...pairs[0]])
+  t.equal((await add(1))[0].worker, 1)
+})
+
+t.test('lanes of which one cannot be added are not added at all', async (t) => {
+  const pool = await openPool(t, 1)
+  const [from, to, other] = [openPipe(t), openPipe(t), openPipe(t)]
+  await t.rejects(pool.addLanes([request(from, to), request(-1, to)]), { code: 'INTERNAL', message: /EBADF/ })
+  native().write(from, FRAME)
+  t.notOk(native().waitReadable(to, 50), 'the first of them is not served')
+  native().read(from, new Uint8Array(100))
+  const again = await pool.addLanes([request(from, to), request(other, from)])
+  t.same(again.map(({ index }) => index).sort(), [0, 1], 'and their numbers are free')
+  await carries(t, from, to)
+})
+
+t.test('more lanes than a worker has numbers for are refused', async (t) => {
+  const pool = await openPool(t, 1)
+  const tooMany = Array.from({ length: MAX_LANES + 1 }, () => request(-1, -1))
+  await t.rejects(pool.addLanes(tooMany), { code: 'LIMIT_REACHED' })
+})
+
+t.test('a receiver that changes is known to the lane from then on', async (t) => {
+  const pool = await openPool(t, 1)
+  const [from, to] = [openPipe(t), openPipe(t)]
+  const lane = request(from, to)
+  const [address] = await pool.addLanes([lane])
+  await carries(t, from, to)
+  pool.setReceiver(address, { macHigh: 0x5a5a, macLow: 0x5a5a5a5a, mtu: 1500 })
+  await pool.addLanes([request(openPipe(t), to)]) // answered after what was posted before
+  await carries(t, from, to)
+  await pool.removeLanes([address])
+  t.match(readTotals(lane.totals), { class_otherhost: 1n, class_host: 1n })
+})
