@@ -24,12 +24,13 @@ import { completeChecksum } from '../frame/checksum.js'
 import { ethTypeTrans, packetType, protocol } from '../frame/ethernet.js'
 import { verifyChecksums } from '../frame/verify.js'
 import { vnetFlags, vnetGsoType } from '../frame/virtio-net-hdr.js'
+import { VLAN_HLEN } from '../frame/vlan.js'
 import * as counter from './counters.js'
 
 /** Bytes of the virtio_net_hdr before every frame (struct virtio_net_hdr_mrg_rxbuf). */
 export const VNET_HDR_LEN = 12
 /** What a device lets through beyond its MTU: Ethernet header and one VLAN tag (is_skb_forwardable). */
-export const LINK_OVERHEAD = ETH_HLEN + 4
+export const LINK_OVERHEAD = ETH_HLEN + VLAN_HLEN
 
 const PASS_THROUGH = 0
 const COMPLETE = 1
@@ -78,7 +79,8 @@ export function vethXmit(lane: Lane, mem: Uint8Array, off: number, len: number):
   counts[protocolCounter(protocol(seen))]++
 
   const superFrame = vnetGsoType(mem, off) !== VIRTIO_NET_HDR_GSO_NONE
-  if (frameLen > lane.maxFrameLen && !superFrame) return drop(counts, counter.DROP_TOO_LONG)
+  if (frameLen - reinsertedLen(protocol(seen)) > lane.maxFrameLen && !superFrame)
+    return drop(counts, counter.DROP_TOO_LONG)
 
   if (lane.checksum !== PASS_THROUGH && !superFrame) {
     const reason = lane.checksum === COMPLETE ? complete(mem, off, eth, frameLen) : verify(counts, mem, eth, frameLen)
@@ -88,6 +90,11 @@ export function vethXmit(lane: Lane, mem: Uint8Array, off: number, len: number):
   counts[counter.SENT_PACKETS]++
   counts[counter.SENT_BYTES] += frameLen
   return len
+}
+
+/** An accelerated VLAN tag stands beside the frame (skb->vlan_tci) and does not count; tun has put it back in. */
+function reinsertedLen(protocol: number): number {
+  return protocol === ETH_P_8021Q || protocol === ETH_P_8021AD ? VLAN_HLEN : 0
 }
 
 function drop(counts: Float64Array, reason: number): 0 {
