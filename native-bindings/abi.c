@@ -1,6 +1,6 @@
 /*
  * The ABI table: every constant and offset of abi-names.h as this compiler sees it, so that a test can compare the
- * numbers that TypeScript uses with the C headers. Also the thread's name, which has no better home.
+ * numbers that TypeScript uses with the C headers.
  */
 #include <netinet/in.h>
 #include <netinet/ip.h>
@@ -10,7 +10,6 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <sys/epoll.h>
-#include <sys/prctl.h>
 #include <poll.h>
 #include <errno.h>
 #include <linux/if_tun.h>
@@ -26,7 +25,6 @@
 #include <linux/if_addr.h>
 #include <linux/if.h>
 #include <linux/net_namespace.h>
-#include <linux/veth.h>
 #include <linux/pkt_sched.h>
 #include <linux/ethtool.h>
 #include <linux/bpf.h>
@@ -92,15 +90,4 @@ static napi_value abi(napi_env env, napi_callback_info info) {
   return table;
 }
 
-#define THREAD_NAME_SIZE 16 /* TASK_COMM_LEN */
-
-static napi_value set_thread_name(napi_env env, napi_callback_info info) {
-  struct args args = args_read(env, info);
-  char name[THREAD_NAME_SIZE];
-  args_string(&args, 0, "name", name, sizeof name);
-  if (args.failed) return NULL;
-  if (prctl(PR_SET_NAME, name) < 0) return throw_errno(env, errno, "prctl(PR_SET_NAME)", "naming a thread \"%s\"", name);
-  return NULL;
-}
-
-const struct binding abi_bindings[] = {{"abi", abi}, {"setThreadName", set_thread_name}, {0}};
+const struct binding abi_bindings[] = {{"abi", abi}, {0}};

@@ -25,6 +25,7 @@ extern const struct binding memory_bindings[];
 extern const struct binding batch_bindings[];
 extern const struct binding socket_bindings[];
 extern const struct binding bpf_bindings[];
+extern const struct binding thread_bindings[];
 extern const struct binding abi_bindings[];
 
 #endif

@@ -8,7 +8,6 @@
 #include "fd.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <sys/epoll.h>
 
 enum { OP_READ = 0, OP_WRITE = 1 };

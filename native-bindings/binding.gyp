@@ -15,6 +15,7 @@
         'socket.c',
         'bpf.c',
         'watch.c',
+        'thread.c',
         'abi.c',
       ],
       'defines': ['_GNU_SOURCE', 'NAPI_VERSION=9'],

@@ -2,9 +2,8 @@
  * Kernel constants newer than the oldest headers this must build with (Linux 6.0; Debian 12 has 6.1). The values are
  * kernel ABI and never change; whether the running kernel knows them is found out by trying.
  *
- * A constant that is a macro is asked for with #ifndef, one that is an enumerator by LINUX_VERSION_CODE. Beside each
- * value stands COMPAT_<name>, which puts the name into abi().missing: the ABI test then knows that there was no header
- * to compare with.
+ * Beside each value stands COMPAT_<name>, which puts the name into abi().missing: the ABI test then knows that there
+ * was no header to compare with. An enumerator, which #ifndef cannot see, is asked for by LINUX_VERSION_CODE.
  */
 #ifndef VETHD_COMPAT_H
 #define VETHD_COMPAT_H
@@ -12,7 +11,6 @@
 #include <linux/bpf.h>
 #include <linux/if_tun.h>
 #include <linux/io_uring.h>
-#include <linux/version.h>
 #include <linux/virtio_net.h>
 
 /* linux/if_tun.h */
@@ -55,10 +53,6 @@
 #ifndef IORING_SETUP_NO_SQARRAY /* 6.6 */
 #define IORING_SETUP_NO_SQARRAY (1U << 16)
 #define COMPAT_IORING_SETUP_NO_SQARRAY 1
-#endif
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 7, 0)
-#define IORING_OP_READ_MULTISHOT 49
-#define COMPAT_IORING_OP_READ_MULTISHOT 1
 #endif
 
 #endif

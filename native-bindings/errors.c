@@ -1,10 +1,11 @@
 /*
- * How an errno becomes a JavaScript Error. Names and descriptions come from glibc (strerrorname_np, 2.32), which, unlike
- * strerror, are neither translated nor shared between threads.
+ * How an errno becomes a JavaScript Error. Names and descriptions come from glibc (strerrorname_np and strerrordesc_np,
+ * since 2.32), which, unlike strerror, are neither translated nor shared between threads.
  */
 #include "errors.h"
 
-#include <errno.h>
+#include "args.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,24 +17,12 @@ static char *format_text(const char *format, va_list list) {
   return vasprintf(&text, format, list) < 0 ? NULL : text;
 }
 
-static napi_status set_text(napi_env env, napi_value object, const char *key, const char *text) {
-  napi_value value;
-  napi_status status = napi_create_string_utf8(env, text, NAPI_AUTO_LENGTH, &value);
-  return status == napi_ok ? napi_set_named_property(env, object, key, value) : status;
-}
-
-static napi_status set_number(napi_env env, napi_value object, const char *key, int number) {
-  napi_value value;
-  napi_status status = napi_create_int32(env, number, &value);
-  return status == napi_ok ? napi_set_named_property(env, object, key, value) : status;
-}
-
 static napi_value create_error(napi_env env, const char *code, const char *message) {
   napi_value code_value, message_value, error;
   if (napi_create_string_utf8(env, code, NAPI_AUTO_LENGTH, &code_value) != napi_ok ||
       napi_create_string_utf8(env, message, NAPI_AUTO_LENGTH, &message_value) != napi_ok ||
       napi_create_error(env, code_value, message_value, &error) != napi_ok)
-    return NULL;
+    return throw_napi(env);
   return error;
 }
 
@@ -46,10 +35,9 @@ static napi_value throw_system_error(napi_env env, int number, const char *sysca
 
   napi_value error = create_error(env, code, message ? message : description);
   free(message);
-  if (!error || set_number(env, error, "errno", -number) != napi_ok ||
-      set_text(env, error, "syscall", syscall) != napi_ok || set_text(env, error, "doing", doing) != napi_ok ||
-      napi_throw(env, error) != napi_ok)
-    return throw_napi(env);
+  if (error && result_set_number(env, error, "errno", -number) && result_set_string(env, error, "syscall", syscall) &&
+      result_set_string(env, error, "doing", doing))
+    napi_throw(env, error);
   return NULL;
 }
 

@@ -56,8 +56,8 @@ export interface Slab {
 }
 
 /**
- * A file descriptor in the event loop (uv_poll). The callback is never called after `close`. A Watcher that nobody holds
- * goes on watching, and it keeps the process alive unless unref'ed.
+ * A file descriptor in the event loop (uv_poll). The callback is never called after `close`. A Watcher that nobody
+ * holds goes on watching, and it keeps the process alive unless unref'ed.
  */
 export interface Watcher {
   ref(): void
@@ -97,6 +97,7 @@ export interface Native {
   tapSetFilter(fd: number, programFd: number): void
 
   // --- file descriptors ------------------------------------------------------------------------------------------
+  /** close(2). Not fs.closeSync, which in a worker warns of an fd that it did not open. */
   close(fd: number): void
   /** eventfd(0, EFD_NONBLOCK|EFD_CLOEXEC). */
   eventfd(): number
@@ -109,9 +110,11 @@ export interface Native {
   /** write(2) of `from`; bytes written, or a negative errno. Never throws. */
   write(fd: number, from: Uint8Array): number
   /**
-   * Calls `onEvents` from the event loop when the fd has `events`: 1 readable, 2 writable, 4 disconnect (libuv's bits).
+   * Calls `onEvents` from the event loop when the fd has `events`: 1 readable, 2 writable, 4 disconnect, 8 prioritized (libuv's
+   * bits).
    * `error` is 0, or a negative errno after which nothing more is reported; POLLERR, as of a TAP whose device is gone,
-   * is -EBADF. What the callback throws is an uncaught exception. Sets O_NONBLOCK; EEXIST when the fd is watched already.
+   * is -EBADF. What the callback throws is an uncaught exception. Sets O_NONBLOCK; EEXIST when the fd is watched
+   * already.
    */
   watch(fd: number, events: number, onEvents: (events: number, error: number) => void): Watcher
   /** dup(2) with close-on-exec. */
@@ -160,10 +163,10 @@ export interface Native {
 
   // --- batched I/O (the poll engine) -----------------------------------------------------------------------------
   /**
-   * Carries out `count` operations in order. Each is four int32 in `ops`: [opcode, fd, byte offset in the slab, length],
-   * opcode 0 = read, 1 = write, and the fourth is overwritten by the result: bytes, or a negative errno. Once a read of
-   * an fd returned an error, the reads of the same fd that follow it directly get the same result without a call.
-   * -EFAULT for a range outside the slab, -EINVAL for another opcode.
+   * Carries out `count` operations in order. Each is four int32 in `ops`: [opcode, fd, byte offset in the slab,
+   * length], opcode 0 = read, 1 = write, and the fourth is overwritten by the result: bytes, or a negative errno. Once a
+   * read of an fd returned an error, the reads of the same fd that follow it directly get the same result without a
+   * call. -EFAULT for a range outside the slab, -EINVAL for another opcode.
    */
   ioBatch(slab: ArrayBuffer, ops: Int32Array, count: number): void
   epollCreate(): number

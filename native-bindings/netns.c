@@ -42,7 +42,8 @@ static napi_value netns_open(napi_env env, napi_callback_info info) {
   char path[PATH_MAX];
   size_t length = args_string(&args, 0, "path", path, sizeof path);
   if (args.failed) return NULL;
-  if (length >= sizeof path) return throw_errno(env, ENAMETOOLONG, "open", "opening a namespace, a path of %zu bytes", length);
+  if (length >= sizeof path)
+    return throw_errno(env, ENAMETOOLONG, "open", "opening a namespace, a path of %zu bytes", length);
 
   /* O_NONBLOCK: a path may be a FIFO, and waiting for its writer would stop the process. */
   int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
@@ -74,7 +75,8 @@ static napi_value call_inside(napi_env env, napi_value act) {
   if (napi_get_global(env, &global) != napi_ok || napi_call_function(env, global, act, 0, NULL, &result) != napi_ok ||
       napi_is_promise(env, result, &is_promise) != napi_ok)
     return throw_napi(env);
-  return is_promise ? throw_type_error(env, "netnsRun: \"act\" must be synchronous, but it returned a promise") : result;
+  if (is_promise) return throw_type_error(env, "netnsRun: \"act\" must be synchronous, but it returned a promise");
+  return result;
 }
 
 static napi_value netns_run(napi_env env, napi_callback_info info) {

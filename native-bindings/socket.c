@@ -230,7 +230,8 @@ static napi_value ethtool(napi_env env, napi_callback_info info) {
   if (!args.failed && command.length < sizeof(uint32_t)) args_refuse(&args, "command", "a struct ethtool_*");
   if (args.failed) return NULL;
   if (length >= sizeof request.ifr_name)
-    return throw_errno(env, ENODEV, "ioctl(SIOCETHTOOL)", "asking \"%s…\", a name of %zu bytes", request.ifr_name, length);
+    return throw_errno(env, ENODEV, "ioctl(SIOCETHTOOL)", "ethtool command of \"%s…\", a name of %zu bytes",
+                       request.ifr_name, length);
 
   char *copy = calloc(1, command.length + ETHTOOL_ROOM);
   if (!copy) return throw_errno(env, ENOMEM, "calloc", "asking ethtool about \"%s\"", request.ifr_name);

@@ -68,7 +68,8 @@ static napi_value tap_set_vnet_hdr_size(napi_env env, napi_callback_info info) {
   int bytes = args_int32(&args, 1, "bytes");
   if (args.failed) return NULL;
   if (ioctl(fd, TUNSETVNETHDRSZ, &bytes) < 0)
-    return throw_errno(env, errno, "ioctl(TUNSETVNETHDRSZ)", "setting the vnet header of TAP fd %d to %d bytes", fd, bytes);
+    return throw_errno(env, errno, "ioctl(TUNSETVNETHDRSZ)", "setting the vnet header of TAP fd %d to %d bytes", fd,
+                       bytes);
   return NULL;
 }
 
@@ -98,7 +99,8 @@ static napi_value tap_set_carrier(napi_env env, napi_callback_info info) {
   int on = args_bool(&args, 1, "on");
   if (args.failed) return NULL;
   if (ioctl(fd, TUNSETCARRIER, &on) < 0)
-    return throw_errno(env, errno, "ioctl(TUNSETCARRIER)", "turning the carrier of TAP fd %d %s", fd, on ? "on" : "off");
+    return throw_errno(env, errno, "ioctl(TUNSETCARRIER)", "turning the carrier of TAP fd %d %s", fd,
+                       on ? "on" : "off");
   return NULL;
 }
 
@@ -108,7 +110,8 @@ static napi_value tap_set_persist(napi_env env, napi_callback_info info) {
   bool on = args_bool(&args, 1, "on");
   if (args.failed) return NULL;
   if (ioctl(fd, TUNSETPERSIST, (unsigned long)on) < 0)
-    return throw_errno(env, errno, "ioctl(TUNSETPERSIST)", "making TAP fd %d %s", fd, on ? "persistent" : "transient");
+    return throw_errno(env, errno, "ioctl(TUNSETPERSIST)", "making TAP fd %d %s", fd,
+                       on ? "persistent" : "transient");
   return NULL;
 }
 
@@ -127,7 +130,8 @@ static napi_value tap_set_filter(napi_env env, napi_callback_info info) {
   int program = args_int32(&args, 1, "programFd");
   if (args.failed) return NULL;
   if (ioctl(fd, TUNSETFILTEREBPF, &program) < 0)
-    return throw_errno(env, errno, "ioctl(TUNSETFILTEREBPF)", "setting the filter of TAP fd %d to program fd %d", fd, program);
+    return throw_errno(env, errno, "ioctl(TUNSETFILTEREBPF)", "setting the filter of TAP fd %d to program fd %d", fd,
+                       program);
   return NULL;
 }
 

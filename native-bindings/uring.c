@@ -12,7 +12,6 @@
 
 #include <errno.h>
 #include <linux/time_types.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -116,7 +115,8 @@ static napi_value uring_register_files_sparse(napi_env env, napi_callback_info i
   if (args.failed) return NULL;
   struct io_uring_rsrc_register table = {.nr = count, .flags = IORING_RSRC_REGISTER_SPARSE};
   if (io_uring_register(fd, IORING_REGISTER_FILES2, &table, sizeof table) < 0)
-    return throw_errno(env, errno, "io_uring_register(IORING_REGISTER_FILES2)", "making a table of %u fixed files", count);
+    return throw_errno(env, errno, "io_uring_register(IORING_REGISTER_FILES2)", "making a table of %u fixed files",
+                       count);
   return NULL;
 }
 
@@ -128,7 +128,8 @@ static napi_value uring_update_file(napi_env env, napi_callback_info info) {
   if (args.failed) return NULL;
   struct io_uring_files_update update = {.offset = slot, .fds = (uintptr_t)&file};
   if (io_uring_register(fd, IORING_REGISTER_FILES_UPDATE, &update, 1) < 0)
-    return throw_errno(env, errno, "io_uring_register(IORING_REGISTER_FILES_UPDATE)", "putting fd %d into slot %u", file, slot);
+    return throw_errno(env, errno, "io_uring_register(IORING_REGISTER_FILES_UPDATE)", "putting fd %d into slot %u",
+                       file, slot);
   return NULL;
 }
 

@@ -11,7 +11,6 @@ struct uv_loop_s; /* napi_get_uv_event_loop's */
 typedef struct uv_handle_s uv_handle_t;
 
 enum { UV_POLL = 8 }; /* of uv_handle_type */
-enum { UV_READABLE = 1, UV_WRITABLE = 2, UV_DISCONNECT = 4, UV_PRIORITIZED = 8 };
 
 typedef void (*uv_poll_cb)(uv_handle_t *handle, int status, int events);
 typedef void (*uv_close_cb)(uv_handle_t *handle);
