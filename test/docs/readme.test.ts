@@ -1,5 +1,5 @@
 /**
- * The README's shell blocks, taken out of it and run in order as they stand.
+ * The README's shell and TypeScript blocks, taken out of it and run in order as they stand.
  *
  * They run in a network and a mount namespace of their own, with an empty /run and a /sys that shows this network
  * namespace, so that they see a machine of their own and leave nothing on this one. The block with `npm start` runs
@@ -12,13 +12,15 @@ import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import t from 'tap'
+import ts from 'typescript'
 
 const ROOT = resolve(import.meta.dirname, '../../..')
 const readme = readFileSync(join(ROOT, 'README.md'), 'utf8')
-const blocks = [...readme.matchAll(/^```sh\n([\s\S]*?)^```$/gm)].map((match) => match[1])
+const blocks = [...readme.matchAll(/^```(sh|ts)\n([\s\S]*?)^```$/gm)].map(([, language, text]) => ({ language, text }))
 
-const isStart = (block: string) => block.includes('npm start')
-const isTest = (block: string) => block.includes('npm test')
+type Block = (typeof blocks)[number]
+const isStart = ({ text }: Block) => text.includes('npm start')
+const isTest = ({ text }: Block) => text.includes('npm test')
 
 /** What `npm start` prints last before it waits, and how long a machine that is set up may take to get there. */
 const READY = /Ctrl-C ends vethd/
@@ -76,6 +78,18 @@ async function runInside(machine: Machine, script: string): Promise<{ code: numb
   return { code, output: child.output }
 }
 
+/** A TypeScript block is a program of a file inside the package, so that `import … from 'vethd'` finds it. */
+async function runProgram(machine: Machine, text: string): Promise<{ code: number | null; output: string }> {
+  const file = join(ROOT, `dist/readme-${process.pid}.mjs`)
+  const compilerOptions = { target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.ESNext }
+  writeFileSync(file, ts.transpileModule(text, { compilerOptions }).outputText)
+  try {
+    return await runInside(machine, `sudo node ${file}`)
+  } finally {
+    rmSync(file)
+  }
+}
+
 /** Waits until the child has printed `pattern`; false when it ended or the time passed before. */
 function hasPrinted(child: ChildProcess & { output: string }, pattern: RegExp, withinMs: number): Promise<boolean> {
   return new Promise((done) => {
@@ -113,15 +127,16 @@ t.test("the README's commands work as they stand", { skip }, async (t) => {
   t.equal(blocks.filter(isTest).length, 1, 'one block runs the tests')
   for (const block of blocks.filter((block) => !isTest(block))) {
     if (isStart(block)) {
-      daemon = startInside(machine, block)
+      daemon = startInside(machine, block.text)
       const ready = await hasPrinted(daemon, READY, READY_WITHIN_MS)
       if (!t.ok(ready, 'npm start says what to type next', { printed: daemon.output })) return
-      const typed = blocks.flatMap(commandsOf)
+      const typed = blocks.flatMap(({ text }) => commandsOf(text))
       for (const command of commandsOf(daemon.output))
         t.ok(typed.includes(command), `the README has it too: ${command}`)
     } else {
-      const { code, output } = await runInside(machine, block)
-      t.equal(code, 0, block.trim(), { printed: output })
+      const run = block.language === 'ts' ? runProgram : runInside
+      const { code, output } = await run(machine, block.text)
+      t.equal(code, 0, block.text.trim(), { printed: output })
     }
   }
 

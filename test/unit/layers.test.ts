@@ -29,7 +29,8 @@ const MAY_IMPORT: Record<string, string[]> = {
   cli: ['abi', 'frame', 'api', 'client', 'errors'],
   cni: ['client'],
   tap: DRIVER,
-  index: [...DRIVER, 'tap'],
+  'open-pair': DRIVER,
+  index: [...DRIVER, 'tap', 'open-pair'],
   daemon: [...DRIVER, 'api'],
   'native-bindings': [],
 }
