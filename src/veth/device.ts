@@ -6,6 +6,7 @@
  */
 
 import { type NativeError, native } from '../../native-bindings/index.js'
+import { EBADFD } from '../abi/errno.js'
 import { IFF_UP } from '../abi/rtnetlink.js'
 import type { LaneAddress } from '../dataplane/pool.js'
 import { VethdError } from '../errors.js'
@@ -54,7 +55,7 @@ export interface KnownState {
 export class Device {
   readonly pair: Pair
   readonly side: 'a' | 'b'
-  /** One fd a queue. */
+  /** One fd a queue; none once the pair was removed. */
   readonly queues: number[]
   readonly address: string
   /** What the lanes that read from this device count (counters.ts). */
@@ -123,6 +124,7 @@ export class Device {
       return act()
     } catch (error) {
       const { errno, syscall } = error as NativeError
+      if (errno !== -EBADFD && this.queues.length > 0) throw error
       const name = this.known === null ? '' : `"${this.known.name}", `
       throw new VethdError(
         'DEVICE_NOT_FOUND',

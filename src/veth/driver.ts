@@ -11,7 +11,7 @@
  */
 import { EventEmitter } from 'node:events'
 import { availableParallelism } from 'node:os'
-import { native } from '../../native-bindings/index.js'
+import { type NativeError, native } from '../../native-bindings/index.js'
 import { Pool } from '../dataplane/pool.js'
 import { VethdError } from '../errors.js'
 import { chooseEngine, type EngineReport } from '../io/index.js'
@@ -19,10 +19,11 @@ import { getLink } from '../netlink/link.js'
 import { Monitor, type MonitorEvent } from '../netlink/monitor.js'
 import { netnsIdentity } from '../netlink/netns.js'
 import { setNoqueue } from '../netlink/qdisc.js'
+import type { NetlinkError } from '../netlink/socket.js'
 import { AddressBook, receiverAddress } from './address.js'
 import { updateCarrier } from './carrier.js'
 import { Device } from './device.js'
-import { deleteDevices, dellink, type LinkContext, newlink } from './link-ops.js'
+import { deleteDevices, dellink, explainOpen, type LinkContext, newlink } from './link-ops.js'
 import { type OffloadReport, probeOffloads } from './offload.js'
 import type { EngineChoice, PairOptions } from './options.js'
 import type { Pair } from './pair.js'
@@ -92,7 +93,7 @@ export class Driver extends EventEmitter<DriverEvents> {
     const log = options.log ?? SILENT
     const nursery = makeNursery()
     try {
-      const offloads = probeOffloads(nursery)
+      const offloads = tryOffloads(nursery)
       const engine = chooseEngine(options.engine ?? 'auto', nursery)
       let driver: Driver | undefined
       const pool = await Pool.open({
@@ -210,9 +211,11 @@ export class Driver extends EventEmitter<DriverEvents> {
   #refresh(device: Device): void {
     try {
       this.#follow(device)
-    } catch (error) {
-      if (!(error instanceof VethdError && error.code === 'DEVICE_NOT_FOUND')) throw error
-      // Its lane tells of the death too, and that is what removes the pair.
+    } catch (err) {
+      // A device that died meanwhile is told of by its lane too, which removes the pair; one that moved, by an event.
+      const { code } = err as VethdError | NetlinkError
+      if (code === 'DEVICE_NOT_FOUND' || code === 'ENODEV') return
+      this.#log.error({ err, pair: device.pair.id, side: device.side }, 'a device that changed could not be looked at')
     }
   }
 
@@ -253,7 +256,16 @@ export class Driver extends EventEmitter<DriverEvents> {
   }
 }
 
-export function makeNursery(): number {
+export /** The probe opens the first TAP device of all: what is wrong with /dev/net/tun shows there. */
+function tryOffloads(nursery: number): OffloadReport {
+  try {
+    return probeOffloads(nursery)
+  } catch (error) {
+    throw explainOpen(error as NativeError)
+  }
+}
+
+function makeNursery(): number {
   try {
     return native().netnsCreate()
   } catch (error) {

@@ -12,7 +12,7 @@
  */
 
 import { type NativeError, native } from '../../native-bindings/index.js'
-import { EEXIST, EMFILE, ENFILE } from '../abi/errno.js'
+import { EBUSY, EEXIST, EMFILE, ENFILE } from '../abi/errno.js'
 import { IFF_MULTI_QUEUE, IFF_NO_CARRIER, IFF_NO_PI, IFF_TAP, IFF_TUN_EXCL, IFF_VNET_HDR } from '../abi/if-tun.js'
 import type { LaneRequest, Pool } from '../dataplane/pool.js'
 import { VethdError } from '../errors.js'
@@ -43,10 +43,16 @@ export interface LinkContext {
   log: { warn(fields: object, message: string): void }
 }
 
+/** DRV_NAME "%d" in drivers/net/veth.c. */
+const DEFAULT_NAME = 'veth%d'
+/** What a device is called in the nursery; nobody is likely to ask for such a name, which the nursery would refuse. */
+const NURSERY_NAME = 'vethd.new%d'
 /** veth's speed, in Mb/s (veth_get_link_ksettings); a TAP claims 10 otherwise. */
 const LINK_SPEED_MBPS = 10_000
-/** Tries for a free vethN: more than one is needed only when somebody else makes devices meanwhile. */
-const NAME_TRIES = 8
+/** Tries for a free name or index: more than one is needed only when somebody else makes devices meanwhile. */
+const TRIES = 8
+/** The kernel's ifindex is an int. */
+const IFINDEX_MAX = 0x7fffffff
 
 /** Steps that know how to undo themselves. Tests let one fail. */
 export class Steps {
@@ -59,9 +65,16 @@ export class Steps {
     return result
   }
 
-  /** Undoes every step carried out so far, last one first. */
-  async rollBack(): Promise<void> {
-    for (let undo = this.#undo.pop(); undo !== undefined; undo = this.#undo.pop()) await undo()
+  /** Undoes every step carried out so far, last one first, and goes on past one that cannot be undone: these errors. */
+  async rollBack(): Promise<unknown[]> {
+    const failures: unknown[] = []
+    for (let undo = this.#undo.pop(); undo !== undefined; undo = this.#undo.pop())
+      try {
+        await undo()
+      } catch (error) {
+        failures.push(error)
+      }
+    return failures
   }
 }
 
@@ -90,7 +103,7 @@ export async function newlink(
     const dev = endOf(options.dev, home, [peer])
     return await build(context, new Pair(id, options.checksum ?? 'offload'), dev, peer, steps)
   } catch (error) {
-    await steps.rollBack()
+    for (const err of await steps.rollBack()) context.log.warn({ err }, 'undoing a step of a failed pair failed')
     throw error
   } finally {
     native().close(home)
@@ -99,15 +112,25 @@ export async function newlink(
 
 function endOf(options: EndOptions, home: number, others: End[]): End {
   const netnsFd = options.netnsFd ?? home
-  return { options, netnsFd, name: options.name ?? freeName(netnsFd, others) }
+  const end = { options, netnsFd, name: options.name ?? DEFAULT_NAME }
+  if (isPattern(end)) end.name = freeName(end, others)
+  return end
+}
+
+/** The kernel chooses the number in a name with `%d`. */
+function isPattern({ options }: End): boolean {
+  return options.name === undefined || options.name.includes('%')
 }
 
 /** The first free of veth0, veth1, … (dev_alloc_name), leaving out what other ends are about to be called. */
-function freeName(netnsFd: number, others: End[]): string {
+function freeName({ options, netnsFd }: End, others: End[]): string {
   const here = netnsIdentity(netnsFd)
   const taken = new Set(inNetns(netnsFd, (rtnl) => listLinks(rtnl).flatMap((link) => [link.name, ...link.altnames])))
   for (const end of others) if (netnsIdentity(end.netnsFd) === here) taken.add(end.name)
-  for (let n = 0; ; n++) if (!taken.has(`veth${n}`)) return `veth${n}`
+  for (let n = 0; ; n++) {
+    const name = (options.name ?? DEFAULT_NAME).replace('%d', String(n))
+    if (!taken.has(name)) return name
+  }
 }
 
 async function build(context: LinkContext, pair: Pair, dev: End, peer: End, steps: Steps): Promise<Pair> {
@@ -133,12 +156,12 @@ async function build(context: LinkContext, pair: Pair, dev: End, peer: End, step
   pair.b.lanes = lanes.slice(pair.a.queues.length)
   await steps.run(
     'move b',
-    () => moveOut(context, pair.b, peer, []),
+    () => moveOut(context, pair.b, peer),
     () => deleteDevices([pair.b]),
   )
   await steps.run(
     'move a',
-    () => moveOut(context, pair.a, dev, [peer]),
+    () => moveOut(context, pair.a, dev, peer),
     () => deleteDevices([pair.a]),
   )
   return pair
@@ -171,7 +194,7 @@ function openQueues(context: LinkContext, count: number): number[] {
   const fds: number[] = []
   try {
     native().netnsRun(context.nursery, () => {
-      fds.push(native().tapOpen('', flags | IFF_TUN_EXCL))
+      fds.push(native().tapOpen(NURSERY_NAME, flags | IFF_TUN_EXCL))
       const { name } = native().tapGetInterface(fds[0])
       while (fds.length < count) fds.push(native().tapOpen(name, flags))
     })
@@ -250,23 +273,60 @@ function lanesFrom(device: Device, peerMtu: number, peerAddress: string): LaneRe
   }))
 }
 
-/** Gives a device its name and moves it to where it was asked for, in that order: so a taken name fails unseen. */
-function moveOut(context: LinkContext, device: Device, end: End, others: End[]): void {
+/**
+ * Gives a device its name and moves it to where it was asked for, in that order: so a taken name fails unseen. `peer`:
+ * the end that has moved already, whose index is to be the lower one.
+ */
+function moveOut(context: LinkContext, device: Device, end: End, peer?: End): void {
+  let newIndex = indexFor(device, end, peer)
   for (let tries = 1; ; tries++) {
     try {
-      inNetns(context.nursery, (rtnl) => {
-        const { index } = getLink(rtnl, { name: device.name })!
-        setLink(rtnl, index, { name: end.name })
-        setLink(rtnl, index, { netnsFd: end.netnsFd, newIndex: end.options.index })
-      })
+      inNetns(context.nursery, (rtnl) => renameAndMove(rtnl, device, end, newIndex))
       break
     } catch (error) {
-      if (!(error instanceof NetlinkError) || error.errno !== -EEXIST) throw error
-      if (end.options.name !== undefined || tries === NAME_TRIES) throw nameTaken(end.name, error)
-      end.name = freeName(end.netnsFd, others)
+      if (!(error instanceof NetlinkError)) throw error
+      if (error.errno === -EBUSY && end.options.index !== undefined) throw indexTaken(end.options.index, error)
+      if (error.errno === -EBUSY && newIndex !== undefined) newIndex = tries < TRIES ? newIndex + 1 : undefined
+      else if (error.errno !== -EEXIST) throw error
+      else if (!isPattern(end) || tries === TRIES) throw nameTaken(end.name, error)
+      else end.name = freeName(end, peer === undefined ? [] : [peer])
     }
   }
   device.inItsNetns((rtnl, name) => setNoqueue(rtnl, getLink(rtnl, { name })!.index))
+}
+
+/**
+ * The index to have at the destination: what was asked for, or beside the peer the one after its, or undefined: the
+ * kernel keeps the nursery's where it is free there.
+ */
+function indexFor(device: Device, { options, netnsFd }: End, peer?: End): number | undefined {
+  if (options.index !== undefined || peer === undefined) return options.index
+  if (netnsIdentity(netnsFd) !== netnsIdentity(peer.netnsFd)) return undefined
+  const { index } = device.peer.inItsNetns((rtnl, name) => getLink(rtnl, { name })!)
+  return index < IFINDEX_MAX ? index + 1 : undefined
+}
+
+/** A name that is refused is given back at once: another pair may want it in another namespace. */
+function renameAndMove(rtnl: Rtnetlink, device: Device, end: End, newIndex: number | undefined): void {
+  const born = device.name
+  const { index } = getLink(rtnl, { name: born })!
+  setLink(rtnl, index, { name: end.name })
+  try {
+    setLink(rtnl, index, { netnsFd: end.netnsFd, newIndex })
+  } catch (error) {
+    setLink(rtnl, index, { name: born })
+    throw error
+  }
+}
+
+/** The kernel says EBUSY to a move where veth_newlink, and so `ip`, says EEXIST. */
+function indexTaken(index: number, cause: NetlinkError): VethdError {
+  return new VethdError('DEVICE_EXISTS', `the index ${index} is another device's already: choose another one`, {
+    iproute2: 'RTNETLINK answers: File exists',
+    errno: -EEXIST,
+    syscall: cause.syscall,
+    cause,
+  })
 }
 
 export function nameTaken(name: string, cause: NetlinkError): VethdError {
@@ -334,10 +394,14 @@ function unlessGone(act: () => void): void {
 /** veth_dellink: removes pairs, whichever of their devices are still there. */
 export async function dellink(context: LinkContext, pairs: Pair[]): Promise<void> {
   const devices = pairs.flatMap((pair) => pair.devices)
-  deleteDevices(devices)
-  await context.pool.removeLanes(devices.flatMap((device) => device.lanes))
-  for (const device of devices) {
-    closeAll(device.queues)
-    context.addresses.release([device.address])
+  try {
+    deleteDevices(devices)
+  } finally {
+    // What could not be deleted goes when its last file is closed.
+    await context.pool.removeLanes(devices.flatMap((device) => device.lanes))
+    for (const device of devices) {
+      closeAll(device.queues.splice(0))
+      context.addresses.release([device.address])
+    }
   }
 }
