@@ -28,6 +28,8 @@ const TO_TEST = {
   nft: 'nftables',
   nsenter: 'util-linux',
   ps: 'procps',
+  setpriv: 'util-linux',
+  sysctl: 'procps',
   unshare: 'util-linux',
 }
 
