@@ -256,7 +256,7 @@ export class Driver extends EventEmitter<DriverEvents> {
   }
 }
 
-export /** The probe opens the first TAP device of all: what is wrong with /dev/net/tun shows there. */
+/** The probe opens the first TAP device of all: what is wrong with /dev/net/tun shows there. */
 function tryOffloads(nursery: number): OffloadReport {
   try {
     return probeOffloads(nursery)
@@ -265,7 +265,8 @@ function tryOffloads(nursery: number): OffloadReport {
   }
 }
 
-function makeNursery(): number {
+/** A namespace without a name. NOT_PERMITTED without the capabilities for it. */
+export function makeNursery(): number {
   try {
     return native().netnsCreate()
   } catch (error) {
