@@ -72,7 +72,10 @@ export const OneDevice = Type.Object({ dev: Type.String(), netns: Type.Optional(
 export type OneDevice = Static<typeof OneDevice>
 
 /** The same, or every device (of that namespace, when one is given). */
-export const SomeDevices = Type.Partial(OneDevice)
+export const SomeDevices = Type.Object(
+  { dev: Type.Optional(Type.String()), netns: Type.Optional(Type.String()) },
+  strict,
+)
 export type SomeDevices = Static<typeof SomeDevices>
 
 /** Devices in the order in which they are to be deleted: `?dev=veth1&dev=veth3`. */

@@ -59,17 +59,20 @@ export function isShortDeviceName(name: string): boolean {
 
 /** ll_addr_a2n(): bytes in hexadecimal with colons, or four in decimal with dots. Returns them as `02:00:…`. */
 export function parseLinkAddress(text: string): string {
-  const wrong = () =>
-    new VethdError('ADDRESS_INVALID', 'an Ethernet address is six bytes in hexadecimal, such as 02:00:00:00:00:01', {
-      iproute2: `"${text}" is invalid lladdr.`,
-      exit: 1,
-    })
   const dotted = text.includes('.')
   const bytes = text.split(dotted ? '.' : ':').map((part) => {
-    if (!(dotted ? /^[0-9]{1,3}$/ : /^(0[xX])?[0-9a-fA-F]+$/).test(part)) throw wrong()
+    const isByte = (dotted ? /^[0-9]{1,3}$/ : /^(0[xX])?[0-9a-fA-F]+$/).test(part)
     const value = Number.parseInt(part, dotted ? 10 : 16)
-    if (value > 255) throw wrong()
-    return value
+    if (isByte && value <= 255) return value
+    // ip names the part at which it stopped
+    throw new VethdError(
+      'ADDRESS_INVALID',
+      'write an Ethernet address as 02:00:00:00:00:01, six bytes in hexadecimal',
+      {
+        iproute2: `"${dotted ? text : part}" is invalid lladdr.`,
+        exit: 1,
+      },
+    )
   })
   return bytes.map((byte) => byte.toString(16).padStart(2, '0')).join(':')
 }

@@ -36,7 +36,7 @@ export function linkJson(device: Device, show: Show): Json {
     allmulti: link.allmulti,
     min_mtu: link.min_mtu,
     max_mtu: link.max_mtu,
-    linkinfo: link.linkinfo,
+    linkinfo: linkinfoJson(link.linkinfo),
     inet6_addr_gen_mode: link.inet6_addr_gen_mode,
     num_tx_queues: link.num_tx_queues,
     num_rx_queues: link.num_rx_queues,
@@ -54,6 +54,20 @@ export function linkJson(device: Device, show: Show): Json {
     ...(altnames.length > 0 ? { altnames } : {}),
     vethd,
   }
+}
+
+/** In ip's order, whatever order they came in. */
+function linkinfoJson({ info_kind, info_data: tun, info_slave_kind }: Device['linkinfo']): Json {
+  const info_data = tun && {
+    type: tun.type,
+    pi: tun.pi,
+    vnet_hdr: tun.vnet_hdr,
+    multi_queue: tun.multi_queue,
+    numqueues: tun.numqueues,
+    numdisabled: tun.numdisabled,
+    persist: tun.persist,
+  }
+  return { info_kind, info_data, info_slave_kind }
 }
 
 /** `stats64`: the error counters only where `-s` was given twice (`carrierChanges` is), zeros of rare ones never. */

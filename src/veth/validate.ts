@@ -3,12 +3,16 @@
  * anything is opened, in the kernel's and iproute2's words.
  */
 import { EADDRNOTAVAIL, EINVAL } from '../abi/errno.js'
-import { VethdError } from '../errors.js'
+import { type ErrorDetails, VethdError } from '../errors.js'
 import { CHECKSUM_MODES, type EndOptions, MTU_MAX, MTU_MIN, type PairOptions, QUEUES_MAX } from './options.js'
 
 /** IFNAMSIZ less the terminating NUL. */
 const NAME_BYTES_MAX = 15
 const MAC = /^[0-9a-f]{1,2}(:[0-9a-f]{1,2}){5}$/i
+const OCTETS = /^[0-9a-f]{1,2}(:[0-9a-f]{1,2})*$/i
+
+/** What `ip` says where the kernel answers EINVAL and no more. */
+const INVALID_ARGUMENT = 'RTNETLINK answers: Invalid argument'
 
 export function validatePair({ dev, peer, checksum }: PairOptions): void {
   validateEnd(peer)
@@ -24,7 +28,7 @@ function validateEnd(end: EndOptions): void {
   if (end.name !== undefined) validateName(end.name)
   if (end.address !== undefined) validateAddress(end.address)
   if (end.broadcast !== undefined) parseAddress(end.broadcast)
-  if (end.mtu !== undefined) validateMtu(end.mtu)
+  if (end.mtu !== undefined) validateMtu(end.mtu, INVALID_ARGUMENT) // veth_validate has no words of its own
   validateQueues(end.numTxQueues ?? 1, end.numRxQueues ?? 1)
 }
 
@@ -38,13 +42,19 @@ export function validateName(name: string): void {
         ? `it has ${bytes} bytes, and the kernel takes at most ${NAME_BYTES_MAX}`
         : name === '.' || name === '..'
           ? 'the kernel keeps "." and ".." for itself'
-          : /[/:\s]/.test(name)
-            ? 'it must not hold "/", ":" or white space'
+          : /[/:\s\0]/.test(name)
+            ? 'it must not hold "/", ":", NUL or white space'
             : undefined
   if (reason === undefined) return
-  throw new VethdError('NAME_INVALID', `"${name}" cannot be the name of a device: ${reason}`, {
-    iproute2: `Error: argument "${name}" is wrong: "name" not a valid ifname`,
-  })
+  throw new VethdError('NAME_INVALID', `"${name}" cannot be the name of a device: ${reason}`, nameRefusal(name))
+}
+
+/** `ip` looks for emptiness, slashes and white space itself and leaves the rest to the kernel. */
+function nameRefusal(name: string): ErrorDetails {
+  if (!/^[^/\s]+$/.test(name)) return { iproute2: `Error: argument "${name}" is wrong: "name" not a valid ifname` }
+  if (Buffer.byteLength(name) > NAME_BYTES_MAX)
+    return { iproute2: 'Error: Attribute failed policy validation.', exit: 2 }
+  return { iproute2: INVALID_ARGUMENT, exit: 2, errno: -EINVAL }
 }
 
 /** Six octets; neither all zero nor a group address (eth_validate_addr). */
@@ -65,38 +75,45 @@ export function validateAddress(address: string): void {
 
 /** The six octets of `02:00:00:00:00:01`. */
 export function parseAddress(address: string): number[] {
-  if (!MAC.test(address))
-    throw new VethdError('ADDRESS_INVALID', `"${address}" is not an Ethernet address: write it as 02:00:00:00:00:01`, {
-      iproute2: `"${address}" is invalid lladdr.`,
-    })
+  if (!MAC.test(address)) {
+    // `ip` reads addresses of any length; that it is six octets is the kernel's to say
+    const refusal = OCTETS.test(address)
+      ? { iproute2: INVALID_ARGUMENT, exit: 2, errno: -EINVAL }
+      : { iproute2: `"${address}" is invalid lladdr.`, exit: 1 }
+    const message = `"${address}" is not an Ethernet address: write it as 02:00:00:00:00:01`
+    throw new VethdError('ADDRESS_INVALID', message, refusal)
+  }
   return address.split(':').map((octet) => Number.parseInt(octet, 16))
 }
 
-export function validateMtu(mtu: number): void {
+/** `iproute2`: what `ip` says to it; to a change of an existing device, dev_validate_mtu's words. */
+export function validateMtu(
+  mtu: number,
+  iproute2 = `Error: mtu ${mtu < MTU_MIN ? 'less than device minimum' : 'greater than device maximum'}.`,
+): void {
   if (Number.isInteger(mtu) && mtu >= MTU_MIN && mtu <= MTU_MAX) return
-  const text = mtu < MTU_MIN ? 'mtu less than device minimum' : 'mtu greater than device maximum'
-  throw new VethdError(
-    'MTU_INVALID',
-    `an MTU of ${mtu} is outside ${MTU_MIN}..${MTU_MAX}, what a TAP device can have`,
-    {
-      iproute2: `Error: ${text}.`,
-      errno: -EINVAL,
-    },
-  )
+  const message = `an MTU of ${mtu} is outside ${MTU_MIN}..${MTU_MAX}, what a TAP device can have`
+  throw new VethdError('MTU_INVALID', message, { iproute2, errno: -EINVAL })
 }
 
 function validateQueues(tx: number, rx: number): void {
   const reason =
-    !Number.isInteger(tx) || !Number.isInteger(rx) || tx < 1 || rx < 1
-      ? 'a device has at least one'
-      : tx > QUEUES_MAX || rx > QUEUES_MAX
-        ? `a TAP device has at most ${QUEUES_MAX}`
-        : tx !== rx
-          ? 'a TAP device has as many to transmit as to receive'
-          : undefined
+    !isQueues(tx) || !isQueues(rx)
+      ? `a TAP device has 1 to ${QUEUES_MAX}`
+      : tx !== rx
+        ? 'a TAP device has as many to transmit as to receive'
+        : undefined
   if (reason === undefined) return
   throw new VethdError('QUEUES_INVALID', `numtxqueues ${tx} numrxqueues ${rx}: ${reason}`, {
-    iproute2: 'RTNETLINK answers: Invalid argument',
+    iproute2: isQueues(tx)
+      ? isQueues(rx)
+        ? INVALID_ARGUMENT
+        : 'Error: Invalid number of receive queues.'
+      : 'Error: Invalid number of transmit queues.',
     errno: -EINVAL,
   })
+}
+
+function isQueues(count: number): boolean {
+  return Number.isInteger(count) && count >= 1 && count <= QUEUES_MAX
 }

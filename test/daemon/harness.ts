@@ -1,0 +1,62 @@
+/**
+ * A host with a daemon, and beside it a namespace in which the kernel's own veth plays the same part: what `ip` says
+ * there is what vethctl has to say here.
+ *
+ * Neighbours: test/device/harness, whose topologies, processes and daemon these are.
+ */
+import { rmSync } from 'node:fs'
+import { mkdtemp } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Test } from 'tap'
+import { type Daemon, type DaemonOptions, startDaemon, VETHCTL, VETHD } from '../device/harness/daemon.js'
+import { type Output, type Process, run } from '../device/harness/processes.js'
+import { type Namespace, Topology } from '../device/harness/topology.js'
+
+export { missing } from '../device/harness/topology.js'
+export { VETHCTL, VETHD }
+
+export interface Rig {
+  topology: Topology
+  host: Namespace
+  daemon: Daemon
+  /** vethctl in the host's namespace; a string is split at its blanks. */
+  vethctl(words: string | string[], input?: string): Promise<Output>
+  /** The same, where it has to succeed: its stdout. */
+  must(words: string | string[]): Promise<string>
+}
+
+export const split = (words: string | string[]) => (typeof words === 'string' ? words.split(' ') : words)
+
+export async function startRig(t: Test, options: DaemonOptions = {}): Promise<Rig> {
+  const topology = Topology.of(t)
+  const host = await topology.namespace('h')
+  const daemon = await startDaemon(topology, host, options)
+  const vethctl = (words: string | string[], input?: string) =>
+    host.run([process.execPath, VETHCTL, '--socket', daemon.socket, ...split(words)], input)
+  const must = async (words: string | string[]) => {
+    const { code, stdout, stderr } = await vethctl(words)
+    if (code !== 0) throw new Error(`vethctl ${split(words).join(' ')} ended with ${code}\n${stderr}`)
+    return stdout
+  }
+  return { topology, host, daemon, vethctl, must }
+}
+
+/** A folder that goes with the topology; below /tmp, since the path of a unix socket is short. */
+export async function temporaryFolder(topology: Topology): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'vethd-'))
+  topology.defer(() => rmSync(folder, { recursive: true, force: true }))
+  return folder
+}
+
+/** Starts vethd without waiting for it, behind the words of a launcher. */
+export function startVethd(
+  topology: Topology,
+  args: string[],
+  launcher: string[] = [],
+  env?: NodeJS.ProcessEnv,
+): Process {
+  return topology.start([...launcher, process.execPath, VETHD, ...args], env)
+}
+
+export { run }

@@ -1,0 +1,138 @@
+/**
+ * `link show` beside `ip`: for the same device and the same options, the same text and the same JSON, but for what only
+ * vethd can say. And stats, doctor and their JSON.
+ *
+ *     namespace h:  veth1 ─┬─ vethd ─┬─ veth2        namespace t:  veth4
+ *                   veth3 ─┘         └─ veth4 …
+ */
+import t, { type Test } from 'tap'
+import { missing, type Rig, startRig, VETHCTL } from './harness.js'
+
+t.setTimeout(120_000)
+const skip = missing('ip')
+
+const OPTIONS = ['', '-s', '-s -s', '-d', '-s -d', '-j', '-j -s', '-j -s -s', '-j -d -s', '-p -j', '-p -j -d -s']
+
+/** What vethctl prints for a device, without the line or the member that is its own. */
+async function compare(t: Test, { host, vethctl }: Rig, device: string, where: string): Promise<void> {
+  for (const options of OPTIONS) {
+    const words = [where, options, 'link show', device].filter((part) => part !== '').join(' ')
+    const [ip, ours] = await readBoth(
+      () => host.do(`ip ${words}`),
+      () => vethctl(words),
+    )
+    t.equal(ours.code, 0, ours.stderr)
+    if (options.includes('-j')) {
+      t.same(
+        JSON.parse(ours.stdout).map(({ vethd: _, ...rest }: { vethd: object }) => rest),
+        JSON.parse(ip),
+        words,
+      )
+    }
+    t.equal(withoutOurs(ours.stdout), ip, words)
+  }
+}
+
+/** Reads until nothing was counted meanwhile. */
+async function readBoth<T>(ip: () => Promise<string>, ours: () => Promise<T>): Promise<[string, T]> {
+  for (;;) {
+    const before = await ip()
+    const between = await ours()
+    if ((await ip()) === before) return [before, between]
+  }
+}
+
+/** The text or the JSON as ip has it. */
+function withoutOurs(text: string): string {
+  return text.replace(/\n {4}vethd pair .*\n/, '\n').replace(/,\s*"vethd":\s*\{[^}]*\}/, '')
+}
+
+t.test('a device is shown as ip shows it, byte for byte', { skip }, async (t) => {
+  const rig = await startRig(t)
+  const { topology, host, must } = rig
+  const other = await topology.namespace('t')
+  await must('link add veth1 type veth peer name veth2')
+  await t.test('as it was made', (t) => compare(t, rig, 'veth1', ''))
+
+  await must('link set veth1 up')
+  await t.test('up without a carrier', (t) => compare(t, rig, 'veth1', ''))
+
+  await must('link set veth2 up txqueuelen 100 mtu 1400')
+  await host.do('ip link set veth2 alias a\u00a0name')
+  await host.do('ip link property add dev veth2 altname a-name-longer-than-15-bytes')
+  await t.test('up, with an alias and another name', (t) => compare(t, rig, 'veth2', ''))
+
+  await must('link add veth3 numtxqueues 2 numrxqueues 2 type veth peer name veth4')
+  await t.test('with several queues', (t) => compare(t, rig, 'veth3', ''))
+
+  await must(`link set veth4 netns ${other.name}`)
+  await t.test('in another namespace', (t) => compare(t, rig, 'veth4', `-n ${other.name}`))
+
+  await host.do('ip link add br0 type bridge')
+  await must('link set veth1 master br0')
+  // of a bridge's port, -d adds what the bridge's driver says: that is not shown
+  const basic = (await host.do('ip -s link show veth1')).trimEnd()
+  t.equal(withoutOurs(await must('-s link show veth1')).trimEnd(), basic, 'in a bridge')
+})
+
+t.test('what only vethd can say is one member, and one line', { skip }, async (t) => {
+  const { topology, must, host } = await startRig(t)
+  const other = await topology.namespace('t')
+  await must(`link add veth1 netns ${other.name} type veth checksum verify peer name veth2`)
+  const [link] = JSON.parse(await must('-j link show veth1'))
+  const { netns_inode, ...vethd } = link.vethd
+  t.same(vethd, { pair: 1, side: 'a', peer: 'veth2', netns: other.name, checksum: 'verify' })
+  t.equal(`net:[${netns_inode}]`, (await other.do('readlink /proc/self/ns/net')).trim())
+  t.match(await must('link show veth1'), `\n    vethd pair 1/a netns ${other.name} peer veth2 checksum verify\n`)
+  t.match(await must('link show veth2'), `\n    vethd pair 1/b netns ${host.name} peer veth1 checksum verify\n`)
+})
+
+t.test('all devices are shown, ours first, and with -n those of one namespace', { skip }, async (t) => {
+  const { topology, must } = await startRig(t)
+  const other = await topology.namespace('t')
+  await must('link add veth1 type veth peer name veth2')
+  await must(`link add veth3 netns ${other.name} type veth peer name veth4`)
+  const names = async (words: string) => JSON.parse(await must(words)).map(({ ifname }: { ifname: string }) => ifname)
+  t.same(await names('-j link'), ['veth2', 'veth1', 'veth4', 'veth3'], 'by index, as ip has them')
+  t.same(await names(`-n ${other.name} -j link show`), ['veth3'])
+  t.same(await names('-j l ls veth1'), ['veth1'], 'abbreviated')
+})
+
+t.test('nothing to show is nothing, and an empty list', { skip }, async (t) => {
+  const { must } = await startRig(t)
+  t.equal(await must('link show'), '')
+  t.equal(await must('-j link show'), '[]\n')
+})
+
+t.test('stats have the counters of the kernel and of vethd', { skip }, async (t) => {
+  const { must, host } = await startRig(t)
+  await must('link add veth1 type veth peer name veth2')
+  const [stats] = JSON.parse(await must('stats veth1 -j'))
+  t.match(stats, { pair: 1, side: 'a', ifname: 'veth1', peer: 'veth2', netns: host.name, checksum: 'offload' })
+  t.match(stats.kernel, { rx: { packets: 0, crc_errors: 0 }, tx: { bytes: 0, carrier_errors: 0 } })
+  t.match(stats.vethd, { received: { packets: 0 }, drops: { too_long: 0, tap_ring_full: 0 }, classes: { host: 0 } })
+  t.match(stats.veth, { rx: { packets: 0, bytes: 0, dropped: 0 }, tx: { packets: 0, bytes: 0, dropped: 0 } })
+  t.equal(JSON.parse(await must('-j stats')).length, 2, 'of every device')
+  t.match(await must('stats veth1'), /^veth1: pair 1\/a .*\n +packets +bytes +dropped +errors\n {4}kernel rx/)
+})
+
+t.test('stats --watch prints again each second until SIGINT', { skip }, async (t) => {
+  const { must, host, daemon } = await startRig(t)
+  await must('link add veth1 type veth peer name veth2')
+  const watch = host.start([process.execPath, VETHCTL, '--socket', daemon.socket, 'stats', 'veth1', '--watch'])
+  await watch.line(/^veth1: (.|\n)*^veth1: /m)
+  watch.signal('SIGINT')
+  t.equal((await watch.exit(1000)).code, 0)
+})
+
+t.test('doctor says which engine works and why, of the daemon that runs', { skip }, async (t) => {
+  const { must, daemon } = await startRig(t, { engine: 'poll' })
+  const text = await must('doctor')
+  t.match(text, `pid ${daemon.process.pid}`)
+  t.match(text, /^engine +poll: /m)
+  t.match(text, /^offloads +.*CSUM/m)
+  t.match(text, /^ok +CAP_NET_ADMIN/m)
+  const report = JSON.parse(await must('doctor -j'))
+  t.match(report, { engine: { name: 'poll', asked: 'poll' }, pairs: 0, daemon: { version: /^\d/ } })
+  t.ok(report.checks.every(({ ok, required }: { ok: boolean; required: boolean }) => ok || !required))
+})
