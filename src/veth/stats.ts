@@ -71,9 +71,9 @@ export function deviceStats(device: Device): DeviceStats {
     classes: group(own, 'class_', ['host', 'broadcast', 'multicast', 'otherhost']),
     protocols: group(own, 'protocol_', ['ipv4', 'ipv6', 'arp', 'vlan', '802.3', '802.2', 'other']),
     veth: {
-      // veth_xmit counts tx for a frame that its peer took, and a too long one as rx_dropped of the receiver as well.
+      // veth_xmit counts tx for a frame that its peer took.
       tx: { packets: own.sent_packets, bytes: own.sent_bytes, dropped },
-      rx: { packets: peerOwn.sent_packets, bytes: peerOwn.sent_bytes, dropped: tooLong(device.peer, peerOwn) },
+      rx: { packets: peerOwn.sent_packets, bytes: peerOwn.sent_bytes, dropped: rxDropped(device, kernel, peerOwn) },
     },
   }
 }
@@ -81,9 +81,8 @@ export function deviceStats(device: Device): DeviceStats {
 function dropsOf(device: Device, txDropped: bigint, own: Record<CounterName, bigint>): Record<DropReason, bigint> {
   const filtered = device.filter?.drops ?? 0n
   const carrierOff = device.carrierDrops + (device.carrier ? 0n : txDropped - device.carrierDropsBase)
-  const ringFull = txDropped - filtered - carrierOff
   return {
-    tap_ring_full: ringFull > 0n ? ringFull : 0n, // the counters are not read at one moment
+    tap_ring_full: atLeast0(txDropped - filtered - carrierOff),
     too_long: tooLong(device, own),
     peer_down: carrierOff + own.drop_peer_down,
     peer_gone: own.drop_peer_gone,
@@ -93,6 +92,20 @@ function dropsOf(device: Device, txDropped: bigint, own: Record<CounterName, big
     no_memory: own.drop_no_memory,
     write_error: own.drop_write_error,
   }
+}
+
+/**
+ * rx_dropped of a veth: what its stack dropped (a protocol that nobody handles), as the TAP counts it too, and what was
+ * too long for it. But a TAP also counts what we failed to write to it, which on veth is its peer's tx_dropped.
+ */
+function rxDropped(device: Device, kernel: Stats64, peerOwn: Record<CounterName, bigint>): bigint {
+  const notWritten = peerOwn.drop_peer_down + peerOwn.drop_no_memory
+  return atLeast0(kernel.rxDropped - notWritten) + tooLong(device.peer, peerOwn)
+}
+
+/** The kernel's counters and ours are not read at one moment. */
+function atLeast0(difference: bigint): bigint {
+  return difference > 0n ? difference : 0n
 }
 
 /** Refused by the length filter in the kernel, or by xmit where that is missing. */
