@@ -41,7 +41,9 @@ class Bed {
   static async open(t: Test): Promise<Bed> {
     const topology = Topology.of(t)
     const nursery = native().netnsCreate()
-    const onFault = (error: Error): void => t.fail(error)
+    const onFault = (error: Error): void => {
+      t.fail(error)
+    }
     const pool = await Pool.open({ engine: 'uring', workers: 1, onGone: () => {}, onFault })
     const bed = new Bed(topology, nursery, pool)
     t.teardown(async () => {
@@ -366,7 +368,7 @@ t.test('dellink', { skip }, async (t) => {
   await t.test('passes over what somebody else has deleted already', async (t) => {
     const bed = await Bed.open(t)
     const one = await bed.namespace('one')
-    const pairs = []
+    const pairs: Pair[] = []
     for (let i = 0; i < 3; i++)
       pairs.push(await bed.add({ name: `d${i}`, netnsFd: one.fd }, { name: `p${i}`, netnsFd: one.fd }))
     await one.ns.do('ip link del d1')
