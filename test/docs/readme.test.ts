@@ -50,11 +50,13 @@ async function makeMachine(): Promise<Machine> {
 
 /** Starts `script` inside the machine, at the head of a process group of its own as a shell's foreground job is. */
 function startInside({ holder, env }: Machine, script: string): ChildProcess & { output: string } {
+  // With --root, since entering a mount namespace leaves a chroot that the test itself may be in.
   const args = [
     '--target',
     String(holder.pid),
     '--net',
     '--mount',
+    '--root',
     `--wd=${ROOT}`,
     'bash',
     '-euo',
