@@ -43,7 +43,7 @@ export function parseConfig(words: readonly string[]): Config {
     .strict()
     .demandCommand(0, 0)
     .fail((message, error) => {
-      throw error ?? new VethdError('ARGUMENT_INVALID', `${message}; see vethd --help`)
+      throw error ?? new VethdError('ARGUMENT_INVALID', `${message.replace(/\s+/g, ' ')}; see vethd --help`)
     })
     .parseSync()
   if (workers !== undefined && !(Number.isInteger(workers) && workers >= 1)) {

@@ -49,7 +49,7 @@ function frame(words: readonly string[]) {
     .hide('help')
     .exitProcess(false)
     .fail((message, error) => {
-      throw error ?? new VethdError('ARGUMENT_INVALID', message.replaceAll('\n', ' '))
+      throw error ?? new VethdError('ARGUMENT_INVALID', message.replace(/\s+/g, ' '))
     })
     .strict()
     .demandCommand(1, 1)

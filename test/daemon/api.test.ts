@@ -10,6 +10,7 @@ const skip = missing('ip')
 interface Answer {
   status: number
   type: string
+  // biome-ignore lint/suspicious/noExplicitAny: what a server answered is looked at, not trusted
   body: any
 }
 

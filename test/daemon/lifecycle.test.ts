@@ -188,7 +188,7 @@ t.test('in the journal each line begins with its priority', { skip }, async (t) 
   const topology = Topology.of(t)
   const folder = await temporaryFolder(topology)
   // sh tells the daemon of the stream that its stdout really is, as systemd does
-  const tell = 'JOURNAL_STREAM=$(stat -L -c %d:%i /proc/self/fd/1) exec "$0" "$@"'
+  const tell = 'exec 3>&1; JOURNAL_STREAM=$(stat -L -c %d:%i /proc/self/fd/3) exec "$0" "$@"'
   const vethd = startVethd(topology, ['--socket', join(folder, 's')], ['sh', '-c', tell])
   await vethd.line(/^<6>\{.*"msg":"ready"/m, 10_000)
   vethd.signal('SIGINT')
