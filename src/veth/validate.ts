@@ -32,7 +32,7 @@ function validateEnd(end: EndOptions): void {
   validateQueues(end.numTxQueues ?? 1, end.numRxQueues ?? 1)
 }
 
-/** dev_valid_name. */
+/** dev_valid_name, and dev_alloc_name where it holds a `%`. */
 export function validateName(name: string): void {
   const bytes = Buffer.byteLength(name)
   const reason =
@@ -44,7 +44,9 @@ export function validateName(name: string): void {
           ? 'the kernel keeps "." and ".." for itself'
           : /[/:\s\0]/.test(name)
             ? 'it must not hold "/", ":", NUL or white space'
-            : undefined
+            : /%(?!d[^%]*$)/.test(name)
+              ? 'a "%" stands in it once and as "%d", which the kernel replaces by a number'
+              : undefined
   if (reason === undefined) return
   throw new VethdError('NAME_INVALID', `"${name}" cannot be the name of a device: ${reason}`, nameRefusal(name))
 }
@@ -79,11 +81,16 @@ export function parseAddress(address: string): number[] {
     // `ip` reads addresses of any length; that it is six octets is the kernel's to say
     const refusal = OCTETS.test(address)
       ? { iproute2: INVALID_ARGUMENT, exit: 2, errno: -EINVAL }
-      : { iproute2: `"${address}" is invalid lladdr.`, exit: 1 }
+      : { iproute2: `"${wrongOctet(address)}" is invalid lladdr.`, exit: 1 }
     const message = `"${address}" is not an Ethernet address: write it as 02:00:00:00:00:01`
     throw new VethdError('ADDRESS_INVALID', message, refusal)
   }
   return address.split(':').map((octet) => Number.parseInt(octet, 16))
+}
+
+/** The piece between colons that `ip` names (ll_addr_a2n). */
+function wrongOctet(address: string): string | undefined {
+  return address.split(':').find((octet) => !OCTETS.test(octet))
 }
 
 /** `iproute2`: what `ip` says to it; to a change of an existing device, dev_validate_mtu's words. */
