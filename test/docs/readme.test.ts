@@ -116,7 +116,7 @@ function commandsOf(text: string): string[] {
 const skip = process.getuid?.() !== 0 && 'needs root to make namespaces and devices'
 
 t.test("the README's commands work as they stand", { skip }, async (t) => {
-  t.setTimeout(60_000)
+  t.setTimeout(100_000)
   const machine = await makeMachine()
   let daemon: (ChildProcess & { output: string }) | undefined
   t.teardown(() => {
