@@ -118,7 +118,7 @@ export class Driver extends EventEmitter<DriverEvents> {
   async addPair(options: PairOptions): Promise<Pair> {
     const pair = await newlink(this.#context, ++this.#lastId, options)
     this.#pairs.set(pair.id, pair)
-    for (const device of pair.devices) this.#refresh(device)
+    for (const device of pair.devices) this.refresh(device)
     this.emit('pair-added', pair)
     return pair
   }
@@ -203,12 +203,15 @@ export class Driver extends EventEmitter<DriverEvents> {
   #refreshStale(): void {
     for (const device of this.#stale) {
       this.#stale.delete(device)
-      this.#refresh(device)
+      this.refresh(device)
     }
   }
 
-  /** Reads a device again, and lets everything follow that depends on it. */
-  #refresh(device: Device): void {
+  /**
+   * Reads a device again, and lets everything follow that depends on it. For whoever changed it and does not want to
+   * wait until the monitor tells of it.
+   */
+  refresh(device: Device): void {
     try {
       this.#follow(device)
     } catch (err) {
