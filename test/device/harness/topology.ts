@@ -29,6 +29,7 @@ process.on('exit', () => {
 for (const [signal, number] of [
   ['SIGHUP', 1],
   ['SIGINT', 2],
+  ['SIGALRM', 14], // tap ends a file that takes too long with it
   ['SIGTERM', 15],
 ] as const) {
   process.on(signal, () => process.exit(128 + number))
