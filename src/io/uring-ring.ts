@@ -112,19 +112,24 @@ export class UringRing {
   /**
    * Publishes what was queued, has the kernel consume all of it, and waits up to `timeoutMs` for `minComplete`
    * completions. A read or write that fails completes by task work, of which one call runs 20 pieces (kernel 6.13 on):
-   * it is called until none is left, so that whatever has ended is there to be taken. Throws when the ring itself is
-   * broken, which no frame can cause.
+   * it is called again while that brings completions, so that whatever has ended is there to be taken. The flag alone
+   * says too much: set a moment after the work was run, it stays until there is work again (io_req_local_work_add).
+   * Throws when the ring itself is broken, which no frame can cause.
    */
   enter(minComplete: number, timeoutMs: number): void {
     Atomics.store(this.#ring, this.#sqTail, this.#tail)
+    let seen: number
     do {
+      seen = this.completions
       const result = this.#enter(this.fd, this.queued, minComplete, timeoutMs)
       if (result < 0 && result !== -ETIME && result !== -EINTR && result !== -EAGAIN && result !== -EBUSY)
         throw new Error(`io_uring_enter answered errno ${-result}: the ring cannot be used any more`)
-    } while (this.queued > 0 || this.#hasTaskWork)
+      minComplete = 0
+      timeoutMs = -1
+    } while (this.queued > 0 || (this.#mayHaveTaskWork && this.completions !== seen))
   }
 
-  get #hasTaskWork(): boolean {
+  get #mayHaveTaskWork(): boolean {
     return (Atomics.load(this.#ring, this.#sqFlags) & IORING_SQ_TASKRUN) !== 0
   }
 
