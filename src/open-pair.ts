@@ -5,7 +5,7 @@
  *
  * Neighbours: tap.ts, for one end alone; the daemon does the same for others.
  * Invariants: there is a Driver, with its workers, as long as a pair is open or being opened, and no longer, so that the
- * process can end. Nobody's namespace is held open. The fds of a pair that is gone are never asked again.
+ * process can end. Nobody's namespace is held open.
  */
 import { EventEmitter } from 'node:events'
 import { native } from '../native-bindings/index.js'
@@ -230,7 +230,7 @@ export class VethDevice {
   }
 
   get name(): string {
-    return this.#living.name
+    return this.#device.name
   }
 
   get mtu(): number {
@@ -249,13 +249,13 @@ export class VethDevice {
 
   /** The namespace that it is in: its name in `ip netns`, or, of one without a name, `net:[4026531840]`. */
   get netns(): string {
-    const { inode, name } = this.#living.state().netns
+    const { inode, name } = this.#device.state().netns
     return name ?? `net:[${inode}]`
   }
 
   /** Its counters at this moment: the kernel's own, vethd's, and what a veth would show. Exact, as bigint. */
   stats(): DeviceStats {
-    return deviceStats(this.#living)
+    return deviceStats(this.#device)
   }
 
   /**
@@ -267,7 +267,7 @@ export class VethDevice {
     if (master !== undefined) Object.assign(change, master === null ? { noMaster: true } : { master })
     const netnsFd = netns === undefined ? undefined : resolveNetns(String(netns))
     try {
-      this.#living.set({ ...change, netnsFd })
+      this.#device.set({ ...change, netnsFd })
       this.#driver.refresh(this.#device)
     } finally {
       if (netnsFd !== undefined) native().close(netnsFd)
@@ -280,13 +280,6 @@ export class VethDevice {
   }
 
   get #link(): LinkInfo {
-    return this.#living.state().link
-  }
-
-  /** The device while its fd is its own. */
-  get #living(): Device {
-    const { pair, reference } = this.#device
-    if (pair.removal === null) return this.#device
-    throw new VethdError('DEVICE_NOT_FOUND', `end ${reference} is gone: its pair was closed, or the other end deleted`)
+    return this.#device.state().link
   }
 }
