@@ -18,7 +18,8 @@ import type { LinkInfo } from '../netlink/link-info.js'
 import { resolveNetns } from '../netlink/netns.js'
 import { inNetns, NetlinkError, type Rtnetlink } from '../netlink/socket.js'
 import { makeNursery } from '../veth/driver.js'
-import { explainOpen, nameTaken } from '../veth/link-ops.js'
+import { nameTaken } from '../veth/placement.js'
+import { explainOpen } from '../veth/setup.js'
 import { validateName } from '../veth/validate.js'
 
 export class TapDevice {

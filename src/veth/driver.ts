@@ -22,11 +22,13 @@ import { setNoqueue } from '../netlink/qdisc.js'
 import type { NetlinkError } from '../netlink/socket.js'
 import { AddressBook, receiverAddress } from './address.js'
 import { updateCarrier } from './carrier.js'
+import { deleteDevices } from './delete.js'
 import { Device } from './device.js'
-import { deleteDevices, dellink, explainOpen, type LinkContext, newlink } from './link-ops.js'
+import { dellink, newlink } from './link-ops.js'
 import { type OffloadReport, probeOffloads } from './offload.js'
 import type { EngineChoice, PairOptions } from './options.js'
 import type { Pair } from './pair.js'
+import { explainOpen, type LinkContext } from './setup.js'
 
 /** What pino's logger offers, and anything alike. */
 export interface DriverLog {

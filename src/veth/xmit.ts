@@ -18,7 +18,7 @@ import {
   ETH_P_IP,
   ETH_P_IPV6,
 } from '../abi/ether.js'
-import { VIRTIO_NET_HDR_F_NEEDS_CSUM, VIRTIO_NET_HDR_GSO_NONE } from '../abi/virtio-net.js'
+import { VIRTIO_NET_HDR_F_NEEDS_CSUM, VIRTIO_NET_HDR_GSO_NONE, VNET_HDR_MRG_RXBUF_SIZE } from '../abi/virtio-net.js'
 import type { LaneSpec, Receiver } from '../dataplane/messages.js'
 import { completeChecksum } from '../frame/checksum.js'
 import { ethTypeTrans, packetType, protocol } from '../frame/ethernet.js'
@@ -28,7 +28,7 @@ import { VLAN_HLEN } from '../frame/vlan.js'
 import * as counter from './counters.js'
 
 /** Bytes of the virtio_net_hdr before every frame (struct virtio_net_hdr_mrg_rxbuf). */
-export const VNET_HDR_LEN = 12
+export const VNET_HDR_LEN = VNET_HDR_MRG_RXBUF_SIZE
 /** What a device lets through beyond its MTU: Ethernet header and one VLAN tag (is_skb_forwardable). */
 export const LINK_OVERHEAD = ETH_HLEN + VLAN_HLEN
 
