@@ -10,7 +10,7 @@
  */
 import { release } from 'node:os'
 import { startDaemon } from '../test/device/harness/daemon.js'
-import { kernelVeth, vethd } from '../test/device/harness/subject.js'
+import { kernelVeth, type Subject, vethd } from '../test/device/harness/subject.js'
 import { type Namespace, Topology } from '../test/device/harness/topology.js'
 import { quantile } from '../test/device/harness/traffic.js'
 import { startCLoop } from './c-loop.js'
@@ -23,13 +23,13 @@ const SECONDS = 3
 type MakePair = (topology: Topology, host: Namespace) => Promise<void>
 
 const SUBJECTS: Record<string, MakePair> = {
-  veth: (_, host) => kernelVeth(host).addPair('left', 'right'),
+  veth: (_, host) => addPair(kernelVeth(host)),
   'c-loop': (topology, host) => startCLoop(topology, host, 'left', 'right'),
   'vethd-uring': async (topology, host) => {
-    await vethd(await startDaemon(topology, host, { engine: 'uring' }), 'uring', 'offload').addPair('left', 'right')
+    await addPair(vethd(await startDaemon(topology, host, { engine: 'uring' }), 'uring', 'offload'))
   },
   'vethd-poll': async (topology, host) => {
-    await vethd(await startDaemon(topology, host, { engine: 'poll' }), 'poll', 'offload').addPair('left', 'right')
+    await addPair(vethd(await startDaemon(topology, host, { engine: 'poll' }), 'poll', 'offload'))
   },
 }
 const RATIOS = [
@@ -39,6 +39,10 @@ const RATIOS = [
   ['vethd-poll', 'veth'],
   ['c-loop', 'veth'],
 ]
+
+async function addPair(subject: Subject): Promise<void> {
+  await subject.do(subject.newPair('left', 'right'))
+}
 
 /** The client's namespace, with a server waiting in the other. */
 async function connect(topology: Topology, makePair: MakePair): Promise<Namespace> {

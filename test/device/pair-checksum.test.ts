@@ -4,10 +4,10 @@
  *
  *     host:  frames.py send ─ veth1 ═══ veth2 ─ receive
  */
-import t from 'tap'
+import t, { type Test } from 'tap'
 import { atRest, ledger, unexplained, vethdStats } from './harness/counters.js'
 import { type Frame, FrameReceiver, hex, plain, SOURCE, sendFrames } from './harness/frames.js'
-import { SHAPES, startSubject } from './harness/subject.js'
+import { type Subject, startSubjects, stopSubjects } from './harness/subject.js'
 import { DEADLINE_MS, missing, Topology } from './harness/topology.js'
 
 const TO = '02 76 64 00 00 02'
@@ -88,55 +88,55 @@ function corrupted({ at, bytes }: { at: number; bytes: Buffer }): Buffer {
 t.setTimeout(DEADLINE_MS)
 const skip = missing('ip', 'python3')
 
-for (const shape of SHAPES) {
-  t.test(shape.name, { skip }, async (t) => {
-    const topology = Topology.of(t)
-    const host = await topology.namespace('host')
-    const subject = await startSubject(topology, host, shape)
-    await subject.addPair('veth1', 'veth2')
-    for (const dev of ['veth1', 'veth2']) {
-      await host.sysctl(`net.ipv6.conf.${dev}.disable_ipv6`, 1)
-      await subject.do(`link set ${dev} up`)
-    }
-    const [veth1, veth2] = ['veth1', 'veth2'].map((dev) => ({ ns: host, dev }))
-    const good = Object.values(CHECKSUMMED).map(({ bytes }) => bytes)
-    const bad = Object.values(CHECKSUMMED).map(corrupted)
-    const arrivalsOf = async (frames: Frame[]) => {
-      const receiver = await FrameReceiver.on(host, 'veth2')
-      await sendFrames(host, 'veth1', [...frames, LAST])
-      const received = (await receiver.framesUntil(LAST)).slice(0, -1)
-      receiver.stop()
-      return received
-    }
-    const hexes = (frames: Buffer[]) => frames.map((bytes) => bytes.toString('hex'))
+t.test('checksums', { skip }, async (t) => {
+  const topology = Topology.of(t)
+  const host = await topology.namespace('host')
+  await host.sysctl('net.ipv6.conf.default.disable_ipv6', 1)
+  const subjects = await startSubjects(topology, host)
+  for (const subject of subjects) await t.test(subject.name, (t) => suite(t, subject))
+  t.same(await stopSubjects(subjects), [0, 0], 'the daemons end when asked')
+})
 
-    await t.test('good checksums and absent ones pass', async (t) => {
-      const received = await arrivalsOf([...good, ...UNCHECKED].map(plain))
-      t.same(hexes(received.map(({ bytes }) => bytes)), hexes([...good, ...UNCHECKED]))
-    })
+async function suite(t: Test, subject: Subject): Promise<void> {
+  const { host } = subject
+  await subject.batch([subject.newPair('veth1', 'veth2'), 'link set veth1 up', 'link set veth2 up'])
+  t.teardown(() => subject.do('link del veth1'))
+  const [veth1, veth2] = ['veth1', 'veth2'].map((dev) => ({ ns: host, dev }))
+  const good = Object.values(CHECKSUMMED).map(({ bytes }) => bytes)
+  const bad = Object.values(CHECKSUMMED).map(corrupted)
+  const arrivalsOf = async (frames: Frame[]) => {
+    const receiver = await FrameReceiver.on(host, 'veth2')
+    await sendFrames(host, 'veth1', [...frames, LAST])
+    const received = (await receiver.framesUntil(LAST)).slice(0, -1)
+    receiver.stop()
+    return received
+  }
+  const hexes = (frames: Buffer[]) => frames.map((bytes) => bytes.toString('hex'))
 
-    await t.test(`bad checksums ${shape.checksum === 'verify' ? 'are dropped' : 'pass, as with veth'}`, async (t) => {
-      const received = await arrivalsOf(bad.map(plain))
-      t.same(hexes(received.map(({ bytes }) => bytes)), shape.checksum === 'verify' ? [] : hexes(bad))
-    })
+  await t.test('good checksums and absent ones pass', async (t) => {
+    const received = await arrivalsOf([...good, ...UNCHECKED].map(plain))
+    t.same(hexes(received.map(({ bytes }) => bytes)), hexes([...good, ...UNCHECKED]))
+  })
 
-    await t.test('a checksum that the sender left undone is passed on undone, or finished', async (t) => {
-      const [received] = await arrivalsOf([UNFINISHED])
-      const expected = shape.checksum === 'offload' ? UNFINISHED : plain(FINISHED)
-      t.equal(received.bytes.toString('hex'), expected.bytes.toString('hex'))
-      t.equal(received.vnet[0] & 1, expected.vnet[0], 'NEEDS_CSUM')
-    })
+  await t.test(`bad checksums ${subject.checksum === 'verify' ? 'are dropped' : 'pass, as with veth'}`, async (t) => {
+    const received = await arrivalsOf(bad.map(plain))
+    t.same(hexes(received.map(({ bytes }) => bytes)), subject.checksum === 'verify' ? [] : hexes(bad))
+  })
 
-    await t.test('every drop has its reason', async (t) => {
-      const books = await atRest(() => ledger(subject, veth1, veth2))
-      t.equal(unexplained(books), 0, JSON.stringify(books))
-      if (!subject.daemon) return
-      const { vethd } = await vethdStats(subject, veth1)
-      const each = shape.checksum === 'verify' ? 1 : 0
-      t.equal(vethd.drops.bad_checksum, each * bad.length)
-      t.same(vethd.checksum_errors, { ipv4: each, tcp: each, udp: each, icmp: each, icmpv6: each })
-    })
+  await t.test('a checksum that the sender left undone is passed on undone, or finished', async (t) => {
+    const [received] = await arrivalsOf([UNFINISHED])
+    const expected = subject.checksum === 'offload' ? UNFINISHED : plain(FINISHED)
+    t.equal(received.bytes.toString('hex'), expected.bytes.toString('hex'))
+    t.equal(received.vnet[0] & 1, expected.vnet[0], 'NEEDS_CSUM')
+  })
 
-    if (subject.daemon) t.equal((await subject.daemon.stop()).code, 0)
+  await t.test('every drop has its reason', async (t) => {
+    const books = await atRest(() => ledger(subject, veth1, veth2))
+    t.equal(unexplained(books), 0, JSON.stringify(books))
+    if (!subject.daemon) return
+    const { vethd } = await vethdStats(subject, veth1)
+    const each = subject.checksum === 'verify' ? 1 : 0
+    t.equal(vethd.drops.bad_checksum, each * bad.length)
+    t.same(vethd.checksum_errors, { ipv4: each, tcp: each, udp: each, icmp: each, icmpv6: each })
   })
 }

@@ -19,7 +19,7 @@ const skip = missing('ip', 'ping', 'iperf3')
 
 /** A pair between two new namespaces, 10.0.N.1 and 10.0.N.2. */
 async function between(topology: Topology, subject: Subject, n: number): Promise<[Namespace, Namespace]> {
-  await subject.addPair(`in${n}`, `out${n}`)
+  await subject.do(subject.newPair(`in${n}`, `out${n}`))
   const ends: Namespace[] = []
   for (const [i, dev] of [`in${n}`, `out${n}`].entries()) {
     const ns = await topology.namespace(dev)
@@ -47,7 +47,7 @@ for (const engine of [undefined, ...ENGINES]) {
       await server.line(/Server listening/)
       const flood = flood1.start('iperf3 -c 10.0.1.2 -u -b 0 -l 200 -t 30 --forceflush')
       await flood.line(/connected to/)
-      const times = await ping(trickle1, '10.0.2.2', `-c ${PINGS} -i 0.005`)
+      const times = await ping(trickle1, '10.0.2.2', `-c ${PINGS} -i 0.005 -w 20`)
       t.equal(flood.ended, false, 'the flood outlasted the pings')
       const [p50, p95] = [quantile(times, 0.5), quantile(times, 0.95)]
       t.comment(`p50 ${p50} ms, p95 ${p95} ms`)

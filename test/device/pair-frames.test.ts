@@ -7,9 +7,9 @@
  *   │ frames.py send ─ veth1 ═══ veth2 ─ receive   │
  *   └──────────────────────────────────────────────┘
  */
-import t from 'tap'
+import t, { type Test } from 'tap'
 import { type Frame, FrameReceiver, hex, plain, SOURCE, sendFrames } from './harness/frames.js'
-import { SHAPES, startSubject } from './harness/subject.js'
+import { type Subject, startSubjects, stopSubjects } from './harness/subject.js'
 import { DEADLINE_MS, missing, Topology } from './harness/topology.js'
 
 const STRANGER = '02 76 64 00 00 02 # nobody here has this address'
@@ -119,49 +119,49 @@ function offloads({ vnet }: Frame) {
 t.setTimeout(DEADLINE_MS)
 const skip = missing('ip', 'python3')
 
-for (const shape of SHAPES) {
-  t.test(shape.name, { skip }, async (t) => {
-    const topology = Topology.of(t)
-    const host = await topology.namespace('host')
-    const subject = await startSubject(topology, host, shape)
-    await subject.addPair('veth1', 'veth2')
-    await subject.do('link set veth1 up')
-    await subject.do('link set veth2 up')
+t.test('frames by AF_PACKET', { skip }, async (t) => {
+  const topology = Topology.of(t)
+  const subjects = await startSubjects(topology, await topology.namespace('host'))
+  for (const subject of subjects) await t.test(subject.name, (t) => suite(t, subject))
+  t.same(await stopSubjects(subjects), [0, 0], 'the daemons end when asked')
+})
 
-    await t.test('odd frames arrive byte for byte and in order', async (t) => {
-      const receiver = await FrameReceiver.on(host, 'veth2')
-      const sent = [...Object.values(FRAMES).map(plain), LAST]
-      t.same(new Set(await sendFrames(host, 'veth1', sent)), new Set(['sent']))
-      const received = await receiver.framesUntil(LAST)
-      const names = [...Object.keys(FRAMES), 'the last']
-      t.equal(received.length, sent.length)
-      for (const [i, name] of names.entries()) {
-        t.equal(received[i]?.bytes.toString('hex'), sent[i].bytes.toString('hex'), name)
-        t.same(received[i] && offloads(received[i]), { needsCsum: 0, gsoType: 0, gsoSize: 0 }, `${name}: no offloads`)
-      }
-      receiver.stop()
-    })
+async function suite(t: Test, subject: Subject): Promise<void> {
+  const { host } = subject
+  await subject.batch([subject.newPair('veth1', 'veth2'), 'link set veth1 up', 'link set veth2 up'])
+  t.teardown(() => subject.do('link del veth1'))
 
-    await t.test('a super-frame of 65535 bytes arrives whole, or as the segments it stands for', async (t) => {
-      const receiver = await FrameReceiver.on(host, 'veth2')
-      t.same(await sendFrames(host, 'veth1', [SUPER_FRAME, LAST]), ['sent', 'sent'])
-      const segments = (await receiver.framesUntil(LAST)).slice(0, -1)
-      if (shape.checksum === 'offload') {
-        t.equal(segments.length, 1)
-        t.ok(segments[0]?.bytes.equals(SUPER_FRAME.bytes), 'the same bytes')
-        t.same(offloads(segments[0]), offloads(SUPER_FRAME), 'the same offloads')
-      } else {
-        t.equal(segments.length, Math.ceil(SUPER_PAYLOAD.length / 1460))
-        const payload = Buffer.concat(segments.map(({ bytes }) => bytes.subarray(SUPER_HEADERS.length)))
-        t.ok(payload.equals(SUPER_PAYLOAD), 'the same payload')
-        t.ok(
-          segments.every((segment) => offloads(segment).needsCsum === 0),
-          'no checksum is left to be done',
-        )
-      }
-      receiver.stop()
-    })
+  await t.test('odd frames arrive byte for byte and in order', async (t) => {
+    const receiver = await FrameReceiver.on(host, 'veth2')
+    const sent = [...Object.values(FRAMES).map(plain), LAST]
+    t.same(new Set(await sendFrames(host, 'veth1', sent)), new Set(['sent']))
+    const received = await receiver.framesUntil(LAST)
+    const names = [...Object.keys(FRAMES), 'the last']
+    t.equal(received.length, sent.length)
+    for (const [i, name] of names.entries()) {
+      t.equal(received[i]?.bytes.toString('hex'), sent[i].bytes.toString('hex'), name)
+      t.same(received[i] && offloads(received[i]), { needsCsum: 0, gsoType: 0, gsoSize: 0 }, `${name}: no offloads`)
+    }
+    receiver.stop()
+  })
 
-    if (subject.daemon) t.equal((await subject.daemon.stop()).code, 0)
+  await t.test('a super-frame of 65535 bytes arrives whole, or as the segments it stands for', async (t) => {
+    const receiver = await FrameReceiver.on(host, 'veth2')
+    t.same(await sendFrames(host, 'veth1', [SUPER_FRAME, LAST]), ['sent', 'sent'])
+    const segments = (await receiver.framesUntil(LAST)).slice(0, -1)
+    if (subject.checksum === 'offload') {
+      t.equal(segments.length, 1)
+      t.ok(segments[0]?.bytes.equals(SUPER_FRAME.bytes), 'the same bytes')
+      t.same(offloads(segments[0]), offloads(SUPER_FRAME), 'the same offloads')
+    } else {
+      t.equal(segments.length, Math.ceil(SUPER_PAYLOAD.length / 1460))
+      const payload = Buffer.concat(segments.map(({ bytes }) => bytes.subarray(SUPER_HEADERS.length)))
+      t.ok(payload.equals(SUPER_PAYLOAD), 'the same payload')
+      t.ok(
+        segments.every((segment) => offloads(segment).needsCsum === 0),
+        'no checksum is left to be done',
+      )
+    }
+    receiver.stop()
   })
 }

@@ -24,9 +24,11 @@ async function idleDaemon(topology: Topology, engine: (typeof ENGINES)[number], 
   const guest = await topology.namespace('guest')
   const daemon = await startDaemon(topology, host, { engine })
   const subject = vethd(daemon, engine, 'offload')
-  await subject.addPair('veth1', 'veth2')
-  await subject.addPair('doomed1', 'doomed2')
-  await subject.do(`link set veth1 netns ${guest.name}`)
+  await subject.batch([
+    subject.newPair('veth1', 'veth2'),
+    subject.newPair('doomed1', 'doomed2'),
+    `link set veth1 netns ${guest.name}`,
+  ])
   const ends: [Namespace, string, string][] = [
     [guest, 'veth1', '10.9.0.1/24'],
     [host, 'veth2', '10.9.0.2/24'],

@@ -10,29 +10,30 @@
 import { readlinkSync } from 'node:fs'
 import { performance } from 'node:perf_hooks'
 import { setTimeout as sleep } from 'node:timers/promises'
-import t from 'tap'
+import t, { type Test } from 'tap'
 import { run, until } from './harness/processes.js'
-import { SHAPES, type Subject, startSubject } from './harness/subject.js'
+import { kernelVeth, type Subject, startSubjects, stopSubjects } from './harness/subject.js'
 import { DEADLINE_MS, missing, type Namespace, Topology } from './harness/topology.js'
 import { ping, quantile, startFlood } from './harness/traffic.js'
 
 const NAMESPACES = 30
 const GONE_WITHIN_MS = 50
-/** The kernel buries namespaces one after another, each in some 30 ms that nothing tells the end of. */
+/**
+ * The kernel buries namespaces one after another, each in some 30 ms that nothing tells the end of. On a busy machine
+ * it begins late, for kernel veth too: beyond what it takes on an idle one its delay is not ours.
+ */
 const BURIAL_MS = 40
-/** Kernel veth deletes both ends in one call; vethd has to notice first. */
-const NOTICED_WITHIN_MS = 500
+const KERNEL_TAKES_MS = 20
+/** Kernel veth deletes both ends in one call; vethd has to notice first, on a machine that is busy with the traffic. */
+const NOTICED_WITHIN_MS = 1000
 
 t.setTimeout(DEADLINE_MS)
 const skip = missing('ip', 'ping', 'unshare', 'nsenter')
-const shapes = SHAPES.filter(({ checksum }) => checksum === 'offload')
 
 /** A pair whose near end is in `t1`, up and addressed on both sides. */
 async function join(subject: Subject, t1: Namespace): Promise<void> {
-  await subject.addPair('near', 'far')
-  await subject.do(`link set near netns ${t1.name}`)
+  await subject.batch([subject.newPair('near', 'far'), `link set near netns ${t1.name}`, 'link set far up'])
   await subject.do(`-n ${t1.name} link set near up`)
-  await subject.do('link set far up')
   await t1.do('ip addr add 10.9.0.1/24 dev near')
   await subject.host.do('ip addr add 10.9.0.2/24 dev far')
 }
@@ -53,76 +54,82 @@ const WAYS_INTO_A_NAMESPACE: Record<string, (subject: Subject, namespaces: Names
   },
 }
 
-for (const shape of shapes) {
-  t.test(shape.name, { skip }, async (t) => {
-    const topology = Topology.of(t)
-    const host = await topology.namespace('host')
-    const subject = await startSubject(topology, host, shape)
+t.test('the end of a pair', { skip }, async (t) => {
+  const topology = Topology.of(t)
+  const subjects = await startSubjects(topology, await topology.namespace('host'), ['offload'])
+  for (const subject of subjects) await t.test(subject.name, (t) => suite(t, topology, subject))
+  t.same(await stopSubjects(subjects), [0, 0], 'the daemons live on and end when asked')
+})
 
-    for (const [deleted, other] of [
-      ['near', 'far'],
-      ['far', 'near'],
-    ]) {
-      await t.test(`"ip link del ${deleted}" under traffic removes ${other}`, async (t) => {
-        const t1 = await topology.namespace('t1')
-        await join(subject, t1)
-        const flood = await startFlood({ ns: t1, dev: 'near' }, '10.9.0.2')
-        const [here, there] = deleted === 'near' ? [t1, host] : [host, t1]
-        const links = await there.watchLinks()
-        await here.do(`ip link del ${deleted}`)
-        await links.gone(other, NOTICED_WITHIN_MS)
-        flood.signal('SIGINT')
-        await flood.exit()
-        t.same(await host.devices(), [], 'nothing is left')
-        await t1.delete()
-      })
-    }
+async function suite(t: Test, topology: Topology, subject: Subject): Promise<void> {
+  const { host } = subject
 
-    await t.test('a pair can be made under the same names at once, and works', async () => {
+  for (const [deleted, other] of [
+    ['near', 'far'],
+    ['far', 'near'],
+  ]) {
+    await t.test(`"ip link del ${deleted}" under traffic removes ${other}`, async (t) => {
       const t1 = await topology.namespace('t1')
       await join(subject, t1)
-      await ping(t1, '10.9.0.2')
-      await subject.do('link del far')
+      const flood = await startFlood({ ns: t1, dev: 'near' }, '10.9.0.2')
+      const [here, there] = deleted === 'near' ? [t1, host] : [host, t1]
+      const links = await there.watchLinks()
+      await here.do(`ip link del ${deleted}`)
+      await links.gone(other, NOTICED_WITHIN_MS)
+      flood.signal('SIGINT')
+      await flood.exit()
+      t.same(await host.devices(), [], 'nothing is left')
       await t1.delete()
     })
+  }
 
-    await t.test('a process that owns a namespace gets an end by its pid, and its end takes the pair', async (t) => {
-      const owner = topology.start(['unshare', '-n', 'sleep', '60'])
-      const ours = readlinkSync('/proc/self/ns/net')
-      await until('sleep to have its namespace', () => readlinkSync(`/proc/${owner.pid}/ns/net`) !== ours)
-      const inside = (command: string) => run(['nsenter', '-t', String(owner.pid), '-n', ...command.split(' ')])
-      await subject.addPair('near', 'far')
-      await subject.do(`link set near netns ${owner.pid}`)
-      await subject.do('link set far up')
-      await host.do('ip addr add 10.9.0.2/24 dev far')
-      t.equal((await inside('ip addr add 10.9.0.1/24 dev near')).code, 0)
-      t.equal((await inside('ip link set near up')).code, 0)
-      t.equal((await inside('ping -n -c 3 -i 0.01 -W 1 10.9.0.2')).code, 0)
-      const links = await host.watchLinks()
-      owner.signal('SIGKILL')
-      await links.gone('far', NOTICED_WITHIN_MS)
-    })
-
-    for (const [how, prepare] of Object.entries(WAYS_INTO_A_NAMESPACE)) {
-      await t.test(`"ip netns del" removes the other ends of pairs ${how} within ${GONE_WITHIN_MS} ms`, async (t) => {
-        const names = Array.from({ length: NAMESPACES }, (_, i) => `ns${i}`)
-        const namespaces = await Promise.all(names.map((name) => topology.namespace(name)))
-        await prepare(subject, namespaces)
-        const links = await host.watchLinks()
-        const delays: number[] = []
-        for (const [i, ns] of namespaces.entries()) {
-          await ns.delete()
-          const deleted = performance.now()
-          await links.gone(`far${i}`, 2000)
-          delays.push(performance.now() - deleted)
-          await sleep(BURIAL_MS)
-        }
-        t.comment(`${delays.map((delay) => delay.toFixed(0)).join(' ')} ms`)
-        t.ok(quantile(delays, 0.95) <= GONE_WITHIN_MS, `p95 ${quantile(delays, 0.95)} ms`)
-        t.same(await host.devices(), [], 'nothing is left')
-      })
-    }
-
-    if (subject.daemon) t.equal((await subject.daemon.stop()).code, 0, 'the daemon lives on and ends when asked')
+  await t.test('a pair can be made under the same names at once, and works', async () => {
+    const t1 = await topology.namespace('t1')
+    await join(subject, t1)
+    await ping(t1, '10.9.0.2')
+    await subject.do('link del far')
+    await t1.delete()
   })
+
+  await t.test('a process that owns a namespace gets an end by its pid, and its end takes the pair', async (t) => {
+    const owner = topology.start(['unshare', '-n', 'sleep', '60'])
+    const ours = readlinkSync('/proc/self/ns/net')
+    await until('sleep to have its namespace', () => readlinkSync(`/proc/${owner.pid}/ns/net`) !== ours)
+    const inside = (command: string) => run(['nsenter', '-t', String(owner.pid), '-n', ...command.split(' ')])
+    await subject.batch([subject.newPair('near', 'far'), `link set near netns ${owner.pid}`, 'link set far up'])
+    await host.do('ip addr add 10.9.0.2/24 dev far')
+    t.equal((await inside('ip addr add 10.9.0.1/24 dev near')).code, 0)
+    t.equal((await inside('ip link set near up')).code, 0)
+    t.equal((await inside('ping -n -c 3 -i 0.01 -W 1 10.9.0.2')).code, 0)
+    const links = await host.watchLinks()
+    owner.signal('SIGKILL')
+    await links.gone('far', NOTICED_WITHIN_MS)
+  })
+
+  for (const [how, prepare] of Object.entries(WAYS_INTO_A_NAMESPACE)) {
+    await t.test(`"ip netns del" removes the other ends of pairs ${how} within ${GONE_WITHIN_MS} ms`, async (t) => {
+      const names = Array.from({ length: NAMESPACES }, (_, i) => `ns${i}`)
+      const namespaces = await Promise.all(names.map((name) => topology.namespace(name)))
+      await prepare(subject, namespaces)
+      const control = namespaces.map((ns, i) => `link add in${i} netns ${ns.name} type veth peer name control${i}`)
+      await kernelVeth(host).batch(control)
+      const links = await host.watchLinks()
+      const [kernel, delays]: number[][] = [[], []]
+      for (const [i, ns] of namespaces.entries()) {
+        await ns.delete()
+        const deleted = performance.now()
+        const since = async (dev: string) => links.gone(dev, 5000).then(() => performance.now() - deleted)
+        const [kernels, ours] = await Promise.all([since(`control${i}`), since(`far${i}`)])
+        kernel.push(kernels)
+        delays.push(ours - Math.max(0, kernels - KERNEL_TAKES_MS))
+        await sleep(BURIAL_MS)
+      }
+      const p95 = quantile(delays, 0.95)
+      t.comment(
+        `p95 ${p95.toFixed(0)} ms, of kernel veth in the same namespaces ${quantile(kernel, 0.95).toFixed(0)} ms`,
+      )
+      t.ok(p95 <= GONE_WITHIN_MS, `p95 of ${delays.map((delay) => delay.toFixed(0)).join(' ')} ms`)
+      t.same(await host.devices(), [], 'nothing is left')
+    })
+  }
 }

@@ -49,10 +49,12 @@ export async function hostWithWorld(topology: Topology): Promise<{ host: Namespa
 
 /** Makes the subject's pair, moves veth1 into `t1` and veth2 into the bridge; addresses, routes, up. */
 export async function joinHome(subject: Subject, t1: Namespace): Promise<{ inside: End; outside: End }> {
-  await subject.addPair('veth1', 'veth2')
-  await subject.do(`link set veth1 netns ${t1.name}`)
-  await subject.do('link set veth2 master br0')
-  await subject.do('link set veth2 up')
+  await subject.batch([
+    subject.newPair('veth1', 'veth2'),
+    `link set veth1 netns ${t1.name}`,
+    'link set veth2 master br0',
+    'link set veth2 up',
+  ])
   await subject.do(`-n ${t1.name} link set veth1 up`)
   await t1.do('ip addr add 192.168.1.200/24 dev veth1')
   await t1.do('ip addr add fd00::200/64 dev veth1 nodad')

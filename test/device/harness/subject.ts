@@ -11,20 +11,23 @@ import type { Namespace, Topology } from './topology.js'
 
 export type ChecksumMode = 'offload' | 'software' | 'verify'
 
+export const ENGINES: Engine[] = ['uring', 'poll']
+export const CHECKSUM_MODES: ChecksumMode[] = ['offload', 'software', 'verify']
+
 export interface Subject {
   readonly name: string
   /** The namespace that plays the host: where commands are typed and new pairs appear. */
   readonly host: Namespace
   /** Absent for the kernel. */
   readonly daemon?: Daemon
-  /** The word behind `checksum`; the kernel's veth always passes NEEDS_CSUM through. */
+  /** The kernel's veth always passes NEEDS_CSUM through. */
   readonly checksum: ChecksumMode
   /** Types one command, `link set veth1 up`; it has to succeed. */
   do(command: string): Promise<string>
-  /** Gives commands, one a line, to `-batch`; all of them have to succeed. */
+  /** Gives commands to `-batch`; all of them have to succeed. */
   batch(commands: string[]): Promise<void>
-  /** Makes a pair in the host namespace. */
-  addPair(dev: string, peer: string): Promise<void>
+  /** The command that makes a pair. */
+  newPair(dev: string, peer: string): string
 }
 
 export function kernelVeth(host: Namespace): Subject {
@@ -36,9 +39,7 @@ export function kernelVeth(host: Namespace): Subject {
     batch: async (commands) => {
       await host.do(['ip', '-batch', '-'], commands.join('\n'))
     },
-    addPair: async (dev, peer) => {
-      await host.do(`ip link add ${dev} type veth peer name ${peer}`)
-    },
+    newPair: (dev, peer) => `link add ${dev} type veth peer name ${peer}`,
   }
 }
 
@@ -52,34 +53,23 @@ export function vethd(daemon: Daemon, engine: Engine, checksum: ChecksumMode): S
     batch: async (commands) => {
       await daemon.must('-batch -', commands.join('\n'))
     },
-    addPair: async (dev, peer) => {
-      await daemon.must(`link add ${dev} type veth checksum ${checksum} peer name ${peer}`)
-    },
+    newPair: (dev, peer) => `link add ${dev} type veth checksum ${checksum} peer name ${peer}`,
   }
 }
 
-/** Which subjects a suite runs against: the oracle, and one vethd for each engine and checksum mode. */
-export interface Shape {
-  name: string
-  engine?: Engine
-  checksum: ChecksumMode
+/** The oracle, and vethd with each engine in each of the checksum modes: one daemon an engine, all in one host. */
+export async function startSubjects(
+  topology: Topology,
+  host: Namespace,
+  modes: ChecksumMode[] = CHECKSUM_MODES,
+): Promise<Subject[]> {
+  const daemons = await Promise.all(ENGINES.map((engine) => startDaemon(topology, host, { engine })))
+  const shapes = ENGINES.flatMap((engine, i) => modes.map((checksum) => vethd(daemons[i], engine, checksum)))
+  return [kernelVeth(host), ...shapes]
 }
 
-export const ENGINES: Engine[] = ['uring', 'poll']
-
-export const SHAPES: Shape[] = [
-  { name: 'kernel veth', checksum: 'offload' },
-  ...ENGINES.flatMap((engine) =>
-    (['offload', 'software', 'verify'] as const).map((checksum) => ({
-      name: `vethd, ${engine} engine, checksum ${checksum}`,
-      engine,
-      checksum,
-    })),
-  ),
-]
-
-/** Makes the subject of a shape, with a daemon of its own unless it is the kernel. */
-export async function startSubject(topology: Topology, host: Namespace, shape: Shape): Promise<Subject> {
-  if (!shape.engine) return kernelVeth(host)
-  return vethd(await startDaemon(topology, host, { engine: shape.engine }), shape.engine, shape.checksum)
+/** Asks the daemons of these subjects to end; the exit code of each. */
+export async function stopSubjects(subjects: Subject[]): Promise<number[]> {
+  const daemons = new Set(subjects.flatMap(({ daemon }) => daemon ?? []))
+  return Promise.all([...daemons].map(async (daemon) => (await daemon.stop()).code))
 }

@@ -13,10 +13,12 @@ const TRANSFER = join(dirname(fileURLToPath(import.meta.url)), 'transfer.js')
 const TRANSFER_PORT = 7007
 const IPERF_PORT = 5201
 
-/** Round-trip times in milliseconds. Throws unless every echo request was answered. */
-export async function ping(from: Namespace, to: string, options = '-c 5 -i 0.01'): Promise<number[]> {
-  const text = await from.do(`ping -n -W 1 ${options} ${to}`)
-  if (!/ 0% packet loss/.test(text)) throw new Error(text)
+/**
+ * Round-trip times in milliseconds. Throws unless as many answers came as were asked for: with a deadline (-w) ping
+ * does not give the last one up after twice the longest time so far. What was lost on the way is the ledger's business.
+ */
+export async function ping(from: Namespace, to: string, options = '-c 5 -i 0.01 -w 5'): Promise<number[]> {
+  const text = await from.do(`ping -n ${options} ${to}`)
   return [...text.matchAll(/time=([\d.]+) ms/g)].map((found) => Number(found[1]))
 }
 
