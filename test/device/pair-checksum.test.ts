@@ -5,7 +5,7 @@
  *     host:  frames.py send ─ veth1 ═══ veth2 ─ receive
  */
 import t, { type Test } from 'tap'
-import { atRest, ledger, unexplained, vethdStats } from './harness/counters.js'
+import { accounts, ledger, unexplained } from './harness/counters.js'
 import { type Frame, FrameReceiver, hex, plain, SOURCE, sendFrames } from './harness/frames.js'
 import { type Subject, startSubjects, stopSubjects } from './harness/subject.js'
 import { DEADLINE_MS, missing, Topology } from './harness/topology.js'
@@ -101,7 +101,6 @@ async function suite(t: Test, subject: Subject): Promise<void> {
   const { host } = subject
   await subject.batch([subject.newPair('veth1', 'veth2'), 'link set veth1 up', 'link set veth2 up'])
   t.teardown(() => subject.do('link del veth1'))
-  const [veth1, veth2] = ['veth1', 'veth2'].map((dev) => ({ ns: host, dev }))
   const good = Object.values(CHECKSUMMED).map(({ bytes }) => bytes)
   const bad = Object.values(CHECKSUMMED).map(corrupted)
   const arrivalsOf = async (frames: Frame[]) => {
@@ -131,10 +130,11 @@ async function suite(t: Test, subject: Subject): Promise<void> {
   })
 
   await t.test('every drop has its reason', async (t) => {
-    const books = await atRest(() => ledger(subject, veth1, veth2))
+    const [sender, receiver] = await accounts(subject, { ns: host, dev: 'veth1' }, { ns: host, dev: 'veth2' })
+    const books = ledger(sender, receiver)
     t.equal(unexplained(books), 0, JSON.stringify(books))
-    if (!subject.daemon) return
-    const { vethd } = await vethdStats(subject, veth1)
+    if (!sender.stats) return
+    const { vethd } = sender.stats
     const each = subject.checksum === 'verify' ? 1 : 0
     t.equal(vethd.drops.bad_checksum, each * bad.length)
     t.same(vethd.checksum_errors, { ipv4: each, tcp: each, udp: each, icmp: each, icmpv6: each })

@@ -4,7 +4,7 @@
  *     host:  frames.py send ─ veth1 ═══ veth2 ─ receive
  */
 import t, { type Test } from 'tap'
-import { atRest, kernelLink, ledger, unexplained } from './harness/counters.js'
+import { accounts, kernelLink, ledger, unexplained } from './harness/counters.js'
 import { FrameReceiver, hex, plain, SOURCE, sendFrames } from './harness/frames.js'
 import { type Subject, startSubjects, stopSubjects } from './harness/subject.js'
 import { DEADLINE_MS, missing, Topology } from './harness/topology.js'
@@ -60,7 +60,7 @@ async function suite(t: Test, subject: Subject): Promise<void> {
   })
 
   await t.test('the books balance', async (t) => {
-    const books = await atRest(() => ledger(subject, veth1, veth2))
+    const books = ledger(...(await accounts(subject, veth1, veth2)))
     t.equal(unexplained(books), 0, JSON.stringify(books))
     if (subject.daemon) t.match(books.explained, { too_long: 1, peer_down: 1 })
   })

@@ -46,7 +46,7 @@ async function aFewSeconds(topology: Topology): Promise<number> {
   return Math.max(5000, 2 * (moved / sample) * 2 * MANY)
 }
 
-t.test('200 pairs are made and removed by -batch in a few seconds', { skip }, async (t) => {
+t.test(`${MANY} pairs are made and removed by -batch in a few seconds`, { skip }, async (t) => {
   const topology = Topology.of(t)
   const host = await topology.namespace('host')
   const limit = await aFewSeconds(topology)
@@ -59,20 +59,27 @@ t.test('200 pairs are made and removed by -batch in a few seconds', { skip }, as
   t.same(await host.devices(), [], 'none is left')
 })
 
-for (const [e, engine] of ENGINES.entries()) {
-  for (const [w, { how, signal, code }] of ways.entries()) {
-    // each way out is tried with few pairs on one engine and with many on the other: making 200 takes its time
-    const pairs = (e + w) % 2 === 0 ? MANY : 2
-    t.test(`${how} ends vethd within a second, ${engine} engine, ${pairs} pairs`, { skip }, async (t) => {
-      const topology = Topology.of(t)
+t.test('every way out ends vethd within a second', { skip }, async (t) => {
+  const topology = Topology.of(t)
+  // Each way is gone with many pairs on one engine and with few on the other. All daemons make theirs at the same time.
+  const cases = ENGINES.flatMap((engine, e) =>
+    ways.map((way, w) => ({ ...way, engine, pairs: (e + w) % 2 === 0 ? MANY : 2 })),
+  )
+  const daemons = await Promise.all(
+    cases.map(async ({ engine, pairs }) => {
       const host = await topology.namespace('host')
       const daemon = await startDaemon(topology, host, { engine, preload: WAYS_OUT })
-      const subject = vethd(daemon, engine, 'offload')
-      await subject.batch([...additions(pairs), 'link set a0 up', 'link set b0 up'])
+      await vethd(daemon, engine, 'offload').batch([...additions(pairs), 'link set a0 up', 'link set b0 up'])
+      return daemon
+    }),
+  )
+  for (const [i, { how, signal, code, engine, pairs }] of cases.entries()) {
+    await t.test(`${how}, ${engine} engine, ${pairs} pairs`, async (t) => {
+      const { host } = daemons[i]
       t.equal((await host.devices()).length, 2 * pairs)
-      const ended = await timed(async () => t.equal((await daemon.stop(signal)).code, code))
+      const ended = await timed(async () => t.equal((await daemons[i].stop(signal)).code, code))
       t.comment(`ended in ${ended.toFixed(0)} ms`)
       t.same(await host.devices(), [], 'no device is left')
     })
   }
-}
+})

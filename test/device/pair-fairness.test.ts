@@ -5,7 +5,7 @@
  *    trickle1 ── in2 ═══ out2 ── trickle2   200 pings
  */
 import t from 'tap'
-import { atRest, ledger, unexplained } from './harness/counters.js'
+import { accounts, ledger, unexplained } from './harness/counters.js'
 import { startDaemon } from './harness/daemon.js'
 import { ENGINES, kernelVeth, type Subject, vethd } from './harness/subject.js'
 import { DEADLINE_MS, missing, type Namespace, Topology } from './harness/topology.js'
@@ -19,17 +19,16 @@ const skip = missing('ip', 'ping', 'iperf3')
 
 /** A pair between two new namespaces, 10.0.N.1 and 10.0.N.2. */
 async function between(topology: Topology, subject: Subject, n: number): Promise<[Namespace, Namespace]> {
-  await subject.do(subject.newPair(`in${n}`, `out${n}`))
-  const ends: Namespace[] = []
-  for (const [i, dev] of [`in${n}`, `out${n}`].entries()) {
-    const ns = await topology.namespace(dev)
-    await subject.do(`link set ${dev} netns ${ns.name}`)
-    await subject.do(`-n ${ns.name} link set ${dev} up`)
-    await ns.do(`ip addr add 10.0.${n}.${i + 1}/24 dev ${dev}`)
-    ends.push(ns)
+  const devs = [`in${n}`, `out${n}`]
+  const [near, far] = [await topology.namespace(devs[0]), await topology.namespace(devs[1])]
+  const moves = [near, far].map((ns, i) => `link set ${devs[i]} netns ${ns.name}`)
+  await subject.batch([subject.newPair(devs[0], devs[1]), ...moves])
+  for (const [i, ns] of [near, far].entries()) {
+    await ns.do(`ip addr add 10.0.${n}.${i + 1}/24 dev ${devs[i]}`)
+    await ns.do(`ip link set ${devs[i]} up`)
   }
-  await ping(ends[0], `10.0.${n}.2`)
-  return [ends[0], ends[1]]
+  await ping(near, `10.0.${n}.2`)
+  return [near, far]
 }
 
 for (const engine of [undefined, ...ENGINES]) {
@@ -57,7 +56,7 @@ for (const engine of [undefined, ...ENGINES]) {
     })
 
     await t.test('the flood lost nothing that no counter explains', async (t) => {
-      const books = await atRest(() => ledger(subject, { ns: flood1, dev: 'in1' }, { ns: flood2, dev: 'out1' }))
+      const books = ledger(...(await accounts(subject, { ns: flood1, dev: 'in1' }, { ns: flood2, dev: 'out1' })))
       t.comment(JSON.stringify(books))
       t.equal(unexplained(books), 0)
     })

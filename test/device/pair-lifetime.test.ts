@@ -106,30 +106,38 @@ async function suite(t: Test, topology: Topology, subject: Subject): Promise<voi
     await links.gone('far', NOTICED_WITHIN_MS)
   })
 
-  for (const [how, prepare] of Object.entries(WAYS_INTO_A_NAMESPACE)) {
-    await t.test(`"ip netns del" removes the other ends of pairs ${how} within ${GONE_WITHIN_MS} ms`, async (t) => {
-      const names = Array.from({ length: NAMESPACES }, (_, i) => `ns${i}`)
+  await t.test(`"ip netns del" removes the other ends within ${GONE_WITHIN_MS} ms`, async (t) => {
+    const delays: number[] = []
+    for (const [how, prepare] of Object.entries(WAYS_INTO_A_NAMESPACE)) {
+      const names = Array.from({ length: NAMESPACES / 3 }, (_, i) => `ns${i}`)
       const namespaces = await Promise.all(names.map((name) => topology.namespace(name)))
       await prepare(subject, namespaces)
-      const control = namespaces.map((ns, i) => `link add in${i} netns ${ns.name} type veth peer name control${i}`)
-      await kernelVeth(host).batch(control)
-      const links = await host.watchLinks()
-      const [kernel, delays]: number[][] = [[], []]
-      for (const [i, ns] of namespaces.entries()) {
-        await ns.delete()
-        const deleted = performance.now()
-        const since = async (dev: string) => links.gone(dev, 5000).then(() => performance.now() - deleted)
-        const [kernels, ours] = await Promise.all([since(`control${i}`), since(`far${i}`)])
-        kernel.push(kernels)
-        delays.push(ours - Math.max(0, kernels - KERNEL_TAKES_MS))
-        await sleep(BURIAL_MS)
-      }
-      const p95 = quantile(delays, 0.95)
-      t.comment(
-        `p95 ${p95.toFixed(0)} ms, of kernel veth in the same namespaces ${quantile(kernel, 0.95).toFixed(0)} ms`,
-      )
-      t.ok(p95 <= GONE_WITHIN_MS, `p95 of ${delays.map((delay) => delay.toFixed(0)).join(' ')} ms`)
-      t.same(await host.devices(), [], 'nothing is left')
-    })
+      const some = await burials(host, namespaces)
+      t.comment(`pairs ${how}: ${some.map((delay) => delay.toFixed(0)).join(' ')} ms`)
+      delays.push(...some)
+    }
+    const p95 = quantile(delays, 0.95)
+    t.ok(p95 <= GONE_WITHIN_MS, `p95 ${p95.toFixed(0)} ms`)
+    t.same(await host.devices(), [], 'nothing is left')
+  })
+}
+
+/**
+ * Deletes the namespaces one after another; how long each one's far0, far1, … outlived it in the host, in milliseconds.
+ * A kernel veth leads into each of them too: what the kernel is late beyond KERNEL_TAKES_MS is not counted.
+ */
+async function burials(host: Namespace, namespaces: Namespace[]): Promise<number[]> {
+  const control = namespaces.map((ns, i) => `link add in${i} netns ${ns.name} type veth peer name control${i}`)
+  await kernelVeth(host).batch(control)
+  const links = await host.watchLinks()
+  const delays: number[] = []
+  for (const [i, ns] of namespaces.entries()) {
+    await ns.delete()
+    const deleted = performance.now()
+    const since = async (dev: string) => links.gone(dev).then(() => performance.now() - deleted)
+    const [kernels, ours] = await Promise.all([since(`control${i}`), since(`far${i}`)])
+    delays.push(ours - Math.max(0, kernels - KERNEL_TAKES_MS))
+    await sleep(BURIAL_MS)
   }
+  return delays
 }

@@ -10,7 +10,7 @@
  *   └───────────────┘     └──────────────────────────────────────────────┘   └──────────────┘
  */
 import t, { type Test } from 'tap'
-import { atRest, kernelLink, ledger, subjectLink, total, unexplained, vethdStats } from './harness/counters.js'
+import { accounts, ledger, total, unexplained } from './harness/counters.js'
 import { GATEWAY, hostWithWorld, joinHome, WORLD } from './harness/home-network.js'
 import { type Subject, startSubjects, stopSubjects } from './harness/subject.js'
 import { DEADLINE_MS, missing, type Namespace, Topology } from './harness/topology.js'
@@ -74,37 +74,34 @@ async function suite(t: Test, topology: Topology, subject: Subject, world: Names
     t.ok(packets > 1000, `${packets} datagrams`)
   })
 
+  const [near, far] = await accounts(subject, inside, outside)
+
   await t.test('at rest its counters are those of ip -s link', async (t) => {
-    for (const end of [inside, outside]) {
-      const [ip, ours] = await atRest(async () => [await kernelLink(end), await subjectLink(subject, end)])
-      t.ok(ip.stats64.tx.packets > 1000, `${end.dev} has sent ${ip.stats64.tx.packets} frames`)
-      t.same(ours.stats64, ip.stats64, end.dev)
+    for (const { dev, ip, shown } of [near, far]) {
+      t.ok(ip.stats64.tx.packets > 1000, `${dev} has sent ${ip.stats64.tx.packets} frames`)
+      t.same(shown.stats64, ip.stats64, dev)
     }
   })
 
   await t.test('every frame that was sent has arrived or is explained', async (t) => {
-    for (const [from, to] of [
-      [inside, outside],
-      [outside, inside],
-    ]) {
-      const books = await atRest(() => ledger(subject, from, to))
-      t.comment(`${from.dev}: ${JSON.stringify(books)}`)
-      t.equal(unexplained(books), 0, `${from.dev}: ${JSON.stringify(books)}`)
+    for (const books of [ledger(near, far), ledger(far, near)]) {
+      t.comment(JSON.stringify(books))
+      t.equal(unexplained(books), 0, JSON.stringify(books))
     }
   })
 
   if (daemon)
     await t.test('every frame that vethd read has one class, one protocol and one fate', async (t) => {
       for (const [from, to] of [
-        [inside, outside],
-        [outside, inside],
+        [near.stats!, far.stats!],
+        [far.stats!, near.stats!],
       ]) {
-        const [ours, peers] = await atRest(async () => [await vethdStats(subject, from), await vethdStats(subject, to)])
-        t.equal(ours.vethd.received.packets, ours.kernel.tx.packets, `${from.dev}: read all that the kernel gave`)
-        t.equal(peers.vethd.sent.packets, peers.kernel.rx.packets, `${to.dev}: the kernel took all that was written`)
-        t.equal(total(ours.vethd.classes), ours.vethd.received.packets, `${from.dev}: classes`)
-        t.equal(total(ours.vethd.protocols), ours.vethd.received.packets, `${from.dev}: protocols`)
-        t.same(total(ours.vethd.checksum_errors), 0, `${from.dev}: no checksum was bad`)
+        const { received, classes, protocols, checksum_errors } = from.vethd
+        t.equal(received.packets, from.kernel.tx.packets, `${from.ifname}: read all that the kernel gave`)
+        t.equal(to.vethd.sent.packets, to.kernel.rx.packets, `${to.ifname}: the kernel took all that was written`)
+        t.equal(total(classes), received.packets, `${from.ifname}: classes`)
+        t.equal(total(protocols), received.packets, `${from.ifname}: protocols`)
+        t.equal(total(checksum_errors), 0, `${from.ifname}: no checksum was bad`)
       }
     })
 

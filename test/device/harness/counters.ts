@@ -91,12 +91,32 @@ export async function atRest<T>(read: () => Promise<T>, withinMs = 10_000): Prom
   }
 }
 
+/** What was counted at one end: by plain ip, by the subject's own `link show`, and by vethd beyond that. */
+export interface Account {
+  dev: string
+  ip: LinkJson
+  shown: LinkJson
+  /** Absent for the kernel. */
+  stats?: StatsJson
+}
+
+/** The accounts of both ends, all of one moment of rest: plain ip reads the same before and after. */
+export async function accounts(subject: Subject, a: End, b: End): Promise<[Account, Account]> {
+  const read = async () => [await kernelLink(a), await kernelLink(b)]
+  for (;;) {
+    const ip = await atRest(read)
+    const shown = await Promise.all([a, b].map((end) => subjectLink(subject, end)))
+    const stats = subject.daemon && (await Promise.all([a, b].map((end) => vethdStats(subject, end))))
+    const [first, second] = [a, b].map(({ dev }, i) => ({ dev, ip: ip[i], shown: shown[i], stats: stats?.[i] }))
+    if (isDeepStrictEqual(await read(), ip)) return [first, second]
+  }
+}
+
 /** The frames that `from` was given for `to`, and where they are now. */
-export async function ledger(subject: Subject, from: End, to: End): Promise<Ledger> {
-  const [sender, receiver] = [await kernelLink(from), await kernelLink(to)]
-  const { packets, dropped } = sender.stats64.tx
-  const explained = subject.daemon ? (await vethdStats(subject, from)).vethd.drops : { tx_dropped: dropped }
-  return { sent: packets + dropped, arrived: receiver.stats64.rx.packets, explained }
+export function ledger(from: Account, to: Account): Ledger {
+  const { packets, dropped } = from.ip.stats64.tx
+  const explained = from.stats ? from.stats.vethd.drops : { tx_dropped: dropped }
+  return { sent: packets + dropped, arrived: to.ip.stats64.rx.packets, explained }
 }
 
 /** Frames of a ledger that no counter explains: 0, or a bug. */
