@@ -21,7 +21,7 @@ export interface WorkerStart {
 }
 
 /** Longest native wait: bounds how late a stop is seen when even the eventfd was lost. */
-const WAIT_BOUND_MS = 500
+const WAIT_BOUND_MS = 2000
 
 const { engine, wakeFd, stop, number } = workerData as WorkerStart
 const stopFlag = new Int32Array(stop)
