@@ -1,14 +1,24 @@
 /** The client against a socket that nobody, somebody else, or a stand-in for the daemon answers on. */
+
+import { mkdtempSync, rmSync } from 'node:fs'
 import { createServer, type IncomingMessage, type RequestListener } from 'node:http'
 import { createServer as createNetServer } from 'node:net'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { Client, removedOf } from '../../../src/client/client.js'
 import type { VethdError } from '../../../src/errors.js'
 
+/** A folder of the test's own with a short path: a unix socket's may have 107 bytes, wherever this clone lies. */
+function shortFolder(t: Test): string {
+  const folder = mkdtempSync(join(tmpdir(), 'vethd-'))
+  t.teardown(() => rmSync(folder, { recursive: true }))
+  return folder
+}
+
 /** A client of a server that answers as `answer` does. */
 async function clientOf(t: Test, answer: RequestListener): Promise<Client> {
-  const socket = join(t.testdir(), 's')
+  const socket = join(shortFolder(t), 's')
   const server = createServer(answer)
   await new Promise<void>((resolve) => server.listen(socket, resolve))
   const client = new Client(socket)
@@ -33,7 +43,7 @@ async function failure(promise: Promise<unknown>): Promise<VethdError> {
 }
 
 t.test('a daemon that is not running is named by its socket, with how to start it', async (t) => {
-  const socket = join(t.testdir(), 'control.sock')
+  const socket = join(shortFolder(t), 'control.sock')
   const error = await failure(new Client(socket).devices())
   t.match(error, { code: 'DAEMON_NOT_RUNNING', exit: 1, syscall: 'connect' })
   t.match(error.message, socket)
@@ -42,7 +52,7 @@ t.test('a daemon that is not running is named by its socket, with how to start i
 })
 
 t.test('a daemon that goes away while it is asked is not running', async (t) => {
-  const socket = join(t.testdir(), 's')
+  const socket = join(shortFolder(t), 's')
   const server = createNetServer((connection) => connection.destroy())
   await new Promise<void>((resolve) => server.listen(socket, resolve))
   t.teardown(() => server.close())
