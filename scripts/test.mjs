@@ -14,15 +14,15 @@ import { exitStatus, root, runMain, StepFailed } from './process.mjs'
 import { setUp } from './setup.mjs'
 
 /**
- * Folders of test/ in the order they run. `budget` is in seconds; `jobs` files run at once (those that make devices
- * and measure time run alone); `root` is whether they need it.
+ * Folders of test/ in the order they run. `budget` is in seconds; `jobs` files run at once, and after them, one by one,
+ * those that are `alone` because they measure time; `root` is whether they need it.
  */
 const FOLDERS = [
   { name: 'unit', budget: 60, jobs: availableParallelism(), root: false },
   { name: 'abi', budget: 5, jobs: 1, root: false },
   { name: 'docs', budget: 60, jobs: 1, root: true },
-  { name: 'device', budget: 240, jobs: 1, root: true },
-  { name: 'daemon', budget: 120, jobs: 1, root: true },
+  { name: 'device', budget: 240, jobs: 2, root: true, alone: /pair-(exit|fairness|lifetime)/ },
+  { name: 'daemon', budget: 120, jobs: 2, root: true },
 ]
 const OTHER_FOLDER = { budget: 60, jobs: 1, root: true }
 
@@ -52,11 +52,18 @@ await runMain(async () => {
   }
   for (const folder of folders) {
     const startedAt = performance.now()
-    const queue = [...folder.files]
-    const work = async () => {
-      while (queue.length > 0 && !interrupted) addReport(folder, await runOne(queue.shift(), folder, runTestFile))
+    const runAll = async (files, jobs) => {
+      const work = async () => {
+        while (files.length > 0 && !interrupted) addReport(folder, await runOne(files.shift(), folder, runTestFile))
+      }
+      await Promise.all(Array.from({ length: jobs }, work))
     }
-    await Promise.all(Array.from({ length: folder.jobs }, work))
+    const isAlone = (file) => folder.alone?.test(file) ?? false
+    await runAll(
+      folder.files.filter((file) => !isAlone(file)),
+      folder.jobs,
+    )
+    await runAll(folder.files.filter(isAlone), 1)
     folder.seconds = (performance.now() - startedAt) / 1000
   }
   const exitCode = sumUp(folders)
