@@ -80,9 +80,10 @@ function onSignals(log: Log, stop: () => Promise<void>): void {
   }
 }
 
-// V8 would collect garbage when nothing happens for a while, 200 ms of CPU on all its threads, for memory that a daemon
-// needs again at the next request.
-setFlagsFromString('--no-memory-reducer')
+// V8's memory reducer would collect garbage when nothing happens for a while, 200 ms of CPU on all its threads, for memory
+// that a daemon needs again at the next request. It is made with the heap, so --no-memory-reducer comes too late here;
+// but it only ever marks incrementally, and that can still be switched off.
+setFlagsFromString('--no-incremental-marking')
 
 let config: Config
 try {
