@@ -21,7 +21,7 @@ const FOLDERS = [
   { name: 'unit', budget: 60, jobs: availableParallelism(), root: false },
   { name: 'abi', budget: 5, jobs: 1, root: false },
   { name: 'docs', budget: 60, jobs: 1, root: true },
-  { name: 'device', budget: 240, jobs: 2, root: true, alone: /pair-(exit|fairness|lifetime)/ },
+  { name: 'device', budget: 240, jobs: 2, root: true, alone: /pair-(fairness|lifetime)/ },
   { name: 'daemon', budget: 120, jobs: 2, root: true },
 ]
 const OTHER_FOLDER = { budget: 60, jobs: 1, root: true }
