@@ -19,6 +19,9 @@ export const VETHCTL = join(DIST, 'src/cli/main.js')
 /** The package's root: what tsc does not copy (Python, C) is used from there. */
 export const ROOT = join(DIST, '..')
 
+/** A start costs about a second of CPU; a busy machine may have much else to do. */
+const READY_WITHIN_MS = 20_000
+
 export type Engine = 'uring' | 'poll'
 
 export interface DaemonOptions {
@@ -46,7 +49,7 @@ export async function startDaemon(topology: Topology, host: Namespace, options: 
   const engine = ['--engine', options.engine ?? 'auto']
   const vethd = [VETHD, '--socket', socket, ...engine, ...(options.args ?? [])]
   const daemon = host.start([...(options.launcher ?? []), ...node, ...vethd])
-  await daemon.line(/"msg":"ready"/, 10_000)
+  await daemon.line(/"msg":"ready"/, READY_WITHIN_MS)
   return new Daemon(daemon, host, socket)
 }
 
