@@ -72,10 +72,10 @@ const topology = new Topology()
 const names = Object.keys(SUBJECTS)
 const clients: Record<string, Namespace> = {}
 for (const [name, makePair] of Object.entries(SUBJECTS)) clients[name] = await connect(topology, makePair)
-await quietMachine()
 
 const turns: Record<string, number>[] = []
 for (let turn = 0; turn < 2 * ROUNDS; turn++) {
+  await quietMachine()
   const rates: Record<string, number> = {}
   for (const name of turn % 2 ? names.toReversed() : names) rates[name] = await measure(clients[name])
   turns.push(rates)
