@@ -14,14 +14,21 @@ import { exitStatus, root, runMain, StepFailed } from './process.mjs'
 import { setUp } from './setup.mjs'
 
 /**
- * Folders of test/ in the order they run. `budget` is in seconds; `jobs` files run at once, and after them, one by one,
- * those that are `alone` because they measure time; `root` is whether they need it.
+ * Folders of test/ in the order they run. `budget` is in seconds; `jobs` files run at once, the `long` ones first, and
+ * after them, one by one, those that are `alone` because they measure time; `root` is whether they need it.
  */
 const FOLDERS = [
   { name: 'unit', budget: 60, jobs: availableParallelism(), root: false },
   { name: 'abi', budget: 5, jobs: 1, root: false },
   { name: 'docs', budget: 60, jobs: 1, root: true },
-  { name: 'device', budget: 240, jobs: 2, root: true, alone: /pair-(fairness|lifetime)/ },
+  {
+    name: 'device',
+    budget: 240,
+    jobs: 2,
+    root: true,
+    long: /pair-(traffic|exit|idle)/,
+    alone: /pair-(fairness|lifetime)/,
+  },
   { name: 'daemon', budget: 120, jobs: 2, root: true },
 ]
 const OTHER_FOLDER = { budget: 60, jobs: 1, root: true }
@@ -59,10 +66,9 @@ await runMain(async () => {
       await Promise.all(Array.from({ length: jobs }, work))
     }
     const isAlone = (file) => folder.alone?.test(file) ?? false
-    await runAll(
-      folder.files.filter((file) => !isAlone(file)),
-      folder.jobs,
-    )
+    const isLong = (file) => folder.long?.test(file) ?? false
+    const together = folder.files.filter((file) => !isAlone(file))
+    await runAll([...together.filter(isLong), ...together.filter((file) => !isLong(file))], folder.jobs)
     await runAll(folder.files.filter(isAlone), 1)
     folder.seconds = (performance.now() - startedAt) / 1000
   }
