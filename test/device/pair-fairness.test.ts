@@ -42,22 +42,27 @@ for (const engine of [undefined, ...ENGINES]) {
     const [flood1, flood2] = await between(topology, subject, 1)
     const [trickle1] = await between(topology, subject, 2)
 
-    await t.test(`the median of ${PINGS} pings beside an unlimited UDP flood is below a millisecond`, async (t) => {
-      const server = flood2.start('iperf3 -s -1 --forceflush')
-      await server.line(/Server listening/)
-      const flood = flood1.start('iperf3 -c 10.0.1.2 -u -b 0 -l 200 -t 30 --forceflush')
-      await flood.line(/connected to/)
-      // With more to run than the machine has CPUs, the scheduler may let the worker wait for its turn of 4 ms beside the
-      // sender for a while: that is not the lanes' doing, and the quickest round tells of the lanes.
-      const medians: number[] = []
-      while (medians.length < ROUNDS && !(Math.min(...medians) < MEDIAN_BELOW_MS)) {
-        medians.push(quantile(await ping(trickle1, '10.0.2.2', `-c ${PINGS} -i 0.005 -w 10`), 0.5))
-      }
-      t.equal(flood.ended, false, 'the flood outlasted the pings')
-      t.ok(Math.min(...medians) < MEDIAN_BELOW_MS, `p50 ${medians.join(', ')} ms`)
-      flood.signal('SIGINT')
-      await flood.exit()
-    })
+    await t.test(
+      `the median of ${PINGS} pings beside an unlimited UDP flood is below ${MEDIAN_BELOW_MS} ms in one of ${ROUNDS} rounds`,
+      async (t) => {
+        const server = flood2.start('iperf3 -s -1 --forceflush')
+        await server.line(/Server listening/)
+        const flood = flood1.start('iperf3 -c 10.0.1.2 -u -b 0 -l 200 -t 30 --forceflush')
+        await flood.line(/connected to/)
+        // Sender, receiver and worker keep more than two CPUs busy. While the scheduler has the worker share one with the
+        // receiver, it waits for it almost half of the time (schedstat) and a round takes 1 to 3 ms: that is a limit of
+        // vethd's today, not of this test. The quickest round tells what the lanes' own turns cost.
+        const medians: number[] = []
+        while (medians.length < ROUNDS && !(Math.min(...medians) < MEDIAN_BELOW_MS)) {
+          medians.push(quantile(await ping(trickle1, '10.0.2.2', `-c ${PINGS} -i 0.005 -w 10`), 0.5))
+        }
+        t.equal(flood.ended, false, 'the flood outlasted the pings')
+        t.comment(`p50 of each round: ${medians.join(', ')} ms`)
+        t.ok(Math.min(...medians) < MEDIAN_BELOW_MS, `p50 ${medians.join(', ')} ms`)
+        flood.signal('SIGINT')
+        await flood.exit()
+      },
+    )
 
     await t.test('the flood lost nothing that no counter explains', async (t) => {
       const books = ledger(...(await accounts(subject, { ns: flood1, dev: 'in1' }, { ns: flood2, dev: 'out1' })))
