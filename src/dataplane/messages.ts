@@ -31,8 +31,8 @@ export type Command =
   | { kind: 'receiver'; lane: number; receiver: Receiver }
 
 export type Report =
-  /** The engine runs. */
-  | { kind: 'ready' }
+  /** The engine runs; `niceRefused` says why the thread has no more than an ordinary share of a busy CPU. */
+  | { kind: 'ready'; niceRefused?: string }
   /** The command `id` was carried out; `error` says why not. */
   | { kind: 'done'; id: number; error?: string }
   /** The device that the lane reads from is gone (negative errno); said once. */

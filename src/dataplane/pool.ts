@@ -34,8 +34,8 @@ export type LaneRequest = Omit<LaneSpec, 'index'>
 class PoolWorker {
   readonly wakeFd = native().eventfd()
   readonly thread: Worker
-  /** Resolves when the engine runs. */
-  readonly ready: Promise<void>
+  /** Resolves when the engine runs, with the reason why its thread is not preferred, if it is not. */
+  readonly ready: Promise<string | undefined>
   readonly ended: Promise<void>
   readonly freeIndexes = Array.from({ length: MAX_LANES }, (_, i) => MAX_LANES - 1 - i)
   readonly #answers = new Map<number, (error?: string) => void>()
@@ -47,7 +47,7 @@ class PoolWorker {
     this.ended = new Promise((resolve) => this.thread.once('exit', () => resolve()))
     this.ready = new Promise((resolve, reject) => {
       this.thread.on('message', (report: Report) => {
-        if (report.kind === 'ready') resolve()
+        if (report.kind === 'ready') resolve(report.niceRefused)
         else if (report.kind === 'gone') options.onGone({ worker: number, index: report.lane }, report.errno)
         else this.#answered(report.id, report.error)
       })
@@ -89,6 +89,8 @@ class PoolWorker {
 }
 
 export class Pool {
+  /** Why the workers have no more than an ordinary share of a busy CPU; undefined when they have. */
+  niceRefused: string | undefined
   readonly #workers: PoolWorker[]
   readonly #stop: SharedArrayBuffer
 
@@ -103,7 +105,7 @@ export class Pool {
     const workers = Array.from({ length: options.workers }, (_, number) => new PoolWorker(number, options, stop))
     const pool = new Pool(workers, stop)
     try {
-      await Promise.all(workers.map((worker) => worker.ready))
+      pool.niceRefused = (await Promise.all(workers.map((worker) => worker.ready)))[0]
     } catch (error) {
       await pool.close()
       throw error

@@ -104,6 +104,11 @@ export class Driver extends EventEmitter<DriverEvents> {
         onGone: (lane, errno) => driver?.deviceGone(lane.worker, lane.index, errno),
         onFault: (error) => driver?.fault(error),
       })
+      if (pool.niceRefused !== undefined)
+        log.info(
+          { reason: pool.niceRefused },
+          'the workers run at an ordinary priority (CAP_SYS_NICE is missing): a busy machine delays frames more',
+        )
       driver = new Driver(log, nursery, engine, offloads, pool)
       return driver
     } catch (error) {

@@ -4,6 +4,7 @@
  *     flood1 ── in1 ═══ out1 ── flood2      iperf3 -u without limit
  *    trickle1 ── in2 ═══ out2 ── trickle2   200 pings
  */
+import { readdirSync, readFileSync } from 'node:fs'
 import t from 'tap'
 import { accounts, ledger, unexplained } from './harness/counters.js'
 import { startDaemon } from './harness/daemon.js'
@@ -12,11 +13,10 @@ import { DEADLINE_MS, missing, type Namespace, Topology } from './harness/topolo
 import { ping, quantile } from './harness/traffic.js'
 
 const PINGS = 200
-const ROUNDS = 5
 const MEDIAN_BELOW_MS = 1
 
 t.setTimeout(DEADLINE_MS)
-const skip = missing('ip', 'ping', 'iperf3')
+const skip = missing('ip', 'ping', 'iperf3', 'setpriv')
 
 /** A pair between two new namespaces, 10.0.N.1 and 10.0.N.2. */
 async function between(topology: Topology, subject: Subject, n: number): Promise<[Namespace, Namespace]> {
@@ -43,22 +43,17 @@ for (const engine of [undefined, ...ENGINES]) {
     const [trickle1] = await between(topology, subject, 2)
 
     await t.test(
-      `the median of ${PINGS} pings beside an unlimited UDP flood is below ${MEDIAN_BELOW_MS} ms in one of ${ROUNDS} rounds`,
+      `beside an unlimited UDP flood the median of ${PINGS} pings is below ${MEDIAN_BELOW_MS} ms`,
       async (t) => {
         const server = flood2.start('iperf3 -s -1 --forceflush')
         await server.line(/Server listening/)
         const flood = flood1.start('iperf3 -c 10.0.1.2 -u -b 0 -l 200 -t 30 --forceflush')
         await flood.line(/connected to/)
-        // Sender, receiver and worker keep more than two CPUs busy. While the scheduler has the worker share one with the
-        // receiver, it waits for it almost half of the time (schedstat) and a round takes 1 to 3 ms: that is a limit of
-        // vethd's today, not of this test. The quickest round tells what the lanes' own turns cost.
-        const medians: number[] = []
-        while (medians.length < ROUNDS && !(Math.min(...medians) < MEDIAN_BELOW_MS)) {
-          medians.push(quantile(await ping(trickle1, '10.0.2.2', `-c ${PINGS} -i 0.005 -w 10`), 0.5))
-        }
+        const times = await ping(trickle1, '10.0.2.2', `-c ${PINGS} -i 0.005 -w 10`)
         t.equal(flood.ended, false, 'the flood outlasted the pings')
-        t.comment(`p50 of each round: ${medians.join(', ')} ms`)
-        t.ok(Math.min(...medians) < MEDIAN_BELOW_MS, `p50 ${medians.join(', ')} ms`)
+        const [p50, p90] = [quantile(times, 0.5), quantile(times, 0.9)]
+        t.ok(p50 < MEDIAN_BELOW_MS, `p50 ${p50} ms`)
+        t.comment(`p50 ${p50} ms, p90 ${p90} ms`)
         flood.signal('SIGINT')
         await flood.exit()
       },
@@ -73,3 +68,32 @@ for (const engine of [undefined, ...ENGINES]) {
     if (subject.daemon) t.equal((await subject.daemon.stop()).code, 0)
   })
 }
+
+/** The nice values of a process' threads, by their names (proc(5), stat: the 19th field, behind the name in brackets). */
+function niceOfThreads(pid: number): Record<string, number> {
+  const stats = readdirSync(`/proc/${pid}/task`).map((tid) => readFileSync(`/proc/${pid}/task/${tid}/stat`, 'utf8'))
+  return Object.fromEntries(
+    stats.map((stat) => [/\((.*)\)/.exec(stat)![1], Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[16])]),
+  )
+}
+
+t.test('a worker is preferred to ordinary threads', { skip }, async (t) => {
+  const topology = Topology.of(t)
+  const host = await topology.namespace('host')
+  const threads = async (launcher: string[]) => {
+    const daemon = await startDaemon(topology, host, { launcher, args: ['--workers', '1'] })
+    return { nice: niceOfThreads(daemon.process.pid), log: daemon.log }
+  }
+  t.match((await threads([])).nice, { 'vethd-lanes/0': -5, node: 0 }, 'and the main thread is not')
+  t.match(
+    (await threads(['nice', '-n', '-7'])).nice,
+    { 'vethd-lanes/0': -7, node: -7 },
+    'one that is already, stays so',
+  )
+  const without = await threads(['setpriv', '--bounding-set', '-sys_nice'])
+  t.match(without.nice, { 'vethd-lanes/0': 0 }, 'without CAP_SYS_NICE it is not')
+  t.ok(
+    without.log.some(({ msg }) => /CAP_SYS_NICE/.test(msg)),
+    'and the log says so',
+  )
+})
