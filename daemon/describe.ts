@@ -24,7 +24,12 @@ export function describePair(pair: Pair): api.Pair {
 /** Throws DEVICE_NOT_FOUND when it is gone. */
 export function describeDevice(device: Device): api.Device {
   const state = device.state()
-  return { ...describeLink(state.link, masterName(device, state.link)), vethd: membership(device, state) }
+  const { drops, veth } = deviceStats(device, state.link.stats)
+  const fate = { drops: digits(drops), veth: { rx: digits({ ...veth.rx }), tx: digits({ ...veth.tx }) } }
+  return {
+    ...describeLink(state.link, masterName(device, state.link)),
+    vethd: { ...membership(device, state), ...fate },
+  }
 }
 
 /** Leaves out those that went away meanwhile. */
@@ -41,11 +46,6 @@ export function describeAll<T, D>(things: readonly T[], describe: (thing: T) => 
 
 export function describeStats(device: Device): api.DeviceStats {
   const { kernel, received, sent, drops, checksumErrors, classes, protocols, veth } = deviceStats(device)
-  const digits = <Names extends string>(counters: Record<Names, bigint>) =>
-    Object.fromEntries(Object.entries<bigint>(counters).map(([name, count]) => [name, `${count}`])) as Record<
-      Names,
-      string
-    >
   const { pair, side, ...where } = membership(device, device.state())
   return {
     pair,
@@ -63,6 +63,11 @@ export function describeStats(device: Device): api.DeviceStats {
     },
     veth: { rx: digits({ ...veth.rx }), tx: digits({ ...veth.tx }) },
   }
+}
+
+function digits<Names extends string>(counters: Record<Names, bigint>): Record<Names, string> {
+  const entries = Object.entries<bigint>(counters).map(([name, count]) => [name, `${count}`])
+  return Object.fromEntries(entries) as Record<Names, string>
 }
 
 function membership(device: Device, { netns }: DeviceState): api.Membership {

@@ -1,6 +1,7 @@
 /** /v1/pairs: pairs are made, listed, shown and deleted by their id. */
+import { ENOTCONN } from '../../src/abi/errno.js'
 import { InNetns, type NewEnd, NewPair, Pair, PairId, Pairs } from '../../src/api/schema.js'
-import type { Device } from '../../src/veth/device.js'
+import { VethdError } from '../../src/errors.js'
 import type { ChecksumMode, EndOptions } from '../../src/veth/options.js'
 import { inCallersNetns, withNetns } from '../caller.js'
 import { describeAll, describePair } from '../describe.js'
@@ -12,6 +13,7 @@ export function pairRoutes(app: App, { driver, registry }: RouteContext): void {
     { schema: { body: NewPair, querystring: InNetns, response: { 201: Pair } } },
     async (request, reply) => {
       const { dev = {}, peer = inherited(dev), checksum } = request.body
+      if (peer.up) throw peerUp()
       const pair = await inCallersNetns(request.raw.socket, request.query.netns, (here) =>
         withNetns([dev.netns, peer.netns], ([devNetns = here, peerNetns = here]) =>
           driver.addPair({
@@ -22,8 +24,7 @@ export function pairRoutes(app: App, { driver, registry }: RouteContext): void {
         ),
       )
       try {
-        bringUp(pair.b, peer)
-        bringUp(pair.a, dev)
+        if (dev.up) pair.a.set({ up: true })
         return reply.code(201).send(describePair(pair))
       } catch (error) {
         await driver.removePairs([pair])
@@ -52,13 +53,14 @@ function inherited({ name: _, address: __, index: ___, up: ____, ...rest }: NewE
 }
 
 function endOptions(end: NewEnd, netnsFd: number): EndOptions {
-  const { name, address, broadcast, mtu, index, txqueuelen, numtxqueues, numrxqueues } = end
+  const { name, address, broadcast, mtu, index, group, txqueuelen, numtxqueues, numrxqueues } = end
   return {
     name,
     address,
     broadcast,
     mtu,
     index,
+    group,
     txqueuelen,
     numTxQueues: numtxqueues,
     numRxQueues: numrxqueues,
@@ -66,6 +68,11 @@ function endOptions(end: NewEnd, netnsFd: number): EndOptions {
   }
 }
 
-function bringUp(device: Device, { up }: NewEnd): void {
-  if (up) device.set({ up })
+/** veth_open of an end that has no peer yet: so it is when the kernel configures the peer. */
+function peerUp(): VethdError {
+  return new VethdError('ARGUMENT_INVALID', 'a peer cannot be born up: set it up once the pair is there', {
+    iproute2: 'RTNETLINK answers: Transport endpoint is not connected',
+    exit: 2,
+    errno: -ENOTCONN,
+  })
 }

@@ -15,12 +15,14 @@ export const RTM_DELADDR = 21
 export const RTM_GETADDR = 22
 export const RTM_NEWROUTE = 24
 export const RTM_NEWQDISC = 36
+export const RTM_DELQDISC = 37
 export const RTM_NEWNSID = 88
 export const RTM_DELNSID = 89
 export const RTM_GETNSID = 90
 
 // multicast groups
 export const RTNLGRP_LINK = 1
+export const RTNLGRP_TC = 4
 export const RTNLGRP_NSID = 28
 
 // struct ifinfomsg

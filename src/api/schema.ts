@@ -32,6 +32,7 @@ export const NewEnd = Type.Object(
     mtu: Type.Optional(Int32),
     netns: Type.Optional(Type.String({ description: 'NAME, PID or FILE; default: the namespace of the request' })),
     index: Type.Optional(Int32),
+    group: Type.Optional(Type.Integer({ minimum: 0, maximum: 0xffffffff })),
     txqueuelen: Type.Optional(Int32),
     numtxqueues: Type.Optional(Int32),
     numrxqueues: Type.Optional(Int32),
@@ -137,7 +138,16 @@ export const Membership = Type.Object({
 })
 export type Membership = Static<typeof Membership>
 
-/** One device, as `ip -j -d -s -s link show` shows it, and its membership. */
+const VethTotals = counters('packets', 'bytes', 'dropped')
+
+/** Why frames that a device sent did not reach its peer, and the totals that a kernel veth would show. */
+export const Fate = Type.Object({
+  drops: Type.Record(Type.String(), Counter),
+  veth: Type.Object({ rx: VethTotals, tx: VethTotals }),
+})
+export type Fate = Static<typeof Fate>
+
+/** One device, as `ip -j -d -s -s link show` shows it, its membership, and what became of its frames. */
 export const Device = Type.Object({
   ifindex: Type.Integer(),
   ifname: Type.String(),
@@ -185,7 +195,7 @@ export const Device = Type.Object({
   carrier_changes: Type.Integer(),
   altnames: Type.Array(Type.String()),
   stats64: Stats64,
-  vethd: Membership,
+  vethd: Type.Object({ ...Membership.properties, ...Fate.properties }),
 })
 export type Device = Static<typeof Device>
 
@@ -208,8 +218,6 @@ export const Removed = Type.Object({ removed: Type.Integer({ description: 'devic
 export type Removed = Static<typeof Removed>
 
 const Flow = counters('packets', 'bytes')
-const VethTotals = counters('packets', 'bytes', 'dropped')
-
 /**
  * One device's counters: the kernel's verbatim; vethd's own, named as the data plane sees them (`received` = read from
  * this device, its kernel tx; `drops` = frames that this device sent and that did not reach its peer); and what veth
@@ -227,12 +235,12 @@ export const DeviceStats = Type.Object({
   vethd: Type.Object({
     received: Flow,
     sent: Flow,
-    drops: Type.Record(Type.String(), Counter),
+    drops: Fate.properties.drops,
     checksum_errors: counters('ipv4', 'tcp', 'udp', 'icmp', 'icmpv6'),
     classes: counters('host', 'broadcast', 'multicast', 'otherhost'),
     protocols: counters('ipv4', 'ipv6', 'arp', 'vlan', '802.3', '802.2', 'other'),
   }),
-  veth: Type.Object({ rx: VethTotals, tx: VethTotals }),
+  veth: Fate.properties.veth,
 })
 export type DeviceStats = Static<typeof DeviceStats>
 

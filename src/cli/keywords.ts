@@ -2,6 +2,7 @@
  * iproute2's small change (lib/utils.c, lib/ll_addr.c): how `ip` abbreviates keywords, reads numbers, names and link
  * layer addresses, and what it says when they are wrong. Neighbours: link-grammar.ts, options.ts.
  */
+import { existsSync, readFileSync } from 'node:fs'
 import { type ErrorCode, VethdError } from '../errors.js'
 
 /** matches(): whether `word` is `keyword` or an abbreviation of it. */
@@ -45,6 +46,29 @@ export function parseInteger(text: string): number | undefined {
     (sign === '-' ? -1 : 1) *
     Number.parseInt(octal ? digits.slice(1) : digits, octal ? 8 : /^0[xX]/.test(digits) ? 16 : 10)
   return value >= -0x80000000 && value <= 0x7fffffff ? value : undefined
+}
+
+/** rtnl_group_a2n(): a name of /etc/iproute2/group, or a number as C's strtoul reads it, within 32 bits. */
+export function parseGroup(word: string): number {
+  const named = groupNames().get(word)
+  if (named !== undefined) return named
+  const value = /^[+-]?(0[xX][0-9a-fA-F]+|[0-9]+)$/.test(word) ? Number(word) : Number.NaN
+  if (Number.isInteger(value) && value >= 0 && value <= 0xffffffff) return value
+  throw wrongArgument(word, 'Invalid "group" value', `a group is a number, or a name of ${GROUP_FILES.join(' or ')}`)
+}
+
+/** Where iproute2 looks for names of groups; the second since 6.7. */
+const GROUP_FILES = ['/etc/iproute2/group', '/usr/share/iproute2/group']
+
+function groupNames(): Map<string, number> {
+  const names = new Map([['default', 0]])
+  const file = GROUP_FILES.find((path) => existsSync(path))
+  const lines = file === undefined ? [] : readFileSync(file, 'utf8').split('\n')
+  for (const line of lines) {
+    const [, number, name] = /^\s*(0x[0-9a-fA-F]+|[0-9]+)\s+([^\s#]+)/.exec(line) ?? []
+    if (name !== undefined) names.set(name, Number(number))
+  }
+  return names
 }
 
 /** check_altifname(): what a device may never be called; the length is the kernel's to judge. */

@@ -5,7 +5,7 @@
  * Neighbours: api/schema.ts (a Device has ip's own names already), commands/link-show.ts. What `ip` would print for the
  * same device and options is printed byte for byte; a test compares them.
  */
-import type { Device, Membership, Stats64 } from '../api/schema.js'
+import type { Device, Fate, Membership, Stats64 } from '../api/schema.js'
 import type { Json } from './json.js'
 import type { Options } from './options.js'
 
@@ -14,6 +14,7 @@ type Show = Pick<Options, 'statistics' | 'details'>
 /** The members of `ip -j [-d] [-s [-s]] link show`, in its order, and `vethd`. */
 export function linkJson(device: Device, show: Show): Json {
   const { vethd, stats64, carrier_changes, altnames, ifalias, ...link } = device
+  const { drops, veth, ...membership } = vethd
   const basic = {
     ifindex: link.ifindex,
     ifname: link.ifname,
@@ -52,8 +53,17 @@ export function linkJson(device: Device, show: Show): Json {
     ifalias,
     ...(show.statistics > 0 ? { stats64: statsJson(stats64, show.statistics > 1 ? carrier_changes : undefined) } : {}),
     ...(altnames.length > 0 ? { altnames } : {}),
-    vethd,
+    vethd: { ...membership, ...(show.statistics > 0 ? { drops: exact(drops), veth: exact(veth) } : {}) },
   }
+}
+
+/** Every string below `counters` as the number it spells. */
+export function exact(counters: object): Json {
+  return Object.fromEntries(
+    Object.entries(counters).map(([name, value]: [string, string | object]) => {
+      return [name, typeof value === 'string' ? BigInt(value) : exact(value)]
+    }),
+  )
 }
 
 /** In ip's order, whatever order they came in. */
@@ -139,7 +149,34 @@ export function linkText(device: Device, show: Show): string {
   if (show.statistics > 0)
     text += `\n${statsText(device.stats64, show.statistics > 1 ? device.carrier_changes : undefined)}`
   for (const altname of device.altnames) text += `\n    altname ${altname}`
-  return `${text}\n    vethd ${membershipText(vethd)}\n`
+  return `${text}\n    vethd ${membershipText(vethd)}\n${show.statistics > 0 ? fateText(vethd) : ''}`
+}
+
+/**
+ * What became of the frames, in columns like those above:
+ *
+ * ```text
+ *     vethd drops peer_down 2
+ *     veth RX:  bytes packets dropped
+ *                1080      12       0
+ *     veth TX:  bytes packets dropped
+ *                1080      12       2
+ * ```
+ */
+function fateText({ drops, veth }: Fate): string {
+  const rows = [veth.rx, veth.tx].map(({ bytes, packets, dropped }) => [bytes, packets, dropped])
+  const titles = ['bytes', 'packets', 'dropped']
+  const width = titles.map((title, i) => Math.max(title.length, ...rows.map((row) => row[i].length)))
+  const line = (head: string, cells: string[]) =>
+    `    ${head.padEnd(9)}${cells.map((cell, i) => cell.padStart(width[i])).join(' ')}\n`
+  const totals = ['RX', 'TX'].map((way, i) => line(`veth ${way}:`, titles) + line('', rows[i]))
+  return `    vethd drops ${nonZero(drops)}\n${totals.join('')}`
+}
+
+/** `peer_down 2  too_long 1`, or `none`. */
+export function nonZero(counters: Record<string, string>): string {
+  const counted = Object.entries(counters).filter(([, count]) => count !== '0')
+  return counted.length === 0 ? 'none' : counted.map(([name, count]) => `${name} ${count}`).join('  ')
 }
 
 /** `pair 1/a netns t1 peer veth2 checksum offload` */

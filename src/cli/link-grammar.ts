@@ -15,6 +15,7 @@ import {
   isDeviceName,
   isShortDeviceName,
   matches,
+  parseGroup,
   parseInteger,
   parseLinkAddress,
   wrongArgument,
@@ -61,7 +62,7 @@ const KEYWORDS: readonly Keyword[] = [
   { word: 'dynamic', short: true, in: [] },
   { word: 'type', short: true, in: ['add', 'del'] },
   { word: 'alias', short: true, in: [] },
-  { word: 'group', in: [] },
+  { word: 'group', in: ['add'] },
   { word: 'mode', in: [] },
   { word: 'state', in: [] },
   { word: 'numtxqueues', short: true, in: ['add'] },
@@ -227,6 +228,9 @@ function parseLink(words: readonly string[], command: Command, afterKind = false
         attributes.netns = fromHere(netns)
         break
       }
+      case 'group':
+        attributes.group = parseGroup(valueAfter(words, at++))
+        break
       case 'master':
         attributes.master = valueAfter(words, at++)
         break

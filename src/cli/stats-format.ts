@@ -6,22 +6,13 @@
  */
 import type { DeviceStats } from '../api/schema.js'
 import type { Json } from './json.js'
-import { membershipText } from './link-format.js'
+import { exact, membershipText, nonZero } from './link-format.js'
 
 /** Members in the API's order, counters as numbers. */
 export function statsJson(stats: DeviceStats): Json {
   const { pair, side, ifname, peer, netns, netns_inode, checksum, kernel, vethd, veth } = stats
   const counters = { kernel: exact(kernel), vethd: exact(vethd), veth: exact(veth) }
   return { pair, side, ifname, peer, netns, netns_inode, checksum, ...counters }
-}
-
-/** Every string below `counters` as the number it spells. */
-function exact(counters: object): Json {
-  return Object.fromEntries(
-    Object.entries(counters).map(([name, value]: [string, string | object]) => {
-      return [name, typeof value === 'string' ? BigInt(value) : exact(value)]
-    }),
-  )
 }
 
 /**
@@ -58,9 +49,4 @@ export function statsText(stats: DeviceStats): string {
   ] as const
   const counted = lists.map(([title, counters]) => `    ${title.padEnd(16)}${nonZero(counters)}`)
   return `${stats.ifname}: ${membershipText(stats)}\n${[...table, ...counted].join('\n')}\n`
-}
-
-function nonZero(counters: Record<string, string>): string {
-  const counted = Object.entries(counters).filter(([, count]) => count !== '0')
-  return counted.length === 0 ? 'none' : counted.map(([name, count]) => `${name} ${count}`).join('  ')
 }

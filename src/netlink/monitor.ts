@@ -14,7 +14,7 @@ import { NETLINK_ADD_MEMBERSHIP, NETLINK_LISTEN_ALL_NSID, NETLINK_ROUTE } from '
 import { POLLIN } from '../abi/poll.js'
 import * as abi from '../abi/rtnetlink.js'
 import { AF_UNSPEC } from '../abi/socket.js'
-import { Attributes, type Message, readMessages } from './codec.js'
+import { Attributes, HOST_LITTLE_ENDIAN, type Message, readMessages, viewOf } from './codec.js'
 import { type LinkInfo, readLink } from './link-info.js'
 import { assignNsid, readNsid, translateNsid } from './nsid.js'
 import { NetlinkError, RECEIVE_BYTES, Rtnetlink } from './socket.js'
@@ -41,7 +41,11 @@ export type MonitorEvent =
       movedTo?: { nsid: number; index: number }
       /** Features changed (`ethtool -K`). */
       featuresChanged: boolean
+      /** This very event is that of its going down (dev_close); it may be up again. */
+      wentDown: boolean
     }
+  /** A qdisc of that link was deleted: the kernel has put its default in place of it, and tells nothing of the link. */
+  | { kind: 'qdisc-removed'; nsid: number; index: number }
   /** A namespace died, with all its links; its NSID may be given again from now on. */
   | { kind: 'nsid-removed'; nsid: number }
   /** Events were lost: whoever keeps a picture reads everything again. */
@@ -58,7 +62,7 @@ export class Monitor implements Disposable {
   #listening = true
 
   /**
-   * Starts to listen. Events come from the event loop, never from inside a call, and keep the process alive until
+   * Starts to listen. Events come from the event loop (and from inside {@link catchUp}), and keep the process alive until
    * {@link unref}. The caller keeps `nurseryFd`, which is not needed any more.
    */
   constructor(nurseryFd: number, onEvent: (event: MonitorEvent) => void, socketBufferBytes = SOCKET_BUFFER_BYTES) {
@@ -67,7 +71,7 @@ export class Monitor implements Disposable {
     try {
       native().socketSetReceiveBuffer(this.#fd, socketBufferBytes)
       native().netlinkSetOption(this.#fd, NETLINK_LISTEN_ALL_NSID, 1)
-      for (const group of [abi.RTNLGRP_LINK, abi.RTNLGRP_NSID]) {
+      for (const group of [abi.RTNLGRP_LINK, abi.RTNLGRP_TC, abi.RTNLGRP_NSID]) {
         native().netlinkSetOption(this.#fd, NETLINK_ADD_MEMBERSHIP, group)
       }
       this.rtnl = native().netnsRun(nurseryFd, () => Rtnetlink.open())
@@ -105,7 +109,7 @@ export class Monitor implements Disposable {
   /** libuv lets go of an fd that polls POLLERR, as an overrun does; once that has been read, it is watched again. */
   #watch(): Watcher {
     const watcher = native().watch(this.#fd, POLLIN, (_events, error) => {
-      this.#drain()
+      this.catchUp()
       if (error === 0 || !this.#listening) return
       watcher.close()
       this.#watcher = this.#watch()
@@ -114,7 +118,8 @@ export class Monitor implements Disposable {
     return watcher
   }
 
-  #drain(): void {
+  /** Tells now what has happened so far (a turn's worth of it at most), from inside this call. */
+  catchUp(): void {
     for (let datagrams = 0; this.#listening && datagrams < DATAGRAMS_A_TURN; datagrams++) {
       const { length, nsid } = native().netlinkReceive(this.#fd, this.#buffer)
       if (length === -EAGAIN) return
@@ -128,6 +133,9 @@ export class Monitor implements Disposable {
     if (message.type === abi.RTM_NEWLINK || message.type === abi.RTM_DELLINK) {
       // A bridge tells of its ports in messages of its own family: a RTM_DELLINK there is a port released.
       if (message.payload[abi.IFINFOMSG_FAMILY] === AF_UNSPEC) this.#tellLink(message, nsid)
+    } else if (message.type === abi.RTM_DELQDISC) {
+      const index = viewOf(message.payload).getInt32(abi.TCMSG_IFINDEX, HOST_LITTLE_ENDIAN)
+      this.#onEvent({ kind: 'qdisc-removed', nsid, index })
     } else if (message.type === abi.RTM_DELNSID && nsid === NURSERY_NSID) {
       // Other namespaces' own numbers are none of ours.
       this.#onEvent({ kind: 'nsid-removed', nsid: readNsid(message.payload).nsid })
@@ -137,6 +145,10 @@ export class Monitor implements Disposable {
   #tellLink({ type, payload }: Message, nsid: number): void {
     const attributes = new Attributes(payload, abi.IFINFOMSG_SIZE)
     const movedTo = attributes.i32(abi.IFLA_NEW_NETNSID)
+    const header = viewOf(payload)
+    const [flags, changed] = [abi.IFINFOMSG_FLAGS, abi.IFINFOMSG_CHANGE].map((at) =>
+      header.getUint32(at, HOST_LITTLE_ENDIAN),
+    )
     this.#onEvent({
       kind: 'link',
       nsid,
@@ -146,6 +158,7 @@ export class Monitor implements Disposable {
         ? {}
         : { movedTo: { nsid: this.#translate(nsid, movedTo), index: attributes.i32(abi.IFLA_NEW_IFINDEX) ?? 0 } }),
       featuresChanged: attributes.u32(abi.IFLA_EVENT) === abi.IFLA_EVENT_FEATURES,
+      wentDown: (changed & abi.IFF_UP) !== 0 && (flags & abi.IFF_UP) === 0,
     })
   }
 

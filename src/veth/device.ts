@@ -16,6 +16,7 @@ import { netnsIdentity, netnsName } from '../netlink/netns.js'
 import { inNetns, type Rtnetlink } from '../netlink/socket.js'
 import { createTotals } from './counters.js'
 import type { LengthFilter } from './filter.js'
+import { TXQUEUELEN_DEFAULT } from './options.js'
 import type { Pair } from './pair.js'
 import { validateAddress, validateMtu, validateName } from './validate.js'
 
@@ -161,6 +162,7 @@ export class Device {
     if (change.name !== undefined) validateName(change.name)
     if (change.address !== undefined) validateAddress(change.address)
     if (change.mtu !== undefined) validateMtu(change.mtu)
+    if (change.txqueuelen === 0) change = { ...change, txqueuelen: TXQUEUELEN_DEFAULT }
     this.inItsNetns((rtnl, name) => {
       const { master, noMaster, ...rest } = change
       const request: LinkChange = rest

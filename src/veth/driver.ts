@@ -15,18 +15,19 @@ import { type NativeError, native } from '../../native-bindings/index.js'
 import { Pool } from '../dataplane/pool.js'
 import { VethdError } from '../errors.js'
 import { chooseEngine, type EngineReport } from '../io/index.js'
-import { getLink } from '../netlink/link.js'
+import { getLink, setLink } from '../netlink/link.js'
+import type { LinkInfo } from '../netlink/link-info.js'
 import { Monitor, type MonitorEvent } from '../netlink/monitor.js'
 import { netnsIdentity } from '../netlink/netns.js'
 import { setNoqueue } from '../netlink/qdisc.js'
-import type { NetlinkError } from '../netlink/socket.js'
+import type { NetlinkError, Rtnetlink } from '../netlink/socket.js'
 import { AddressBook, receiverAddress } from './address.js'
 import { updateCarrier } from './carrier.js'
 import { deleteDevices } from './delete.js'
 import { Device } from './device.js'
 import { dellink, newlink } from './link-ops.js'
 import { type OffloadReport, probeOffloads } from './offload.js'
-import type { EngineChoice, PairOptions } from './options.js'
+import { type EngineChoice, type PairOptions, TXQUEUELEN_DEFAULT } from './options.js'
 import type { Pair } from './pair.js'
 import { explainOpen, type LinkContext } from './setup.js'
 
@@ -199,12 +200,23 @@ export class Driver extends EventEmitter<DriverEvents> {
   #observed(event: MonitorEvent): void {
     if (event.kind === 'overrun')
       for (const pair of this.#pairs.values()) for (const device of pair.devices) this.#stale.add(device)
-    else if (event.kind === 'link') {
-      const device = this.#places.get(`${event.nsid}:${event.link.index}`)
+    else if (event.kind !== 'nsid-removed') {
+      const { index } = event.kind === 'link' ? event.link : event
+      const device = this.#places.get(`${event.nsid}:${index}`)
       if (device === undefined) return
       this.#stale.add(device)
+      if (event.kind === 'link' && event.wentDown) this.#wentDown(device)
     }
     if (this.#stale.size > 0) setImmediate(() => this.#refreshStale())
+  }
+
+  /** veth_close. Whoever is up again by the time it is looked at has lost the carrier all the same, and the peer too. */
+  #wentDown(device: Device): void {
+    if (device.known?.up !== true) return
+    device.known.up = false
+    try {
+      updateCarrier(device.pair)
+    } catch {} // an end that died: its lane tells
   }
 
   #refreshStale(): void {
@@ -219,6 +231,7 @@ export class Driver extends EventEmitter<DriverEvents> {
    * wait until the monitor tells of it.
    */
   refresh(device: Device): void {
+    this.#monitor.catchUp() // what led here must not be told afterwards as if it were new
     try {
       this.#follow(device)
     } catch (err) {
@@ -236,6 +249,7 @@ export class Driver extends EventEmitter<DriverEvents> {
       const link = getLink(rtnl, { name })
       if (link === undefined) throw new VethdError('DEVICE_NOT_FOUND', `"${name}" is gone`)
       if (link.qdisc !== 'noqueue') setNoqueue(rtnl, link.index)
+      if (link.txqueuelen === 0) this.#restoreRing(rtnl, link)
       const { index, mtu, address } = link
       return { nsid, index, name: link.name, inode: netnsIdentity(netnsFd), up: Device.isUp(link), address, mtu }
     })
@@ -257,6 +271,12 @@ export class Driver extends EventEmitter<DriverEvents> {
     updateCarrier(device.pair)
     this.#log.debug({ pair: device.pair.id, side: device.side, ...now }, 'device changed')
     this.emit('device-changed', device)
+  }
+
+  /** On a veth a txqueuelen of 0 means nothing; a TAP would drop every frame. */
+  #restoreRing(rtnl: Rtnetlink, { index, name }: LinkInfo): void {
+    setLink(rtnl, index, { txqueuelen: TXQUEUELEN_DEFAULT })
+    this.#log.warn({ name }, `txqueuelen 0 would stop a TAP: set to ${TXQUEUELEN_DEFAULT}`)
   }
 
   #unplace(device: Device): void {

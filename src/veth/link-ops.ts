@@ -33,7 +33,9 @@ export async function newlink(
   validatePair(options)
   const home = native().netnsCurrent()
   try {
-    const peer = endOf(options.peer, home, [])
+    // As in veth_newlink, a peer's index counts only beside one of dev's.
+    const { index } = options.dev
+    const peer = endOf(index === undefined ? { ...options.peer, index } : options.peer, home, [])
     const dev = endOf(options.dev, home, [peer])
     return await build(context, new Pair(id, options.checksum ?? 'offload'), dev, peer, steps)
   } catch (error) {

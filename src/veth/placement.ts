@@ -64,7 +64,7 @@ export function moveOut(nursery: number, device: Device, end: End, peer?: End): 
       break
     } catch (error) {
       if (!(error instanceof NetlinkError)) throw error
-      if (error.errno === -EBUSY && end.options.index !== undefined) throw indexTaken(end.options.index, error)
+      if (error.errno === -EBUSY && end.options.index !== undefined) throw indexTaken(end.options.index, error, peer)
       if (error.errno === -EBUSY && newIndex !== undefined) newIndex = tries < TRIES ? newIndex + 1 : undefined
       else if (error.errno !== -EEXIST) throw error
       else if (!isPattern(end) || tries === TRIES) throw nameTaken(end.name, error)
@@ -98,11 +98,15 @@ function renameAndMove(rtnl: Rtnetlink, device: Device, end: End, newIndex: numb
   }
 }
 
-/** The kernel says EBUSY to a move where veth_newlink, and so `ip`, says EEXIST. */
-function indexTaken(index: number, cause: NetlinkError): VethdError {
+/**
+ * rtnl_newlink looks for a device of dev's index before anything is made, and says EEXIST; a peer, and dev beside a peer
+ * of the same index, fail when they are registered: EBUSY.
+ */
+function indexTaken(index: number, cause: NetlinkError, peer?: End): VethdError {
+  const exists = peer !== undefined && peer.options.index !== index
   return new VethdError('DEVICE_EXISTS', `the index ${index} is another device's already: choose another one`, {
-    iproute2: 'RTNETLINK answers: File exists',
-    errno: -EEXIST,
+    iproute2: `RTNETLINK answers: ${exists ? 'File exists' : 'Device or resource busy'}`,
+    errno: exists ? -EEXIST : -EBUSY,
     syscall: cause.syscall,
     cause,
   })

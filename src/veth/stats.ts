@@ -55,9 +55,8 @@ export interface DeviceStats {
   veth: { rx: Traffic & { dropped: bigint }; tx: Traffic & { dropped: bigint } }
 }
 
-/** The counters of a device at this moment. Throws DEVICE_NOT_FOUND when it is gone. */
-export function deviceStats(device: Device): DeviceStats {
-  const kernel = device.state().link.stats
+/** The counters of a device at this moment, or that of `kernel`. Throws DEVICE_NOT_FOUND when it is gone. */
+export function deviceStats(device: Device, kernel = device.state().link.stats): DeviceStats {
   const own = readTotals(device.totals)
   const peerOwn = readTotals(device.peer.totals)
   const drops = dropsOf(device, kernel.txDropped, own)

@@ -15,8 +15,8 @@ const OCTETS = /^[0-9a-f]{1,2}(:[0-9a-f]{1,2})*$/i
 const INVALID_ARGUMENT = 'RTNETLINK answers: Invalid argument'
 
 export function validatePair({ dev, peer, checksum }: PairOptions): void {
+  validateEnd(dev) // rtnl_newlink looks at dev before veth_newlink looks at the peer
   validateEnd(peer)
-  validateEnd(dev)
   if (checksum !== undefined && !CHECKSUM_MODES.includes(checksum))
     throw new VethdError(
       'CHECKSUM_MODE_INVALID',

@@ -18,7 +18,7 @@ export const LINK_USAGE = `Usage: vethctl link add [[ name | dev ] NAME] [ OPTIO
        vethctl [ -s[tatistics] ] [ -d[etails] ] [ -j[son] [ -p[retty] ] ] link [ show [ dev ] DEV ]
 
        OPTIONS := [ address MAC ] [ broadcast MAC ] [ mtu MTU ] [ index IDX ] [ netns { PID | NAME | FILE } ]
-                  [ txqueuelen PACKETS ] [ numtxqueues N ] [ numrxqueues N ] [ up | down ]
+                  [ group GROUP ] [ txqueuelen PACKETS ] [ numtxqueues N ] [ numrxqueues N ] [ up | down ]
        DEV     := a name in this network namespace (or in that of -n NETNS), or ID/a or ID/b of a pair
 `
 

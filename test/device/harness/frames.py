@@ -3,11 +3,14 @@
 
     frames.py send DEV      sends the frames on stdin; prints "sent", or the errno's name, for each
     frames.py receive DEV   says "ready", then prints the frames that arrive, until stdin ends
+    frames.py sniff DEV     the same of frames that pass in either direction, promiscuously: in or out, length, gso_type
+                            and gso_size, and a digest; only those from SOURCE
 
 The kernel takes a received VLAN tag out of the frame and tells it in PACKET_AUXDATA; it is put back here, so that what
 is printed is what was on the wire. Our own outgoing frames are not printed.
 """
 import errno
+import hashlib
 import select
 import socket
 import struct
@@ -18,8 +21,11 @@ SOL_PACKET, PACKET_AUXDATA, PACKET_VNET_HDR = 263, 8, 15
 PACKET_OUTGOING = 4
 TP_STATUS_VLAN_VALID = 1 << 4
 TP_STATUS_VLAN_TPID_VALID = 1 << 6
+PACKET_ADD_MEMBERSHIP, PACKET_MR_PROMISC = 1, 1
 VNET_HDR = 10
 MACS = 12
+# the source address of frames that tests make (frames.ts)
+SOURCE = bytes.fromhex("027664000001")
 
 
 def open_packet(dev, protocol):
@@ -51,19 +57,33 @@ def vlan_tag(ancillary):
     return b""
 
 
-def receive(dev):
-    packet = open_packet(dev, ETH_P_ALL)
+def packets(packet):
+    """Frames that pass, until stdin ends: whether it goes out, its virtio_net_hdr, and the frame."""
     print("ready", flush=True)
     while True:
         readable, _, _ = select.select([packet, sys.stdin], [], [])
         if packet not in readable:
             return
         data, ancillary, _flags, address = packet.recvmsg(1 << 17, 1024)
-        if address[2] == PACKET_OUTGOING:
-            continue
-        vnet, frame = data[:VNET_HDR], data[VNET_HDR:]
-        frame = frame[:MACS] + vlan_tag(ancillary) + frame[MACS:]
-        print(vnet.hex(), frame.hex(), flush=True)
+        frame = data[VNET_HDR:]
+        yield address[2] == PACKET_OUTGOING, data[:VNET_HDR], frame[:MACS] + vlan_tag(ancillary) + frame[MACS:]
 
 
-{"send": send, "receive": receive}[sys.argv[1]](sys.argv[2])
+def receive(dev):
+    for outgoing, vnet, frame in packets(open_packet(dev, ETH_P_ALL)):
+        if not outgoing:
+            print(vnet.hex(), frame.hex(), flush=True)
+
+
+def sniff(dev):
+    packet = open_packet(dev, ETH_P_ALL)
+    membership = struct.pack("=iHH8s", socket.if_nametoindex(dev), PACKET_MR_PROMISC, 0, b"")
+    packet.setsockopt(SOL_PACKET, PACKET_ADD_MEMBERSHIP, membership)
+    for outgoing, vnet, frame in packets(packet):
+        if frame[6:12] == SOURCE:
+            gso_type, _hdr_len, gso_size = struct.unpack("=BHH", vnet[1:6])
+            digest = hashlib.sha1(frame).hexdigest()[:8]
+            print("out" if outgoing else "in", len(frame), gso_type, gso_size, digest, flush=True)
+
+
+{"send": send, "receive": receive, "sniff": sniff}[sys.argv[1]](sys.argv[2])

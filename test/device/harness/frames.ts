@@ -39,6 +39,13 @@ export async function sendFrames(ns: Namespace, dev: string, frames: Frame[]): P
   return (await ns.do(['python3', SCRIPT, 'send', dev], lines.join(''))).trim().split('\n')
 }
 
+/** Records from now on what passes by a device, in both directions: a line each (frames.py, sniff), after a first one. */
+export async function sniff(ns: Namespace, dev: string): Promise<Process> {
+  const script = ns.start(['python3', SCRIPT, 'sniff', dev])
+  await script.line(/^ready/m)
+  return script
+}
+
 /** Records the frames that arrive at a device. */
 export class FrameReceiver {
   readonly #process: Process

@@ -153,14 +153,15 @@ async function listensToNetlink(pid: number): Promise<boolean> {
 
 /** The devices of one namespace as events. */
 export class LinkWatch {
-  readonly #monitor: Process
+  /** `ip monitor`, and all that it has told. */
+  readonly process: Process
 
   constructor(monitor: Process) {
-    this.#monitor = monitor
+    this.process = monitor
   }
 
   /** Resolves as soon as the kernel says that the device was deleted. */
   async gone(dev: string, withinMs = 5000): Promise<void> {
-    await this.#monitor.line(new RegExp(`^Deleted \\d+: ${dev}[@:]`, 'm'), withinMs)
+    await this.process.line(new RegExp(`^Deleted \\d+: ${dev}[@:]`, 'm'), withinMs)
   }
 }

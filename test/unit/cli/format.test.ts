@@ -22,6 +22,10 @@ const stats64: Device['stats64'] = {
 }
 
 const vethd = { pair: 1, side: 'a', peer: 'veth2', netns: 't1', netns_inode: 4026532208, checksum: 'offload' } as const
+const fate = {
+  drops: { peer_down: '2', too_long: '0' },
+  veth: { rx: { packets: '12', bytes: '1080', dropped: '0' }, tx: { packets: '9', bytes: '540', dropped: '2' } },
+}
 
 const device: Device = {
   ifindex: 7,
@@ -48,7 +52,7 @@ const device: Device = {
   carrier_changes: 2,
   altnames: [],
   stats64,
-  vethd,
+  vethd: { ...vethd, ...fate },
 }
 
 t.test('a link is two lines as ip prints them, and one of vethd', async (t) => {
@@ -62,7 +66,10 @@ t.test('a link is two lines as ip prints them, and one of vethd', async (t) => {
 })
 
 t.test('a namespace without a name is shown by its inode, a peer that is gone by a dash', async (t) => {
-  const text = linkText({ ...device, vethd: { ...vethd, netns: null, peer: null } }, { statistics: 0, details: false })
+  const text = linkText(
+    { ...device, vethd: { ...device.vethd, netns: null, peer: null } },
+    { statistics: 0, details: false },
+  )
   t.match(text, 'vethd pair 1/a netns net:[4026532208] peer - checksum offload')
 })
 
@@ -70,6 +77,23 @@ t.test('columns grow with the widest counter', async (t) => {
   const text = linkText(device, { statistics: 1, details: false })
   t.match(text, '    RX:        bytes packets errors dropped  missed   mcast           \n    9007199254740993       0')
   t.match(text, '    TX:        bytes packets errors dropped carrier collsns           \n                   0       0')
+})
+
+t.test('with -s comes what became of the frames, and what veth would show', async (t) => {
+  const text = linkText(device, { statistics: 1, details: false })
+  const expected = [
+    '    vethd pair 1/a netns t1 peer veth2 checksum offload',
+    '    vethd drops peer_down 2',
+    '    veth RX: bytes packets dropped',
+    '              1080      12       0',
+    '    veth TX: bytes packets dropped',
+    '               540       9       2',
+  ]
+  t.ok(text.endsWith(`\n${expected.join('\n')}\n`), text)
+  t.match(linkJson(device, { statistics: 1, details: false }), {
+    vethd: { drops: { peer_down: 2n }, veth: { tx: { packets: 9n } } },
+  })
+  t.notMatch(linkText(device, { statistics: 0, details: false }), 'drops')
 })
 
 t.test('JSON has what was asked for, and counters in all their digits', async (t) => {

@@ -1,0 +1,48 @@
+/**
+ * Frames in a word, for the table: `DEST/TYPE/LEN`, and `*N` for N of them.
+ *
+ *     all/0806/60          to ff:ff:ff:ff:ff:ff, ARP, 60 bytes with its header
+ *     group/88cc/200       to a multicast address
+ *     other/0800/1514      to an address that nobody has;  v2: to 02:00:00:00:00:02, which a row can give to a device
+ *     other/8100/1518      a VLAN tag in the frame
+ *     gso/5000/1000        5000 bytes of TCP to an address that nobody has, to be cut into segments of 1000
+ *
+ * What fills a frame is its own number, so that frames that change places are told apart.
+ */
+import { type Frame, hex, plain, SOURCE } from '../device/harness/frames.js'
+
+const DESTINATIONS: Record<string, string> = {
+  all: 'ff ff ff ff ff ff',
+  group: '01 80 c2 00 00 0e',
+  v2: '02 00 00 00 00 02',
+  other: '02 76 64 00 00 02',
+}
+const ETH_HLEN = 14
+
+export function framesOf(words: string[]): Frame[] {
+  const frames: Frame[] = []
+  for (const word of words) {
+    const [spec, count = '1'] = word.split('*')
+    for (let i = 0; i < Number(count); i++) frames.push(frameOf(spec, frames.length))
+  }
+  return frames
+}
+
+function frameOf(spec: string, number: number): Frame {
+  const [destination, type, len] = spec.split('/')
+  if (destination === 'gso') return superFrame(Number(type), Number(len))
+  const bytes = Buffer.alloc(Math.max(ETH_HLEN, Number(len)), number & 0xff)
+  hex(DESTINATIONS[destination], SOURCE, type).copy(bytes)
+  return plain(bytes.subarray(0, Number(len)))
+}
+
+/** `payload` bytes of TCP over IPv4, whose checksum is left to the device, in one super-frame. */
+function superFrame(payload: number, segment: number): Frame {
+  // struct virtio_net_hdr: NEEDS_CSUM, TCPV4, hdr_len 54, gso_size, csum_start 34, csum_offset 16
+  const vnet = hex('01 01 36 00', '00 00 22 00 10 00')
+  vnet.writeUInt16LE(segment, 4)
+  const ip = hex('45 00 00 00 00 01 40 00 40 06 00 00 c0 00 02 01 c0 00 02 02')
+  ip.writeUInt16BE(40 + payload, 2)
+  const tcp = hex('04 00 04 00 00 00 00 01 00 00 00 01 50 10 ff ff 00 00 00 00')
+  return { vnet, bytes: Buffer.concat([hex(DESTINATIONS.other, SOURCE, '08 00'), ip, tcp, Buffer.alloc(payload)]) }
+}

@@ -1,0 +1,146 @@
+/**
+ * What can be looked at and compared: one function a probe, of a world and of the probe's words. What is known to differ
+ * (docs/differences.md) is left out of the common probes and has one of its own.
+ */
+import { atRest, kernelLink, type StatsJson } from '../device/harness/counters.js'
+import { must } from '../device/harness/processes.js'
+import type { World } from './world.js'
+
+type Probe = (world: World, ...words: string[]) => Promise<unknown>
+
+/** A device as `ip -d -j link show` prints it. */
+type Link = Record<string, unknown> & { flags: string[]; operstate: string; ifindex: number; ifname: string }
+
+async function linkOf(world: World, label: string, dev: string): Promise<Link> {
+  const [found] = JSON.parse(await world.ns(label).do(`ip -d -s -j link show dev ${dev}`)) as Link[]
+  return found
+}
+
+export const PROBES: Record<string, Probe> = {
+  /** The devices of a namespace in the order of their indexes. */
+  names: (world, label) => world.ns(label).devices(),
+
+  /** What `ip -d link show` says of a device that a TAP says too. */
+  link: async (world, label, dev) => {
+    const link = await linkOf(world, label, dev)
+    const keys = 'ifname mtu qdisc linkmode group link_type broadcast master promiscuity allmulti min_mtu'.split(' ')
+    const more = 'inet6_addr_gen_mode gso_max_size gso_max_segs gro_max_size ifalias altnames'.split(' ')
+    return {
+      ...Object.fromEntries([...keys, ...more].map((key) => [key, link[key]])),
+      flags: link.flags.filter((flag) => flag !== 'M-DOWN').sort(),
+      // what a veth is in the state of a link below it
+      operstate: link.operstate.replace('LOWERLAYERDOWN', 'DOWN'),
+    }
+  },
+
+  /** One member of `ip -d -j link show`. */
+  member: async (world, label, dev, key) => (await linkOf(world, label, dev))[key],
+  /** Of its linkinfo. */
+  info: async (world, label, dev, key) =>
+    ((await linkOf(world, label, dev)).linkinfo as Record<string, unknown> | undefined)?.[key],
+
+  /** Which of two devices has the lower index, and whether the other's is the next one. */
+  order: async (world, labelOne, one, labelTwo, two) => {
+    const [first, second] = [await linkOf(world, labelOne, one), await linkOf(world, labelTwo, two)]
+    return { lower: first.ifindex < second.ifindex ? one : two, apart: Math.abs(first.ifindex - second.ifindex) }
+  },
+
+  /** Whether a device has a usable address of its own: unicast, locally administered, unlike the other's. */
+  addresses: async (world, labelOne, one, labelTwo, two) => {
+    const [first, second] = [await linkOf(world, labelOne, one), await linkOf(world, labelTwo, two)]
+    const bits = (link: Link) => Number.parseInt(String(link.address).slice(0, 2), 16) & 3
+    return { bits: [bits(first), bits(second)], differ: first.address !== second.address }
+  },
+
+  /** The totals that veth shows: of the kernel's as it counts them, of vethd's as `stats` derives them. */
+  counters: async (world, label, dev) => {
+    const read = async () => {
+      const at = { ns: world.ns(label), dev }
+      const { rx, tx } = world.daemon
+        ? (JSON.parse(await world.daemon.must(`-n ${at.ns.name} -j stats ${dev}`)) as StatsJson[])[0].veth
+        : (await kernelLink(at)).stats64
+      const pick = ({ packets, bytes, dropped }: typeof rx) => ({ packets, bytes, dropped })
+      return { rx: pick(rx), tx: pick(tx) }
+    }
+    return atRest(read)
+  },
+
+  /** Why frames that `dev` was given did not arrive, as vethd names it; the kernel's own name for none of it is `kernel`. */
+  drops: async (world, label, dev) => {
+    if (world.daemon === undefined) return undefined
+    const [stats] = JSON.parse(await world.daemon.must(`-n ${world.ns(label).name} -j stats ${dev}`)) as StatsJson[]
+    return Object.fromEntries(Object.entries(stats.vethd.drops).filter(([, count]) => count > 0))
+  },
+
+  /** Frames that passed by a device, those that it sent and those that it received, in order. */
+  frames: async (world, label, dev) => {
+    const recorder = world.recorders.get(`frames ${label} ${dev}`)!
+    return (await atRest(async () => recorder.stdout)).split('\n').slice(1, -1)
+  },
+
+  /** What `ip monitor link` told: kind of event, name, and what is up; an event that changes nothing is left out. */
+  events: async (world, label) => {
+    const told = (await atRest(async () => world.recorders.get(`events ${label}`)!.stdout)).split('\n')
+    const short = told.flatMap((line) => {
+      const [, deleted = '', name, flags] = /^(Deleted )?\d+: ([^:@]+)[:@].*?<([^>]*)>/.exec(line) ?? []
+      if (name === undefined) return []
+      return [`${deleted}${name} ${flags.split(',').includes('UP') ? 'up' : 'down'}`]
+    })
+    return short.filter((event, i) => event !== short[i - 1])
+  },
+
+  neigh: async (world, label) => {
+    const entries = JSON.parse((await world.ns(label).do('ip -j neigh show')) || '[]') as Record<string, unknown>[]
+    return entries.map(({ dst, dev, state }) => ({ dst, dev, state }))
+  },
+
+  /** Feature by feature, on or off; `[fixed]` stands in the difference list. */
+  features: async (world, label, dev, ...names) => {
+    const text = await world.ns(label).do(`ethtool -k ${dev}`)
+    const all = [...text.matchAll(/^\s*([\w-]+): (on|off)/gm)].map(([, name, value]) => [name, value] as const)
+    return Object.fromEntries(names.length === 0 ? all : all.filter(([name]) => names.includes(name)))
+  },
+
+  /** `ethtool DEV`: Speed, Duplex, Port, … */
+  settings: async (world, label, dev, ...names) => {
+    const text = await world.ns(label).do(`ethtool ${dev}`)
+    return Object.fromEntries(names.map((name) => [name, new RegExp(`${name}: (.*)`).exec(text)?.[1]]))
+  },
+
+  /** What a shell command prints in a namespace. */
+  sh: async (world, label, ...words) => {
+    const { code, stdout, stderr } = await world.shell(label, words.join(' '))
+    return `${code} ${world.collapse(`${stdout}${stderr}`.trim())}`
+  },
+
+  /** Devices that are left anywhere, on the machine's side of vethd too. */
+  left: async (world) => {
+    const all = await Promise.all(['host', 'a', 'b', 'c'].map((label) => world.ns(label).devices()))
+    if (world.daemon) await must(['true'])
+    return all
+  },
+
+  /** Where vethd says that its devices are; the kernel's are looked for. */
+  whereabouts: async (world) => {
+    if (world.daemon) {
+      const links = JSON.parse(await world.daemon.must('-j link show')) as {
+        ifname: string
+        vethd: { netns: string | null }
+      }[]
+      return links.map(({ ifname, vethd }) => `${ifname} in ${world.collapse(vethd.netns ?? '?')}`).sort()
+    }
+    const all = await Promise.all(
+      ['host', 'a', 'b', 'c'].map(async (label) =>
+        (await world.ns(label).devices()).map((dev) => `${dev} in {${label}}`),
+      ),
+    )
+    return all.flat().sort()
+  },
+}
+
+export function look(world: World, probe: string): Promise<unknown> {
+  const [verb, ...words] = probe.split(' ')
+  const found = PROBES[verb]
+  if (found === undefined) throw new Error(`"${probe}" is no probe`)
+  return found(world, ...words)
+}

@@ -1,0 +1,30 @@
+/**
+ * The shape of a row of the oracle's table: one scenario that is played twice, on kernel veth and on vethd, and what has
+ * to be the same afterwards.
+ *
+ * A **step** is one line of:
+ *
+ *     link …                      `ip link …` for the kernel, `vethctl link …` for vethd, in the namespace `host`
+ *     -n {a} link …               the same, with options before the object
+ *     a: COMMAND                  a shell command in the namespace `a` (`host`, `a`, `b` or `c`), the same for both
+ *     watch a v1                  records from now on the frames that `v1` in `a` receives and sends
+ *     listen c                    records from now on what `ip monitor link` tells in `c`
+ *     carrier a v1                waits until `v1` has a carrier
+ *     send a v1 FRAME…            sends frames by AF_PACKET; a FRAME is described in frames.ts
+ *     forget a                    deletes the namespace `a`
+ *     wait a v1                   waits until there is no device `v1` in `a`
+ *
+ * `{a}` stands for the namespace's real name. A step has to succeed; one that begins with `? ` may fail, and its exit
+ * code and its text are compared. What `send` answers is always compared.
+ *
+ * A **probe** (probes.ts) is a word and its arguments: `link a v1`, `counters a v1`, `frames b v2`.
+ */
+export interface Row {
+  /** A sentence about behaviour. */
+  name: string
+  steps: string[]
+  /** Probes, read when everything has settled. */
+  compare: string[]
+  /** The row shows a difference that a TAP cannot avoid: the name of its line in docs/differences.md. */
+  differs?: string
+}

@@ -1,0 +1,68 @@
+/** Carries out the steps of a row (row.ts has their grammar) in one world, and tells what they answered. */
+import { kernelLink } from '../device/harness/counters.js'
+import { sendFrames, sniff } from '../device/harness/frames.js'
+import { type Output, until } from '../device/harness/processes.js'
+import { framesOf } from './frames.js'
+import type { World } from './world.js'
+
+/** What a step answered that may be compared: exit code and texts, or errnos. */
+export type Answer = string
+
+/** Carries out one step; what is to be compared of it, if anything. Throws when it had to succeed and did not. */
+export async function play(world: World, step: string): Promise<Answer | undefined> {
+  const mayFail = step.startsWith('? ')
+  const line = mayFail ? step.slice(2) : step
+  const output = await act(world, line)
+  if (typeof output === 'string') return output
+  if (output === undefined) return undefined
+  if (mayFail) return `${output.code} ${said(world, output)}`
+  if (output.code === 0) return undefined
+  throw new Error(`${world.name}: "${step}" ended with ${output.code}: ${output.stdout}${output.stderr}`)
+}
+
+async function act(world: World, line: string): Promise<Output | Answer | undefined> {
+  const shell = /^(host|a|b|c): (.*)$/s.exec(line)
+  if (shell !== null) return world.shell(shell[1], shell[2])
+  if (/^(-n \S+ )?link /.test(line)) return world.type(line)
+  const [verb, label, dev, ...words] = line.split(' ')
+  switch (verb) {
+    case 'watch':
+      world.recorders.set(`frames ${label} ${dev}`, await sniff(world.ns(label), dev))
+      return undefined
+    case 'listen':
+      world.recorders.set(`events ${label}`, (await world.ns(label).watchLinks()).process)
+      return undefined
+    case 'carrier':
+      await until(`${dev} to have a carrier`, async () => {
+        return (await kernelLink({ ns: world.ns(label), dev })).flags.includes('LOWER_UP')
+      })
+      return undefined
+    case 'send':
+      return tally(await sendFrames(world.ns(label), dev, framesOf(words)))
+    case 'forget':
+      await world.forget(label)
+      return undefined
+    case 'wait':
+      await until(`${dev} to be gone`, async () => !(await world.ns(label).has(dev)))
+      return undefined
+    default:
+      throw new Error(`"${line}" is no step`)
+  }
+}
+
+/** What a command printed, without what only vethctl adds, and without its name. */
+function said(world: World, { stdout, stderr }: Output): string {
+  const lines = `${stdout}${stderr}`.split('\n').filter((text) => !text.startsWith('vethctl: '))
+  return world.collapse(lines.join('\n').trim().replaceAll('"vethctl link help"', '"ip link help"'))
+}
+
+/** `sent*3 ENOBUFS` */
+function tally(answers: string[]): string {
+  const runs: [string, number][] = []
+  for (const answer of answers) {
+    const last = runs.at(-1)
+    if (last?.[0] === answer) last[1]++
+    else runs.push([answer, 1])
+  }
+  return runs.map(([answer, count]) => (count === 1 ? answer : `${answer}*${count}`)).join(' ')
+}
