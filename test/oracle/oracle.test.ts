@@ -4,6 +4,9 @@
  *
  * Rows settle for 20 ms: vethd hears of a change by netlink, where veth is the change. That window is itself a difference
  * (docs/differences.md); a machine that is busy elsewhere stretches it, so a few rows may take longer.
+ *
+ *   ORACLE_ROW=bridge node dist/test/oracle/oracle.test.js     plays the rows whose names hold that word;
+ *   ORACLE_SHOW=1                                              and shows what kernel veth did
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { isDeepStrictEqual } from 'node:util'
@@ -56,6 +59,7 @@ async function compare(t: Test, row: Row, kernel: World, ours: World[], late: st
     const answers = await Promise.all(worlds.map((world) => playAll(world, row)))
     await sleep(SETTLE_MS)
     const expected = { answers: answers[0], probes: await lookAll(kernel, row) }
+    if (process.env.ORACLE_SHOW) t.comment(JSON.stringify(expected, undefined, 2))
     await Promise.all(
       ours.map(async (world, i) => {
         const seen = { answers: answers[i + 1], probes: await lookAll(world, row) }

@@ -2,8 +2,7 @@
  * What can be looked at and compared: one function a probe, of a world and of the probe's words. What is known to differ
  * (docs/differences.md) is left out of the common probes and has one of its own.
  */
-import { atRest, kernelLink, type StatsJson } from '../device/harness/counters.js'
-import { must } from '../device/harness/processes.js'
+import { atRest, kernelLink } from '../device/harness/counters.js'
 import type { World } from './world.js'
 
 type Probe = (world: World, ...words: string[]) => Promise<unknown>
@@ -23,7 +22,7 @@ export const PROBES: Record<string, Probe> = {
   /** What `ip -d link show` says of a device that a TAP says too. */
   link: async (world, label, dev) => {
     const link = await linkOf(world, label, dev)
-    const keys = 'ifname mtu qdisc linkmode group link_type broadcast master promiscuity allmulti min_mtu'.split(' ')
+    const keys = 'ifname mtu linkmode group link_type broadcast master promiscuity allmulti min_mtu'.split(' ')
     const more = 'inet6_addr_gen_mode gso_max_size gso_max_segs gro_max_size ifalias altnames'.split(' ')
     return {
       ...Object.fromEntries([...keys, ...more].map((key) => [key, link[key]])),
@@ -54,22 +53,16 @@ export const PROBES: Record<string, Probe> = {
 
   /** The totals that veth shows: of the kernel's as it counts them, of vethd's as `stats` derives them. */
   counters: async (world, label, dev) => {
-    const read = async () => {
-      const at = { ns: world.ns(label), dev }
-      const { rx, tx } = world.daemon
-        ? (JSON.parse(await world.daemon.must(`-n ${at.ns.name} -j stats ${dev}`)) as StatsJson[])[0].veth
-        : (await kernelLink(at)).stats64
-      const pick = ({ packets, bytes, dropped }: typeof rx) => ({ packets, bytes, dropped })
-      return { rx: pick(rx), tx: pick(tx) }
-    }
-    return atRest(read)
-  },
-
-  /** Why frames that `dev` was given did not arrive, as vethd names it; the kernel's own name for none of it is `kernel`. */
-  drops: async (world, label, dev) => {
-    if (world.daemon === undefined) return undefined
-    const [stats] = JSON.parse(await world.daemon.must(`-n ${world.ns(label).name} -j stats ${dev}`)) as StatsJson[]
-    return Object.fromEntries(Object.entries(stats.vethd.drops).filter(([, count]) => count > 0))
+    const ns = world.ns(label)
+    type Count = string | number
+    const pick = ({ packets, bytes, dropped }: { packets: Count; bytes: Count; dropped: Count }) =>
+      [packets, bytes, dropped].map(Number)
+    return atRest(async () => {
+      const { rx, tx } = world.api
+        ? (await world.api.stats({ dev, netns: ns.name })).devices[0].veth
+        : (await kernelLink({ ns, dev })).stats64
+      return { 'rx packets, bytes, dropped': pick(rx), 'tx packets, bytes, dropped': pick(tx) }
+    })
   },
 
   /** Frames that passed by a device, those that it sent and those that it received, in order. */
@@ -113,28 +106,20 @@ export const PROBES: Record<string, Probe> = {
     return `${code} ${world.collapse(`${stdout}${stderr}`.trim())}`
   },
 
-  /** Devices that are left anywhere, on the machine's side of vethd too. */
-  left: async (world) => {
-    const all = await Promise.all(['host', 'a', 'b', 'c'].map((label) => world.ns(label).devices()))
-    if (world.daemon) await must(['true'])
-    return all
-  },
+  /** Devices that are left, in each of the namespaces. */
+  left: (world) => Promise.all(['host', 'a', 'b', 'c'].map((label) => world.ns(label).devices())),
 
   /** Where vethd says that its devices are; the kernel's are looked for. */
   whereabouts: async (world) => {
-    if (world.daemon) {
-      const links = JSON.parse(await world.daemon.must('-j link show')) as {
-        ifname: string
-        vethd: { netns: string | null }
-      }[]
-      return links.map(({ ifname, vethd }) => `${ifname} in ${world.collapse(vethd.netns ?? '?')}`).sort()
+    if (world.api) {
+      const { devices } = await world.api.devices()
+      return devices.map(({ ifname, vethd }) => `${ifname} in ${world.collapse(vethd.netns ?? '?')}`).sort()
     }
-    const all = await Promise.all(
-      ['host', 'a', 'b', 'c'].map(async (label) =>
-        (await world.ns(label).devices()).map((dev) => `${dev} in {${label}}`),
-      ),
-    )
-    return all.flat().sort()
+    const all = ['host', 'a', 'b', 'c'].map(async (label) => {
+      const links = JSON.parse(await world.ns(label).do('ip -d -j link show type veth')) as { ifname?: string }[]
+      return links.flatMap(({ ifname }) => (ifname === undefined ? [] : [`${ifname} in {${label}}`]))
+    })
+    return (await Promise.all(all)).flat().sort()
   },
 }
 

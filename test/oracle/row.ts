@@ -11,6 +11,9 @@
  *     listen c                    records from now on what `ip monitor link` tells in `c`
  *     carrier a v1                waits until `v1` has a carrier
  *     send a v1 FRAME…            sends frames by AF_PACKET; a FRAME is described in frames.ts
+ *     transfer a b tcp ADDR N     N bytes of TCP (datagrams of UDP) from `a` to a server in `b` and back, each byte checked
+ *     sockets a WHAT ARGS…        sockets.py WHAT, whose answer is compared
+ *     background b sockets WHAT…  the same, beside the steps that follow; `joined` waits for its answer
  *     forget a                    deletes the namespace `a`
  *     wait a v1                   waits until there is no device `v1` in `a`
  *

@@ -1,9 +1,14 @@
 /** Carries out the steps of a row (row.ts has their grammar) in one world, and tells what they answered. */
+import { join } from 'node:path'
 import { kernelLink } from '../device/harness/counters.js'
+import { ROOT } from '../device/harness/daemon.js'
 import { sendFrames, sniff } from '../device/harness/frames.js'
 import { type Output, until } from '../device/harness/processes.js'
+import { serveTransfers, transfer } from '../device/harness/traffic.js'
 import { framesOf } from './frames.js'
 import type { World } from './world.js'
+
+const SOCKETS = join(ROOT, 'test/oracle/sockets.py')
 
 /** What a step answered that may be compared: exit code and texts, or errnos. */
 export type Answer = string
@@ -39,6 +44,20 @@ async function act(world: World, line: string): Promise<Output | Answer | undefi
       return undefined
     case 'send':
       return tally(await sendFrames(world.ns(label), dev, framesOf(words)))
+    case 'transfer':
+      await serveTransfers(world.ns(dev))
+      await transfer(world.ns(label), words[0] as 'tcp' | 'udp', words[1], Number(words[2]))
+      return undefined
+    case 'sockets':
+      return world.collapse(await world.ns(label).do(['python3', SOCKETS, dev, ...words]))
+    case 'background': {
+      const script = world.ns(label).start(['python3', SOCKETS, ...words])
+      await script.line(/^ready/m)
+      world.background = script
+      return undefined
+    }
+    case 'joined':
+      return (await world.background!.exit(10_000)).stdout
     case 'forget':
       await world.forget(label)
       return undefined
@@ -53,7 +72,9 @@ async function act(world: World, line: string): Promise<Output | Answer | undefi
 /** What a command printed, without what only vethctl adds, and without its name. */
 function said(world: World, { stdout, stderr }: Output): string {
   const lines = `${stdout}${stderr}`.split('\n').filter((text) => !text.startsWith('vethctl: '))
-  return world.collapse(lines.join('\n').trim().replaceAll('"vethctl link help"', '"ip link help"'))
+  const text = lines.join('\n').trim().replaceAll('"vethctl link help"', '"ip link help"')
+  // ip's own usage is as long as ip has options
+  return world.collapse(text.replace(/^Usage: .*/s, 'Usage'))
 }
 
 /** `sent*3 ENOBUFS` */

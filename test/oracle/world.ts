@@ -4,6 +4,7 @@
  *
  * Neighbours: steps.ts acts in a world, probes.ts looks at it. Between two rows everything but the subject is renewed.
  */
+import { Client } from '../../src/client/client.js'
 import { type Daemon, type Engine, startDaemon } from '../device/harness/daemon.js'
 import { type Output, type Process, until } from '../device/harness/processes.js'
 import type { Namespace, Topology } from '../device/harness/topology.js'
@@ -15,14 +16,20 @@ export class World {
   readonly topology: Topology
   /** Absent for the kernel. */
   readonly daemon?: Daemon
+  /** The daemon's API, to look at vethd without the start of a vethctl each time. */
+  readonly api?: Client
   readonly #namespaces = new Map<string, Namespace>()
   /** What `watch` and `listen` started in this row, by `frames a v1` or `events c`. */
   readonly recorders = new Map<string, Process>()
+
+  /** What `background` started. */
+  background?: Process
 
   private constructor(name: string, topology: Topology, host: Namespace, daemon?: Daemon) {
     this.name = name
     this.topology = topology
     this.daemon = daemon
+    if (daemon) this.api = new Client(daemon.socket)
     this.#namespaces.set('host', host)
   }
 
@@ -74,12 +81,17 @@ export class World {
     for (const label of NAMESPACES) {
       const ns = this.#namespaces.get(label)
       if (ns === undefined) this.#namespaces.set(label, await makeNamespace(this.topology, label))
-      else for (const dev of await ns.devices()) await ns.run(`ip link del ${dev}`)
+      else await empty(ns)
     }
-    const { daemon } = this
-    if (daemon === undefined) return
-    await until('vethd to have no pair left', async () => (await daemon.must('-j link show')).trim() === '[]')
+    const { api } = this
+    if (api) await until('vethd to have no pair left', async () => (await api.pairs()).pairs.length === 0)
   }
+}
+
+/** Deletes what is left; a peer goes with its other end. */
+async function empty(ns: Namespace): Promise<void> {
+  const devices = await ns.devices()
+  if (devices.length > 0) await ns.run('ip -force -batch -', devices.map((dev) => `link del ${dev}`).join('\n'))
 }
 
 /** Without IPv6, whose own packets would be counted too; a row that is about it switches it on for a device. */

@@ -89,7 +89,7 @@ export const COUNTERS: Row[] = [
     name: 'what a qdisc of the user drops is no frame of the wire',
     steps: [
       ...UP,
-      'a: tc qdisc add dev v1 root handle 1: tbf rate 8kbit burst 1600 limit 2000',
+      'a: tc qdisc replace dev v1 root handle 1: tbf rate 8kbit burst 1600 limit 2000',
       'send a v1 other/0800/1514*1',
     ],
     compare: BOTH,

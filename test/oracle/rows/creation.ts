@@ -81,9 +81,14 @@ export const CREATION: Row[] = [
     compare: ['member host v1 group', 'member host v2 group'],
   },
   {
-    name: 'an end can be born up, and the other too: they have a carrier',
-    steps: ['link add v1 up type veth peer name v2 up', 'carrier host v1', 'carrier host v2'],
+    name: 'an end can be born up',
+    steps: ['link add v1 up type veth peer name v2', 'host: ip link set v2 up', 'carrier host v1', 'carrier host v2'],
     compare: ['link host v1', 'link host v2'],
+  },
+  {
+    name: "a peer's index counts only beside one of the device's",
+    steps: ['link add v1 type veth peer name v2 index 3000'],
+    compare: ['member host v2 ifindex'],
   },
   {
     name: 'the qdisc is noqueue, after a move too',
@@ -100,9 +105,10 @@ export const CREATION: Row[] = [
   {
     name: 'a qdisc that a user set stays',
     steps: [
-      'link add v1 up type veth peer name v2 up',
+      'link add v1 up type veth peer name v2',
+      'host: ip link set v2 up',
       'carrier host v1',
-      'host: tc qdisc add dev v1 root handle 1: tbf rate 10mbit burst 10kb latency 50ms',
+      'host: tc qdisc replace dev v1 root handle 1: tbf rate 10mbit burst 10kb latency 50ms',
       'host: ip link set v1 mtu 1400',
       'host: ip link set v2 down',
       'host: ip link set v2 up',
@@ -113,9 +119,10 @@ export const CREATION: Row[] = [
   {
     name: 'a qdisc that a user deletes is replaced by the default again',
     steps: [
-      'link add v1 up type veth peer name v2 up',
+      'link add v1 up type veth peer name v2',
+      'host: ip link set v2 up',
       'carrier host v1',
-      'host: tc qdisc add dev v1 root handle 1: pfifo limit 10',
+      'host: tc qdisc replace dev v1 root handle 1: pfifo limit 10',
       'host: tc qdisc del dev v1 root',
     ],
     compare: ['member host v1 qdisc'],

@@ -56,7 +56,7 @@ export const LIFE: Row[] = [
     name: 'moving by the pid of a process that lives there',
     steps: [
       'link add v1 type veth peer name v2',
-      'a: (sleep 3 & echo $! > /tmp/oracle-{a})',
+      'a: sleep 5 > /dev/null 2>&1 & echo $! > /tmp/oracle-{a}',
       'host: ip link set v1 netns $(cat /tmp/oracle-{a})',
       'host: rm /tmp/oracle-{a}',
     ],

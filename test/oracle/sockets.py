@@ -1,0 +1,80 @@
+#!/usr/bin/env python3
+"""Sockets with the options that matter to a device, for rows of the table. What is printed is compared.
+
+    sockets.py receive ADDR PORT N         N datagrams: prints "ready", then their lengths and a digest of them all
+    sockets.py receive-gro ADDR PORT LEN   the same until LEN bytes came, with UDP_GRO: lengths as they were read
+    sockets.py receive-raw ADDR PROTO N    N packets of an IP protocol
+    sockets.py send-unchecked ADDR PORT N  N datagrams without a checksum (SO_NO_CHECK)
+    sockets.py send-gso ADDR PORT N SIZE   N segments of SIZE bytes in one send (UDP_SEGMENT)
+    sockets.py send-raw ADDR PROTO N       N packets of an IP protocol
+"""
+import hashlib
+import socket
+import sys
+
+SO_NO_CHECK = 11
+UDP_SEGMENT, UDP_GRO = 103, 104
+
+
+def udp(options=()):
+    made = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    made.settimeout(5)
+    for level, name, value in options:
+        made.setsockopt(level, name, value)
+    return made
+
+
+def take(made, enough):
+    print("ready", flush=True)
+    lengths, digest = [], hashlib.sha1()
+    while not enough(lengths):
+        data = made.recv(1 << 17)
+        lengths.append(len(data))
+        digest.update(data)
+    print(lengths, digest.hexdigest(), flush=True)
+
+
+def receive(address, port, count):
+    made = udp()
+    made.bind((address, int(port)))
+    take(made, lambda lengths: len(lengths) == int(count))
+
+
+def receive_gro(address, port, length):
+    made = udp([(socket.IPPROTO_UDP, UDP_GRO, 1)])
+    made.bind((address, int(port)))
+    take(made, lambda lengths: sum(lengths) >= int(length))
+
+
+def raw(protocol):
+    made = socket.socket(socket.AF_INET, socket.SOCK_RAW, int(protocol))
+    made.settimeout(5)
+    return made
+
+
+def receive_raw(_address, protocol, count):
+    made = raw(protocol)
+    print("ready", flush=True)
+    # the header has an id that nobody compares
+    print([made.recv(1 << 16)[20:].hex() for _ in range(int(count))], flush=True)
+
+
+def send_raw(address, protocol, count):
+    made = raw(protocol)
+    for i in range(int(count)):
+        made.sendto(bytes([i]) * (20 + i), (address, 0))
+
+
+def send_unchecked(address, port, count):
+    made = udp([(socket.SOL_SOCKET, SO_NO_CHECK, 1)])
+    for i in range(int(count)):
+        made.sendto(bytes([i]) * (100 + i), (address, int(port)))
+
+
+def send_gso(address, port, count, size):
+    made = udp([(socket.IPPROTO_UDP, UDP_SEGMENT, int(size))])
+    made.sendto(b"".join(bytes([i]) * int(size) for i in range(int(count))), (address, int(port)))
+
+
+what, *words = sys.argv[1:]
+globals()[what.replace("-", "_")](*words)
