@@ -13,7 +13,7 @@ import { must } from './harness/processes.js'
 import { missing } from './harness/topology.js'
 
 const skip = missing('python3')
-const FORBID = ['python3', join(ROOT, 'test/device/harness/forbid-io-uring.py')]
+const FORBID = ['python3', join(ROOT, 'test/device/harness/forbid.py'), 'io_uring_setup']
 const FEW_FILES = ['sh', '-c', 'ulimit -n 1024; exec "$@"', 'sh']
 
 const url = (path: string): string => JSON.stringify(new URL(`../../${path}`, import.meta.url).href)

@@ -8,7 +8,7 @@ import { ROOT, startDaemon } from './harness/daemon.js'
 import { DEADLINE_MS, missing, Topology } from './harness/topology.js'
 import { ping } from './harness/traffic.js'
 
-const FORBID = join(ROOT, 'test/device/harness/forbid-io-uring.py')
+const FORBID = join(ROOT, 'test/device/harness/forbid.py')
 
 t.setTimeout(DEADLINE_MS)
 const skip = missing('ip', 'ping', 'python3')
@@ -17,7 +17,7 @@ t.test('with io_uring forbidden by seccomp', { skip }, async (t) => {
   const topology = Topology.of(t)
   const host = await topology.namespace('host')
   const guest = await topology.namespace('guest')
-  const launcher = ['python3', FORBID]
+  const launcher = ['python3', FORBID, 'io_uring_setup']
   const daemon = await startDaemon(topology, host, { launcher })
 
   await t.test('the log names the poll engine and why', async (t) => {

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""forbid-io-uring.py COMMAND…: runs a command under a seccomp filter that answers EPERM to io_uring_setup.
+"""forbid.py SYSCALL COMMAND…: runs a command under a seccomp filter that answers EPERM to one system call.
 
-What container runtimes do, without touching the machine's kernel.io_uring_disabled.
+What container runtimes do to io_uring_setup and bpf, without touching the machine's sysctls.
 """
 import ctypes
 import os
@@ -11,14 +11,17 @@ import sys
 PR_SET_NO_NEW_PRIVS, PR_SET_SECCOMP, SECCOMP_MODE_FILTER = 38, 22, 2
 BPF_LD_W_ABS, BPF_JEQ_K, BPF_RET_K = 0x20, 0x15, 0x06
 SECCOMP_RET_ALLOW, SECCOMP_RET_ERRNO, EPERM = 0x7FFF0000, 0x00050000, 1
-IO_URING_SETUP = 425  # the same on every architecture
+NUMBERS = {
+    "io_uring_setup": 425,  # the same on every architecture
+    "bpf": 321 if os.uname().machine == "x86_64" else 280,
+}
 NR_OFFSET = 0  # offsetof(struct seccomp_data, nr)
 
 program = b"".join(
     struct.pack("=HBBI", *instruction)
     for instruction in (
         (BPF_LD_W_ABS, 0, 0, NR_OFFSET),
-        (BPF_JEQ_K, 0, 1, IO_URING_SETUP),
+        (BPF_JEQ_K, 0, 1, NUMBERS[sys.argv[1]]),
         (BPF_RET_K, 0, 0, SECCOMP_RET_ERRNO | EPERM),
         (BPF_RET_K, 0, 0, SECCOMP_RET_ALLOW),
     )
@@ -34,4 +37,4 @@ fprog = SockFprog(len(program) // 8, program)
 for arguments in ((PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), (PR_SET_SECCOMP, SECCOMP_MODE_FILTER, ctypes.byref(fprog), 0, 0)):
     if libc.prctl(*arguments) != 0:
         sys.exit(f"prctl({arguments[0]}): {os.strerror(ctypes.get_errno())}")
-os.execvp(sys.argv[1], sys.argv[1:])
+os.execvp(sys.argv[2], sys.argv[2:])
