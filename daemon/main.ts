@@ -15,7 +15,7 @@ import { VethdError } from '../src/errors.js'
 import { Driver } from '../src/veth/driver.js'
 import { type Config, parseConfig } from './config.js'
 import { claimControlSocket, refuseSecondDaemon } from './control-socket.js'
-import { logEvents } from './events.js'
+import { Events } from './events.js'
 import { type Log, openLog } from './log.js'
 import { Registry } from './pairs.js'
 import { toVethdError } from './problem.js'
@@ -34,9 +34,9 @@ async function start(config: Config, log: Log): Promise<void> {
   requireAddon()
   await refuseSecondDaemon(config.socket)
   const driver = await Driver.open({ engine: config.engine, workers: config.workers, log })
-  logEvents(driver, log)
+  const events = new Events(driver, log)
 
-  const app = await buildServer({ driver, registry: new Registry(driver) }, log)
+  const app = await buildServer({ driver, registry: new Registry(driver), events }, log)
   const releaseSocket = await claimControlSocket(app.server, config.socket)
   process.on('exit', releaseSocket)
   onSignals(log, async () => {

@@ -15,6 +15,7 @@ import { PROBLEM_TYPE, problemOf, toVethdError } from './problem.js'
 import type { App, RouteContext } from './routes/context.js'
 import { deviceRoutes } from './routes/devices.js'
 import { doctorRoutes } from './routes/doctor.js'
+import { eventRoutes } from './routes/events.js'
 import { pairRoutes } from './routes/pairs.js'
 import { statsRoutes } from './routes/stats.js'
 
@@ -51,7 +52,7 @@ export async function buildServer(context: RouteContext, log: Log): Promise<App>
       .send({ ...problemOf(error), status: 404 })
   })
 
-  for (const routes of [pairRoutes, deviceRoutes, statsRoutes, doctorRoutes]) routes(app, context)
+  for (const routes of [pairRoutes, deviceRoutes, statsRoutes, doctorRoutes, eventRoutes]) routes(app, context)
   await app.ready()
   return app
 }

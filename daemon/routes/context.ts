@@ -1,4 +1,4 @@
-/** What the routes are given: the driver, the registry over it, and what a `doctor` tells of the daemon itself. */
+/** What the routes are given: the driver, the registry over it, and what happens in it. */
 
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import type {
@@ -9,11 +9,13 @@ import type {
   RawServerDefault,
 } from 'fastify'
 import type { Driver } from '../../src/veth/driver.js'
+import type { Events } from '../events.js'
 import type { Registry } from '../pairs.js'
 
 export interface RouteContext {
   driver: Driver
   registry: Registry
+  events: Pick<Events, 'ring' | 'present'>
 }
 
 /** Fastify whose handlers take their types from the schemas. */

@@ -89,6 +89,17 @@ export type ManyDevices = Static<typeof ManyDevices>
 export const PairId = Type.Object({ id: Type.String({ pattern: '^[0-9]+$' }) }, strict)
 export type PairId = Static<typeof PairId>
 
+/** `present`: first what is there already, as events of the kind `added`. */
+export const EventsWanted = Type.Object(
+  { netns: Type.Optional(Type.String()), present: Type.Optional(Type.Literal('true')) },
+  strict,
+)
+export type EventsWanted = Static<typeof EventsWanted>
+
+/** Where a reader of events left off. */
+export const LastEventId = Type.Object({ 'last-event-id': Type.Optional(Type.String()) })
+export type LastEventId = Static<typeof LastEventId>
+
 // --- answers -------------------------------------------------------------------------------------------------------
 
 const counters = <const Names extends readonly string[]>(...names: Names) =>
@@ -246,6 +257,43 @@ export type DeviceStats = Static<typeof DeviceStats>
 
 export const AllStats = Type.Object({ devices: Type.Array(DeviceStats) })
 export type AllStats = Static<typeof AllStats>
+
+/** A namespace by its name in /run/netns, null when it has none, and by its inode number. */
+const Place = { netns: Membership.properties.netns, netns_inode: Membership.properties.netns_inode }
+
+/** What every event says: when, of which device, and what it is called and where it is, once that has happened. */
+const AboutDevice = {
+  time: Type.String({ description: 'RFC 3339' }),
+  pair: Type.Integer(),
+  device: Type.String({ pattern: '^[0-9]+/[ab]$' }),
+  name: Type.String(),
+  ...Place,
+}
+
+/** One thing that happened to one device; what happens to a pair is told of both its ends. */
+export const Event = Type.Union([
+  Type.Object({
+    kind: Type.Literal('added'),
+    ...AboutDevice,
+    peer: Membership.properties.peer,
+    checksum: Checksum,
+    carrier: Type.Boolean(),
+  }),
+  Type.Object({
+    kind: Type.Literal('removed'),
+    ...AboutDevice,
+    reason: Type.Union([Type.Literal('asked'), Type.Literal('device-gone')]),
+  }),
+  Type.Object({ kind: Type.Literal('moved'), ...AboutDevice, from: Type.Object(Place) }),
+  Type.Object({ kind: Type.Literal('renamed'), ...AboutDevice, was: Type.String() }),
+  Type.Object({ kind: Type.Literal('carrier'), ...AboutDevice, carrier: Type.Boolean() }),
+  Type.Object({ kind: Type.Literal('degraded'), ...AboutDevice, what: Type.String(), why: Type.String() }),
+])
+export type Event = Static<typeof Event>
+
+/** In place of events that a reader asks for and that are not kept any more. */
+export const Lost = Type.Object({ kind: Type.Literal('lost') })
+export type Lost = Static<typeof Lost>
 
 /** One thing that vethd needs (`required`) or is better with. `detail` says what was found, and what to do. */
 export const Check = Type.Object({

@@ -53,6 +53,12 @@ export interface KnownState {
   mtu: number
 }
 
+/** Something that a device does without, and why. */
+export interface Degradation {
+  what: string
+  why: string
+}
+
 export class Device {
   readonly pair: Pair
   readonly side: 'a' | 'b'
@@ -66,6 +72,8 @@ export class Device {
   /** Refuses frames that are too long for the peer; null without CAP_BPF. */
   filter: LengthFilter | null = null
   known: KnownState | null = null
+  /** What it does without; grows through `Driver.degraded` only. */
+  readonly degradations: Degradation[] = []
   /** Carrier as last set, and what the kernel dropped while it was off (carrier.ts). */
   carrier = false
   carrierDrops = 0n

@@ -24,7 +24,7 @@ import type { NetlinkError, Rtnetlink } from '../netlink/socket.js'
 import { AddressBook, receiverAddress } from './address.js'
 import { updateCarrier } from './carrier.js'
 import { deleteDevices } from './delete.js'
-import { Device } from './device.js'
+import { type Degradation, Device } from './device.js'
 import { dellink, newlink } from './link-ops.js'
 import { type OffloadReport, probeOffloads } from './offload.js'
 import { type EngineChoice, type PairOptions, TXQUEUELEN_DEFAULT } from './options.js'
@@ -49,10 +49,15 @@ export interface DriverOptions {
 /** Why a pair went. */
 export type RemovalReason = 'asked' | 'device-gone' | 'closed'
 
+/** All that happens to pairs and devices, whoever did it. */
 interface DriverEvents {
+  /** Behind the first `device-changed` of either end. */
   'pair-added': [pair: Pair]
   'pair-removed': [pair: Pair, reason: RemovalReason]
+  /** `known` is another than before; so may be the carrier of either end of its pair. */
   'device-changed': [device: Device]
+  /** Also of a device whose pair is still being made. */
+  'device-degraded': [device: Device, degradation: Degradation]
 }
 
 const SILENT: DriverLog = { debug() {}, info() {}, warn() {}, error() {} }
@@ -86,6 +91,7 @@ export class Driver extends EventEmitter<DriverEvents> {
       tunFeatures: offloads.tunFeatures,
       addresses: new AddressBook(),
       log,
+      degraded: (device, degradation) => this.degraded(device, degradation),
     }
     this.#monitor = new Monitor(nursery, (event) => this.#observed(event))
     process.on('exit', this.#onExit)
@@ -224,6 +230,12 @@ export class Driver extends EventEmitter<DriverEvents> {
       this.#stale.delete(device)
       this.refresh(device)
     }
+  }
+
+  /** A device does without something from now on. */
+  private degraded(device: Device, degradation: Degradation): void {
+    device.degradations.push(degradation)
+    this.emit('device-degraded', device, degradation)
   }
 
   /**

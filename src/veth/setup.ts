@@ -13,7 +13,7 @@ import { setGro, setLinkSpeed } from '../netlink/ethtool.js'
 import { getLink, setLink } from '../netlink/link.js'
 import { inNetns } from '../netlink/socket.js'
 import { type AddressBook, receiverAddress } from './address.js'
-import { Device } from './device.js'
+import { type Degradation, Device } from './device.js'
 import { attachLengthFilter } from './filter.js'
 import { offloadsFor } from './offload.js'
 import { type ChecksumMode, type EndOptions, MTU_DEFAULT, TXQUEUELEN_DEFAULT } from './options.js'
@@ -32,6 +32,8 @@ export interface LinkContext {
   tunFeatures: number
   addresses: AddressBook
   log: { warn(fields: object, message: string): void }
+  /** Tells that a device does without something from now on. */
+  degraded(device: Device, degradation: Degradation): void
 }
 
 /** What a device is called in the nursery; nobody is likely to ask for such a name, which the nursery would refuse. */
@@ -126,10 +128,9 @@ export function attachFilter(context: LinkContext, device: Device, peerMtu: numb
   try {
     device.filter = attachLengthFilter(device.fd, peerMtu)
   } catch (error) {
-    context.log.warn(
-      { err: error },
-      'no length filter: frames too long for the peer are dropped without the sender being told',
-    )
+    const { message } = error as NativeError
+    const why = `${message}: frames too long for the peer are dropped without the sender being told`
+    context.degraded(device, { what: 'length filter', why })
   }
 }
 

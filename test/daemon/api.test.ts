@@ -51,6 +51,8 @@ t.test('a request that cannot be understood is a problem, never a crash', { skip
     [400, 'DELETE', '/v1/devices'],
     [400, 'GET', '/v1/devices?foo=bar'],
     [400, 'GET', '/v1/devices?dev=a&dev=b'],
+    [400, 'GET', '/v1/events?present=maybe'],
+    [400, 'GET', '/v1/events?netns=nowhere'],
     [404, 'GET', '/v1/pairs/1'],
     [400, 'GET', '/v1/pairs/x'],
     [404, 'DELETE', '/v1/pairs/99999999999999999999'],

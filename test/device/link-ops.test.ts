@@ -10,6 +10,7 @@ import { getLink, listLinks } from '../../src/netlink/link.js'
 import { resolveNetns } from '../../src/netlink/netns.js'
 import { inNetns } from '../../src/netlink/socket.js'
 import { AddressBook } from '../../src/veth/address.js'
+import type { Degradation, Device } from '../../src/veth/device.js'
 import { Driver, type RemovalReason } from '../../src/veth/driver.js'
 import { dellink, newlink } from '../../src/veth/link-ops.js'
 import { probeOffloads } from '../../src/veth/offload.js'
@@ -37,7 +38,16 @@ class Bed {
     const { mask, tunFeatures } = probeOffloads(nursery)
     const log = { warn: (_fields: object, message: string) => this.warnings.push(message) }
     this.topology = topology
-    this.context = { nursery, pool, offloads: mask, tunFeatures, addresses: new AddressBook('a machine'), log }
+    const degraded = (_device: Device, { what, why }: Degradation) => this.warnings.push(`${what}: ${why}`)
+    this.context = {
+      nursery,
+      pool,
+      offloads: mask,
+      tunFeatures,
+      addresses: new AddressBook('a machine'),
+      log,
+      degraded,
+    }
   }
 
   static async open(t: Test): Promise<Bed> {
