@@ -1,15 +1,16 @@
 /**
- * The frame around iproute2's grammar, by yargs: help, and the words behind `stats` and `doctor`, which are vethd's own.
- * Loaded only when one of them is asked for: yargs costs more than the rest of vethctl's start.
+ * The frame around iproute2's grammar, by yargs: help, and the words behind `stats`, `monitor` and `doctor`, which are
+ * vethd's own. Loaded only when one of them is asked for: yargs costs more than the rest of vethctl's start.
  */
 import yargs from 'yargs'
 import { VethdError } from '../errors.js'
 import { LINK_USAGE } from './commands/link.js'
+import type { MonitorOptions } from './commands/monitor.js'
 import type { StatsOptions } from './commands/stats.js'
 
 /** What stood behind the object. */
-export interface OwnCommand extends StatsOptions {
-  command: 'stats' | 'doctor'
+export interface OwnCommand extends StatsOptions, MonitorOptions {
+  command: 'stats' | 'monitor' | 'doctor'
   json: boolean
   pretty: boolean
   help: boolean
@@ -30,12 +31,19 @@ function frame(words: readonly string[]) {
   return yargs([...words])
     .scriptName('vethctl')
     .locale('en')
-    .usage('vethctl [ OPTIONS ] { link | stats | doctor }')
+    .usage('vethctl [ OPTIONS ] { link | stats | monitor | doctor }')
     .command('link', 'make, change, show and delete pairs of devices: vethctl link help')
     .command('stats [dev]', "the kernel's counters, vethd's own, and what veth would show", (command) =>
       command
         .positional('dev', { type: 'string', describe: 'a name, or ID/a or ID/b; default: every device' })
         .option('watch', { type: 'boolean', default: false, describe: 'again each second, until Ctrl-C' }),
+    )
+    .command('monitor', 'devices as they come, change and go, an event a line, until Ctrl-C', (command) =>
+      command.option('present', {
+        type: 'boolean',
+        default: false,
+        describe: 'first those that are there, as added: with what follows the whole picture',
+      }),
     )
     .command('doctor', 'whether vethd can work here, with which engine and offloads, and why')
     .option('json', { alias: 'j', type: 'boolean', default: false, describe: 'JSON' })
@@ -61,10 +69,13 @@ export function help(words: readonly string[] = []): Promise<string> {
   return frame(words).getHelp()
 }
 
-/** Reads `stats …` or `doctor …`. Throws ARGUMENT_INVALID in yargs' words. */
+/** Reads `stats …`, `monitor …` or `doctor …`. Throws ARGUMENT_INVALID in yargs' words. */
 export function parseOwnCommand(words: readonly string[]): OwnCommand {
-  const { _, dev, watch, json, pretty, help } = frame(words).parseSync() as unknown as Omit<OwnCommand, 'command'> & {
+  const { _, dev, watch, present, json, pretty, help } = frame(words).parseSync() as unknown as Omit<
+    OwnCommand,
+    'command'
+  > & {
     _: [OwnCommand['command']]
   }
-  return { command: _[0], dev, watch, json, pretty, help }
+  return { command: _[0], dev, watch, present, json, pretty, help }
 }

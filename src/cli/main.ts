@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-/** vethctl: `ip link` for vethd's pairs, and `stats` and `doctor`. run.ts does it; this gives it the process. */
+/** vethctl: `ip link` for vethd's pairs, and `stats`, `monitor` and `doctor`. run.ts does it; this gives it the process. */
 import { run } from './run.js'
 
 // `vethctl … | head` closes the pipe early: that is no error

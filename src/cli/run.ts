@@ -3,7 +3,7 @@
  *
  *     options.ts ─→ commands/link.ts ─→ link-grammar.ts ─→ client ⇢ (socket) ⇢ daemon ─→ link-format.ts
  *              ├──→ batch.ts, line by line the same
- *              └──→ frame.ts ─→ commands/stats.ts, commands/doctor.ts
+ *              └──→ frame.ts ─→ commands/stats.ts, commands/monitor.ts, commands/doctor.ts
  *
  * Invariant: nothing is loaded for a command but what it needs; a script may call vethctl a thousand times.
  */
@@ -45,18 +45,22 @@ export async function run(words: readonly string[], out: Write, err: Write): Pro
   }
 }
 
-/** `link …`, `stats …`, `doctor …`; the object may be abbreviated. */
+/** `link …`, `stats …`, `monitor …`, `doctor …`; the object may be abbreviated. */
 async function runObject([object, ...words]: readonly string[], context: Context): Promise<number> {
   if (matches(object, 'link')) {
     const { link } = await import('./commands/link.js')
     return link(words, context)
   }
-  const own = ['stats', 'doctor', 'help'].find((command) => matches(object, command))
+  const own = ['stats', 'monitor', 'doctor', 'help'].find((command) => matches(object, command))
   if (own === undefined) {
-    throw new VethdError('ARGUMENT_INVALID', 'vethctl knows link, stats and doctor; for the rest there is ip', {
-      iproute2: `Object "${object}" is unknown, try "vethctl help".`,
-      exit: 1,
-    })
+    throw new VethdError(
+      'ARGUMENT_INVALID',
+      'vethctl knows link, stats, monitor and doctor; for the rest there is ip',
+      {
+        iproute2: `Object "${object}" is unknown, try "vethctl help".`,
+        exit: 1,
+      },
+    )
   }
   const { help, parseOwnCommand } = await import('./frame.js')
   if (own === 'help') {
@@ -73,6 +77,10 @@ async function runObject([object, ...words]: readonly string[], context: Context
   if (command === 'doctor') {
     const { doctor } = await import('./commands/doctor.js')
     return doctor(here)
+  }
+  if (command === 'monitor') {
+    const { monitor } = await import('./commands/monitor.js')
+    return monitor(rest, here)
   }
   const { stats } = await import('./commands/stats.js')
   return stats(rest, here)

@@ -6,13 +6,15 @@
  * comes back as the error it was made of, with code, exit code and iproute2's text.
  */
 import { statSync } from 'node:fs'
-import { Agent, request } from 'node:http'
+import { Agent, type IncomingMessage, request } from 'node:http'
 import type {
   AllStats,
   Device,
   Devices,
   Doctor,
+  Event,
   LinkChange,
+  Lost,
   NewPair,
   Pair,
   Pairs,
@@ -22,6 +24,7 @@ import type {
 } from '../api/schema.js'
 import { DEFAULT_SOCKET } from '../api/socket.js'
 import { ERRORS, type ErrorCode, VethdError } from '../errors.js'
+import { readEventStream } from './event-stream.js'
 
 interface Answer {
   status: number
@@ -67,8 +70,48 @@ export class Client {
     return this.#call('GET', '/v1/version')
   }
 
+  /**
+   * What happens to devices from now on, until `signal`; with `present` first what there is. A reader that was cut off,
+   * being too slow, goes on where it left off, and gets `lost` when that is not kept any more. Throws DAEMON_NOT_RUNNING
+   * when the daemon ends.
+   */
+  async *events(filter: { netns?: string; present?: boolean }, signal: AbortSignal): AsyncGenerator<Event | Lost> {
+    const path = `/v1/events${query({ netns: filter.netns, present: filter.present ? 'true' : undefined })}`
+    let lastId: string | undefined
+    for (;;) {
+      const begunAt = lastId
+      try {
+        const incoming = await this.#stream(path, lastId, signal)
+        for await (const { id, data } of readEventStream(incoming.setEncoding('utf8'))) {
+          lastId = id ?? lastId
+          if (data !== undefined) yield JSON.parse(data)
+        }
+      } catch (error) {
+        if (signal.aborted) return
+        if (error instanceof VethdError) throw error
+        const cutOff = (error as NodeJS.ErrnoException).code === 'ECONNRESET' && lastId !== begunAt
+        if (!cutOff) throw this.#unreachable(error as NodeJS.ErrnoException, 'GET')
+        continue
+      }
+      throw new VethdError('DAEMON_NOT_RUNNING', `vethd on ${this.socketPath} has ended`)
+    }
+  }
+
   close(): void {
     this.#agent.destroy()
+  }
+
+  /** An answer that goes on, on a connection of its own. */
+  #stream(path: string, lastId: string | undefined, signal: AbortSignal): Promise<IncomingMessage> {
+    return new Promise((resolve, reject) => {
+      const headers = lastId === undefined ? {} : { 'last-event-id': lastId }
+      const outgoing = request({ socketPath: this.socketPath, agent: false, path, headers, signal }, (incoming) => {
+        if (incoming.statusCode === 200) resolve(incoming)
+        else readAll(incoming).then((answer) => reject(errorOf(answer)), reject)
+      })
+      outgoing.on('error', reject)
+      outgoing.end()
+    })
   }
 
   async #call<T>(method: string, path: string, body?: unknown): Promise<T> {
@@ -81,16 +124,8 @@ export class Client {
     return new Promise((resolve, reject) => {
       const headers = body === undefined ? {} : { 'content-type': 'application/json' }
       const fail = (error: NodeJS.ErrnoException) => reject(this.#unreachable(error, method))
-      const outgoing = request(
-        { socketPath: this.socketPath, agent: this.#agent, method, path, headers },
-        (incoming) => {
-          const chunks: Buffer[] = []
-          incoming.on('data', (chunk: Buffer) => chunks.push(chunk))
-          incoming.on('error', fail)
-          incoming.on('end', () =>
-            resolve({ status: incoming.statusCode ?? 0, body: Buffer.concat(chunks).toString('utf8') }),
-          )
-        },
+      const outgoing = request({ socketPath: this.socketPath, agent: this.#agent, method, path, headers }, (incoming) =>
+        readAll(incoming).then(resolve, fail),
       )
       outgoing.on('error', fail)
       outgoing.end(body)
@@ -123,6 +158,12 @@ export class Client {
         return new VethdError('SOCKET_UNUSABLE', `${this.socketPath}: ${error.message}`, details)
     }
   }
+}
+
+async function readAll(incoming: IncomingMessage): Promise<Answer> {
+  const chunks: Buffer[] = []
+  for await (const chunk of incoming) chunks.push(chunk)
+  return { status: incoming.statusCode ?? 0, body: Buffer.concat(chunks).toString('utf8') }
 }
 
 /** How many devices were deleted before the one that an error of {@link Client.removeDevices} is about. */

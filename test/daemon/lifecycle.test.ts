@@ -114,7 +114,7 @@ t.test('without /dev/net/tun vethd says how to get it', { skip: skip || missing(
 t.test('vethctl without a daemon says which socket, and how to start one', { skip }, async (t) => {
   const topology = Topology.of(t)
   const socket = join(await temporaryFolder(topology), 'control.sock')
-  for (const words of ['link show', 'link add type veth', 'stats']) {
+  for (const words of ['link show', 'link add type veth', 'stats', 'monitor']) {
     const { code, stdout, stderr } = await run([process.execPath, VETHCTL, '--socket', socket, ...words.split(' ')])
     t.same([code, stdout], [1, ''], words)
     t.match(stderr, `vethctl: no vethd answers on ${socket}: start it with "sudo npm start"`)

@@ -1,12 +1,13 @@
 /**
  * An idle daemon costs nothing: less than 10 ms of CPU in 10 s, all threads together, from 20 s after the last event;
- * also when a device of it was deleted by somebody else, because a dead file descriptor answers at once for ever.
+ * also when a device of it was deleted by somebody else, because a dead file descriptor answers at once for ever, and with
+ * somebody who reads its events.
  *
  * All daemons idle at the same time.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
-import { type Daemon, startDaemon } from './harness/daemon.js'
+import { type Daemon, startDaemon, VETHCTL } from './harness/daemon.js'
 import { ENGINES, vethd } from './harness/subject.js'
 import { DEADLINE_MS, missing, type Namespace, Topology } from './harness/topology.js'
 import { ping } from './harness/traffic.js'
@@ -23,6 +24,7 @@ async function idleDaemon(topology: Topology, engine: (typeof ENGINES)[number], 
   const host = await topology.namespace('host')
   const guest = await topology.namespace('guest')
   const daemon = await startDaemon(topology, host, { engine })
+  host.start([process.execPath, VETHCTL, '--socket', daemon.socket, 'monitor'])
   const subject = vethd(daemon, engine, 'offload')
   await subject.batch([
     subject.newPair('veth1', 'veth2'),
