@@ -3,6 +3,7 @@
  * (docs/differences.md) is left out of the common probes and has one of its own.
  */
 import { atRest, kernelLink } from '../device/harness/counters.js'
+import { FEATURES_THAT_DIFFER } from './features.js'
 import type { World } from './world.js'
 
 type Probe = (world: World, ...words: string[]) => Promise<unknown>
@@ -87,7 +88,16 @@ export const PROBES: Record<string, Probe> = {
     return entries.map(({ dst, dev, state }) => ({ dst, dev, state }))
   },
 
-  /** Feature by feature, on or off; `[fixed]` stands in the difference list. */
+  /** Feature by feature, on or off: all but those of features.ts. */
+  featuresAlike: async (world, label, dev) => {
+    const all = (await PROBES.features(world, label, dev)) as Record<string, string>
+    return Object.fromEntries(Object.entries(all).filter(([name]) => !(name in FEATURES_THAT_DIFFER)))
+  },
+  /** Those that must differ. */
+  featuresApart: async (world, label, dev) => {
+    const all = (await PROBES.features(world, label, dev)) as Record<string, string>
+    return Object.fromEntries(Object.keys(FEATURES_THAT_DIFFER).map((name) => [name, all[name]]))
+  },
   features: async (world, label, dev, ...names) => {
     const text = await world.ns(label).do(`ethtool -k ${dev}`)
     const all = [...text.matchAll(/^\s*([\w-]+): (on|off)/gm)].map(([, name, value]) => [name, value] as const)

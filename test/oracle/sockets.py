@@ -7,12 +7,17 @@
     sockets.py send-unchecked ADDR PORT N  N datagrams without a checksum (SO_NO_CHECK)
     sockets.py send-gso ADDR PORT N SIZE   N segments of SIZE bytes in one send (UDP_SEGMENT)
     sockets.py send-raw ADDR PROTO N       N packets of an IP protocol
+    sockets.py send-marked DEV MARK N      N frames that carry a mark
+    sockets.py toggle DEV OTHER N          takes DEV down and up, N times, and looks at the carrier of OTHER at once
 """
+import fcntl
 import hashlib
 import socket
+import struct
 import sys
 
-SO_NO_CHECK = 11
+SO_NO_CHECK, SO_MARK = 11, 36
+SIOCSIFFLAGS, IFF_UP = 0x8914, 1
 UDP_SEGMENT, UDP_GRO = 103, 104
 
 
@@ -74,6 +79,27 @@ def send_unchecked(address, port, count):
 def send_gso(address, port, count, size):
     made = udp([(socket.IPPROTO_UDP, UDP_SEGMENT, int(size))])
     made.sendto(b"".join(bytes([i]) * int(size) for i in range(int(count))), (address, int(port)))
+
+
+def send_marked(dev, mark, count):
+    """N frames that carry a mark (SO_MARK), by AF_PACKET: EtherType 0x88b5, to everybody."""
+    made = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+    made.setsockopt(socket.SOL_SOCKET, SO_MARK, int(mark))
+    made.bind((dev, 0))
+    for _ in range(int(count)):
+        made.send(bytes.fromhex("ffffffffffff" "027664000001" "88b5") + bytes(46))
+
+
+def toggle(dev, other, count):
+    """Takes DEV down N times and looks at once whether OTHER has lost its carrier."""
+    made = socket.socket()
+    seen = 0
+    for _ in range(int(count)):
+        for flags in (0, IFF_UP):
+            fcntl.ioctl(made, SIOCSIFFLAGS, struct.pack("16sh14x", dev.encode(), flags))
+            with open(f"/sys/class/net/{other}/carrier") as carrier:
+                seen += carrier.read().strip() == str(flags)
+    print(f"{seen} of {2 * int(count)} seen at once", flush=True)
 
 
 what, *words = sys.argv[1:]

@@ -44,10 +44,13 @@ async function act(world: World, line: string): Promise<Output | Answer | undefi
       return undefined
     case 'send':
       return tally(await sendFrames(world.ns(label), dev, framesOf(words)))
-    case 'transfer':
-      await serveTransfers(world.ns(dev))
+    case 'transfer': {
+      const server = await serveTransfers(world.ns(dev))
       await transfer(world.ns(label), words[0] as 'tcp' | 'udp', words[1], Number(words[2]))
+      server.signal('SIGTERM')
+      await server.exit()
       return undefined
+    }
     case 'sockets':
       return world.collapse(await world.ns(label).do(['python3', SOCKETS, dev, ...words]))
     case 'background': {

@@ -88,7 +88,7 @@ export const CREATION: Row[] = [
   {
     name: "a peer's index counts only beside one of the device's",
     steps: ['link add v1 type veth peer name v2 index 3000'],
-    compare: ['member host v2 ifindex'],
+    compare: ['order host v1 host v2', 'sh host ip link show dev v2 | grep -c ^3000:'],
   },
   {
     name: 'the qdisc is noqueue, after a move too',
@@ -100,7 +100,7 @@ export const CREATION: Row[] = [
       'b: ip link set v2 up',
       'carrier a v1',
     ],
-    compare: ['member a v1 qdisc', 'member b v2 qdisc', 'sh a tc qdisc show dev v1', 'sh b tc qdisc show dev v2'],
+    compare: ['member a v1 qdisc', 'member b v2 qdisc'],
   },
   {
     name: 'a qdisc that a user set stays',
@@ -129,7 +129,7 @@ export const CREATION: Row[] = [
   },
   {
     name: '10000 Mb/s, full duplex, whether up or down',
-    steps: ['link add v1 type veth peer name v2 up'],
+    steps: ['link add v1 type veth peer name v2', 'host: ip link set v2 up'],
     compare: [
       'settings host v1 Speed Duplex Auto-negotiation',
       'settings host v2 Speed Duplex',
