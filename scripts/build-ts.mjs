@@ -1,5 +1,5 @@
 /**
- * Compiles TypeScript into dist/, makes the commands runnable, and keeps dist/ free of what has no source any more.
+ * Compiles TypeScript into dist/, puts the shell script beside it, makes the commands runnable, and keeps dist/ free of what has no source any more.
  *
  * Dependency-free but for tsc. Called by setup.mjs and by `npm run build:ts`.
  *
@@ -7,21 +7,27 @@
  */
 import {
   chmodSync,
+  copyFileSync,
   existsSync,
+  mkdirSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   statSync,
   symlinkSync,
   utimesSync,
   writeFileSync,
 } from 'node:fs'
-import { join, relative } from 'node:path'
+import { dirname, join, relative } from 'node:path'
 import { isMain, root, run, runMain } from './process.mjs'
 
 /** What tsconfig.json includes, and what changes how it is compiled. */
 const SOURCE_FOLDERS = ['native-bindings', 'src', 'daemon', 'test', 'bench', 'scripts']
 const SETTINGS = ['tsconfig.json', 'package.json', 'package-lock.json']
+
+/** What is no TypeScript and belongs into dist/ all the same. */
+const SCRIPTS = ['src/cli/shim/ip']
 
 const dist = join(root, 'dist')
 const stamp = join(dist, '.built')
@@ -36,7 +42,19 @@ export async function buildTypeScript() {
     writeFileSync(stamp, '')
     utimesSync(stamp, startedAt, startedAt)
   }
+  copyScripts()
   linkCommands()
+}
+
+/** A copy is put in the place of the one before at once: a test may be running that. */
+function copyScripts() {
+  for (const script of SCRIPTS) {
+    const target = join(dist, script)
+    mkdirSync(dirname(target), { recursive: true })
+    copyFileSync(join(root, script), `${target}.new`)
+    chmodSync(`${target}.new`, 0o755)
+    renameSync(`${target}.new`, target)
+  }
 }
 
 function filesUnder(folder) {

@@ -92,7 +92,7 @@ export async function batch(
   return failed ? 1 : 0
 }
 
-function readBatch(file: string): string {
+export function readBatch(file: string): string {
   try {
     return readFileSync(file === '-' ? 0 : file, 'utf8')
   } catch (error) {
@@ -107,24 +107,58 @@ function readBatch(file: string): string {
 
 /** The commands of a batch; lines without words are left out. */
 export function* parseBatch(text: string): Generator<BatchLine> {
-  const lines = text.split('\n')
-  // what follows the last new line is a line only if there is something
-  if (lines.at(-1) === '') lines.pop()
-  for (let at = 0; at < lines.length; at++) {
-    let line = lines[at]
+  const joiner = new LineJoiner()
+  for (const line of linesOf(text)) {
+    const joined = joiner.add(line)
+    if (joined === undefined) continue
+    const words = splitWords(joined.text)
+    if (words.length > 0) yield { words, number: joined.number }
+  }
+  if (joiner.waiting !== '') {
+    throw unfinished('Missing continuation line', 'the last line ends with a backslash')
+  }
+}
+
+/** The lines of a text, each with its end; the last one may have none. */
+export function linesOf(text: string): string[] {
+  return text.match(/[^\n]*\n|[^\n]+$/g) ?? []
+}
+
+/** What the lines of a file make together. */
+export interface JoinedLine {
+  /** Without line ends, continuations and comment. */
+  text: string
+  /** As it stood in the file. */
+  raw: string
+  /** The number of its last line. */
+  number: number
+}
+
+/** getcmdline(): joins a line that ends with a backslash to the next one. */
+export class LineJoiner {
+  #text = ''
+  #number = 0
+  /** The lines that wait for the end of their command, as they stood in the file. */
+  waiting = ''
+
+  /** Takes the next line of the file, with its end. Returns the line that this completes. */
+  add(line: string): JoinedLine | undefined {
+    this.#number += 1
+    this.#text += line
+    this.waiting += line
     // a comment takes the backslash and the end of its line with it
-    while (!line.includes('#') && line.endsWith('\\')) {
-      at += 1
-      if (at === lines.length) throw unfinished('Missing continuation line', 'the last line ends with a backslash')
-      line = line.slice(0, -1) + lines[at]
+    if (!this.#text.includes('#') && this.#text.endsWith('\\\n')) {
+      this.#text = this.#text.slice(0, -2)
+      return undefined
     }
-    const words = splitWords(line.split('#', 1)[0])
-    if (words.length > 0) yield { words, number: at + 1 }
+    const joined = { text: this.#text.split('#', 1)[0], raw: this.waiting, number: this.#number }
+    this.#text = this.waiting = ''
+    return joined
   }
 }
 
 /** makeargs(). */
-function splitWords(line: string): string[] {
+export function splitWords(line: string): string[] {
   const words: string[] = []
   for (let at = 0; at < line.length; ) {
     const quote = line[at]

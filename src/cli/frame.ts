@@ -4,6 +4,7 @@
  */
 import yargs from 'yargs'
 import { VethdError } from '../errors.js'
+import { EXEC_USAGE } from './commands/exec.js'
 import { LINK_USAGE } from './commands/link.js'
 import type { MonitorOptions } from './commands/monitor.js'
 import type { StatsOptions } from './commands/stats.js'
@@ -23,7 +24,7 @@ const OPTIONS = `Options, before the object, as ip takes them:
   -j[son] -p[retty]  JSON, on one line or on many
   -b[atch] FILE      commands from a file, - for standard input
   -force             do not stop a batch at the first error
-  --socket PATH      the daemon's control socket (/run/vethd/control.sock)
+  --socket PATH      the daemon's control socket ($VETHD_SOCKET, or /run/vethd/control.sock)
   -V[ersion] -h[elp]
 `
 
@@ -31,7 +32,7 @@ function frame(words: readonly string[]) {
   return yargs([...words])
     .scriptName('vethctl')
     .locale('en')
-    .usage('vethctl [ OPTIONS ] { link | stats | monitor | doctor }')
+    .usage('vethctl [ OPTIONS ] { link | stats | monitor | doctor | exec }')
     .command('link', 'make, change, show and delete pairs of devices: vethctl link help')
     .command('stats [dev]', "the kernel's counters, vethd's own, and what veth would show", (command) =>
       command
@@ -46,11 +47,12 @@ function frame(words: readonly string[]) {
       }),
     )
     .command('doctor', 'whether vethd can work here, with which engine and offloads, and why')
+    .command('exec', 'run a program whose "ip link add ... type veth" makes pairs of vethd: vethctl exec -- COMMAND')
     .option('json', { alias: 'j', type: 'boolean', default: false, describe: 'JSON' })
     .option('pretty', { alias: 'p', type: 'boolean', default: false, describe: 'JSON, indented' })
     .hide('json')
     .hide('pretty')
-    .epilogue(`${OPTIONS}\n${LINK_USAGE}`)
+    .epilogue(`${OPTIONS}\n${LINK_USAGE}\n${EXEC_USAGE}`)
     .version(false)
     .help(false)
     .option('help', { alias: 'h', type: 'boolean', default: false })

@@ -128,6 +128,28 @@ export function parseLinkAdd(words: readonly string[]): NewPair {
   return pair
 }
 
+/** Keywords of iplink_parse with no value, or with as many words as only ip knows; every other one has a single value. */
+const WITHOUT_VALUE = ['up', 'down', 'nomaster']
+const WITH_MANY_VALUES = ['xdpgeneric', 'xdpdrv', 'xdpoffload', 'xdp', 'vf', 'protodown_reason']
+
+/**
+ * Whether the words behind `ip` add a link of type veth, whatever else they say: "type" and "veth" are names too. What
+ * can only end with ip's usage is not counted.
+ */
+export function isVethAdd([object = '', command = '', ...words]: readonly string[]): boolean {
+  if (!matches(object, 'link') || !matches(command, 'add')) return false
+  for (let at = 0; at < words.length; at++) {
+    const keyword = keywordOf(words[at])?.word
+    if (keyword === 'type') {
+      const option = words[at + 2]
+      return words[at + 1] === 'veth' && (option === undefined || ['peer', 'checksum'].includes(option))
+    }
+    if (keyword === undefined ? words[at] === 'dev' : !WITHOUT_VALUE.includes(keyword)) at += 1
+    if (keyword !== undefined && WITH_MANY_VALUES.includes(keyword)) return false
+  }
+  return false
+}
+
 /** `link set [dev] DEV …`. */
 export function parseLinkSet(words: readonly string[]): { dev: string; change: LinkChange } {
   const link = parseLink(words, 'set')
@@ -184,9 +206,7 @@ function parseLink(words: readonly string[], command: Command, afterKind = false
       link.checksum = mode
       continue
     }
-    const keyword = KEYWORDS.find(
-      ({ word, short, also }) => words[at] === word || words[at] === also || (short && matches(words[at], word)),
-    )
+    const keyword = keywordOf(words[at])
     if (keyword !== undefined && !keyword.in.includes(command)) throw notOurs(keyword.word, command, words[at])
     switch (keyword?.word) {
       case 'up':
@@ -252,6 +272,10 @@ function parseLink(words: readonly string[], command: Command, afterKind = false
     }
   }
   return link
+}
+
+function keywordOf(text: string): Keyword | undefined {
+  return KEYWORDS.find(({ word, short, also }) => text === word || text === also || (short && matches(text, word)))
 }
 
 /** The word after `words[at]`. */

@@ -24,7 +24,7 @@ export interface Options {
 /** Reads the options and returns them with the words that follow. Throws as `ip` complains, exit 255. */
 export function parseOptions(words: readonly string[]): { options: Options; rest: string[] } {
   const options: Options = {
-    socket: DEFAULT_SOCKET,
+    socket: process.env.VETHD_SOCKET || DEFAULT_SOCKET,
     statistics: 0,
     details: false,
     json: false,

@@ -3,6 +3,7 @@
  *
  *     options.ts ─→ commands/link.ts ─→ link-grammar.ts ─→ client ⇢ (socket) ⇢ daemon ─→ link-format.ts
  *              ├──→ batch.ts, line by line the same
+ *              ├──→ commands/exec.ts ─→ COMMAND, with shim/ip before its ip
  *              └──→ frame.ts ─→ commands/stats.ts, commands/monitor.ts, commands/doctor.ts
  *
  * Invariant: nothing is loaded for a command but what it needs; a script may call vethctl a thousand times.
@@ -45,22 +46,23 @@ export async function run(words: readonly string[], out: Write, err: Write): Pro
   }
 }
 
-/** `link …`, `stats …`, `monitor …`, `doctor …`; the object may be abbreviated. */
+/** `link …`, `stats …`, `monitor …`, `doctor …`, `exec …`; the object may be abbreviated. */
 async function runObject([object, ...words]: readonly string[], context: Context): Promise<number> {
   if (matches(object, 'link')) {
     const { link } = await import('./commands/link.js')
     return link(words, context)
   }
+  if (matches(object, 'exec') && context.options.batch === undefined) {
+    const { exec } = await import('./commands/exec.js')
+    return exec(words, context)
+  }
   const own = ['stats', 'monitor', 'doctor', 'help'].find((command) => matches(object, command))
   if (own === undefined) {
-    throw new VethdError(
-      'ARGUMENT_INVALID',
-      'vethctl knows link, stats, monitor and doctor; for the rest there is ip',
-      {
-        iproute2: `Object "${object}" is unknown, try "vethctl help".`,
-        exit: 1,
-      },
-    )
+    const known = 'vethctl knows link, stats, monitor, doctor and exec; for the rest there is ip'
+    throw new VethdError('ARGUMENT_INVALID', known, {
+      iproute2: `Object "${object}" is unknown, try "vethctl help".`,
+      exit: 1,
+    })
   }
   const { help, parseOwnCommand } = await import('./frame.js')
   if (own === 'help') {

@@ -1,0 +1,182 @@
+/**
+ * `ip -batch FILE` with veth pairs among its lines: do_batch() of lib/utils.c, whose lines are obeyed in order, those
+ * that add a pair by vethd and each run of others by one `ip -batch -`, fed as they come.
+ *
+ *     1  link add a type veth        vethd
+ *     2  link set a up             ┐ ip -batch -   (one empty line first, so that it counts as the file does)
+ *     3  address add … dev a       ┘
+ *     4  link add b type veth        vethd, after that ip has ended
+ *
+ * Neighbours: as-ip.ts, batch.ts (how lines and words are read).
+ * Invariant: of the lines of a run none is obeyed before the pair above it is there, and none after the pair below it.
+ */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { statSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { LineJoiner, linesOf, readBatch, splitWords } from './batch.js'
+import type { IpOptions } from './ip-options.js'
+import { isVethAdd } from './link-grammar.js'
+import { type Ending, endingOf, exitAs, runProgram } from './programs.js'
+
+export interface IpBatchCall {
+  /** The real ip, and the words that it was called with. */
+  ip: string
+  words: readonly string[]
+  options: IpOptions
+  /** Adds a pair and returns ip's exit code for that. */
+  veth(words: readonly string[]): Promise<number>
+  err(text: string): void
+}
+
+/** A line as ip counts it; `veth` are its words when vethd has to obey it. */
+interface Line {
+  raw: string
+  first: number
+  last: number
+  isBlank?: boolean
+  veth?: string[]
+}
+
+/** How long the rest of what an ip that has ended wrote on stderr may take, when a child of its holds stderr open. */
+const STDERR_AFTER_END_MS = 100
+
+/** Runs the batch and returns ip's exit code for it. */
+export async function ipBatch(call: IpBatchCall): Promise<number> {
+  const { ip, words, options, veth, err } = call
+  const file = options.batch!
+  const whole = file === '-' ? undefined : new LineReader().read(linesOf(readBatch(file)), true)
+  if (whole?.every((line) => line.veth === undefined) && statSync(file).isFile()) {
+    return exitAs(await runProgram([ip, ...words]))
+  }
+
+  let failed = false
+  let run: IpRun | undefined
+  /** Ends the run of lines before a veth one. Returns the exit code when the batch ends here. */
+  const endRun = async (): Promise<number | undefined> => {
+    const ending = await run?.end()
+    run = undefined
+    if (ending === undefined || ending.code === 0) return undefined
+    failed = true
+    // 1: a line failed, and ip has gone on if it was to; everything else is an end of ip itself
+    return ending.code === 1 && options.force ? undefined : exitAs(ending)
+  }
+
+  const lines = whole?.values() ?? linesOfStdin()
+  for (;;) {
+    const next = await Promise.race([lines.next(), run?.ended ?? new Promise<never>(() => {})])
+    // ip ends while there may be more lines when one of them has failed
+    if ('signal' in next || next.done) break
+    const line = next.value
+    if (line.isBlank && run === undefined) continue
+    if (line.veth === undefined) {
+      run ??= new IpRun(ip, options.others, file, line.first, err)
+      await run.feed(line.raw)
+      continue
+    }
+    const code = (await endRun()) ?? (await addPair(line.veth, line.last))
+    if (code !== undefined) return code
+  }
+  return (await endRun()) ?? (failed ? 1 : 0)
+
+  async function addPair(words: readonly string[], number: number): Promise<number | undefined> {
+    const code = await veth(words)
+    if (code === 0) return undefined
+    // where ip ends at a wrong argument, it says no more and does not go on
+    if (code === 255) return code
+    failed = true
+    err(`Command failed ${file}:${number}\n`)
+    return options.force ? undefined : 1
+  }
+}
+
+/** An `ip -batch -` that obeys lines as they are fed to it, and numbers them from `first` on. */
+class IpRun {
+  readonly #child: ChildProcess
+  readonly #closed: Promise<unknown>
+  readonly ended: Promise<Ending>
+
+  constructor(ip: string, options: readonly string[], file: string, first: number, err: (text: string) => void) {
+    // stderr goes by way of us only where the file's name has to be put in it
+    const stderr = file === '-' ? 'inherit' : 'pipe'
+    this.#child = spawn(ip, [...options, '-batch', '-'], { stdio: ['pipe', 'inherit', stderr] })
+    this.ended = endingOf(this.#child)
+    this.#closed = once(this.#child, 'close')
+    this.#child.stdin!.on('error', () => {}) // EPIPE: it has ended, and its exit code tells why
+    this.#child.stdin!.write('\n'.repeat(first - 1))
+    if (this.#child.stderr) nameFile(this.#child.stderr, file, err)
+  }
+
+  /** Writes a line; resolves when ip has room for another one, or has ended. */
+  async feed(raw: string): Promise<void> {
+    if (this.#child.stdin!.write(raw)) return
+    await Promise.race([once(this.#child.stdin!, 'drain').catch(() => {}), this.ended])
+  }
+
+  /** Ends the run and waits until all of it has been obeyed. */
+  async end(): Promise<Ending> {
+    this.#child.stdin!.end()
+    const ending = await this.ended
+    await Promise.race([this.#closed, sleep(STDERR_AFTER_END_MS, undefined, { ref: false })])
+    return ending
+  }
+}
+
+/** `Command failed -:7` as `Command failed FILE:7`. */
+function nameFile(stderr: NodeJS.ReadableStream, file: string, err: (text: string) => void): void {
+  let rest = ''
+  const named = (text: string) => text.replace(/^Command failed -:(?=\d+$)/gm, () => `Command failed ${file}:`)
+  stderr.setEncoding('utf8')
+  stderr.on('data', (text: string) => {
+    const lines = rest + text
+    const end = lines.lastIndexOf('\n') + 1
+    rest = lines.slice(end)
+    if (end > 0) err(named(lines.slice(0, end)))
+  })
+  stderr.on('end', () => rest !== '' && err(rest))
+}
+
+/** The lines of stdin, each as soon as it is there. */
+async function* linesOfStdin(): AsyncGenerator<Line> {
+  const reader = new LineReader()
+  let rest = ''
+  for await (const chunk of process.stdin.setEncoding('utf8')) {
+    const text = rest + chunk
+    const end = text.lastIndexOf('\n') + 1
+    rest = text.slice(end)
+    yield* reader.read(linesOf(text.slice(0, end)), false)
+  }
+  yield* reader.read(linesOf(rest), true)
+}
+
+class LineReader {
+  readonly #joiner = new LineJoiner()
+  #first = 1
+
+  /** The lines that `lines` complete; at the end, what is left. */
+  read(lines: readonly string[], isEnd: boolean): Line[] {
+    const complete: Line[] = []
+    for (const line of lines) {
+      const joined = this.#joiner.add(line)
+      if (joined === undefined) continue
+      const isBlank = joined.text.trim() === ''
+      complete.push({ raw: joined.raw, first: this.#first, last: joined.number, isBlank, veth: vethWords(joined.text) })
+      this.#first = joined.number + 1
+    }
+    // a line whose continuation is missing: ip says so
+    if (isEnd && this.#joiner.waiting !== '') {
+      complete.push({ raw: this.#joiner.waiting, first: this.#first, last: this.#first })
+    }
+    return complete
+  }
+}
+
+/** The words of a line that adds a pair; what cannot be read is left to ip, which says why. */
+function vethWords(text: string): string[] | undefined {
+  try {
+    const words = splitWords(text)
+    return isVethAdd(words) ? words : undefined
+  } catch {
+    return undefined
+  }
+}
