@@ -3,6 +3,7 @@
  *
  * Invariant: a namespace of a user's is open only while `act` runs. An fd kept would keep it alive after its end.
  */
+import { statSync } from 'node:fs'
 import type { Socket } from 'node:net'
 import { native } from '../native-bindings/index.js'
 import { VethdError } from '../src/errors.js'
@@ -14,7 +15,7 @@ export async function inCallersNetns<T>(
   netns: string | undefined,
   act: (netnsFd: number) => T | Promise<T>,
 ): Promise<T> {
-  const netnsFd = netns === undefined ? callersNetns(socket) : namedNetns(netns)
+  const netnsFd = netns === undefined ? callersNetns(socket) : namedNetns(netns, callersRoot(socket))
   try {
     return await act(netnsFd)
   } finally {
@@ -22,14 +23,15 @@ export async function inCallersNetns<T>(
   }
 }
 
-/** Runs `act` with an fd for every namespace of `specs` that is named. */
+/** Runs `act` with an fd for every namespace of `specs` that is named, as the process at the other end names it. */
 export async function withNetns<T>(
+  socket: Socket,
   specs: readonly (string | undefined)[],
   act: (netnsFds: (number | undefined)[]) => T | Promise<T>,
 ): Promise<T> {
   const netnsFds: (number | undefined)[] = []
   try {
-    for (const spec of specs) netnsFds.push(spec === undefined ? undefined : resolveNetns(spec))
+    for (const spec of specs) netnsFds.push(spec === undefined ? undefined : resolveNetns(spec, callersRoot(socket)))
     return await act(netnsFds)
   } finally {
     for (const netnsFd of netnsFds) if (netnsFd !== undefined) native().close(netnsFd)
@@ -37,9 +39,9 @@ export async function withNetns<T>(
 }
 
 /** `-n NS`, with what `ip -n` says where there is none. */
-function namedNetns(netns: string): number {
+function namedNetns(netns: string, root: string): number {
   try {
-    return resolveNetns(netns)
+    return resolveNetns(netns, root)
   } catch (error) {
     if (!(error instanceof VethdError) || error.code !== 'NETNS_INVALID') throw error
     throw new VethdError('NETNS_INVALID', error.message, {
@@ -52,10 +54,22 @@ function namedNetns(netns: string): number {
   }
 }
 
+/**
+ * The caller's root directory: what it calls by a name or a path is in its mount namespace, not in ours. Ours serves
+ * where its may not be entered.
+ */
+function callersRoot(socket: Socket): string {
+  const root = `/proc/${callersPid(socket)}/root`
+  try {
+    return statSync(`${root}/`).isDirectory() ? root : ''
+  } catch {
+    return ''
+  }
+}
+
 /** SO_PEERCRED names the process that connected, which waits for its answer and so still lives. */
 function callersNetns(socket: Socket): number {
-  const { fd } = (socket as unknown as { _handle: { fd: number } })._handle
-  const { pid } = native().peerCredentials(fd)
+  const pid = callersPid(socket)
   if (pid === 0) {
     throw new VethdError(
       'NETNS_INVALID',
@@ -73,4 +87,10 @@ function callersNetns(socket: Socket): number {
       },
     )
   }
+}
+
+/** 0 for a process of a pid namespace that is not below ours. */
+function callersPid(socket: Socket): number {
+  const { fd } = (socket as unknown as { _handle: { fd: number } })._handle
+  return native().peerCredentials(fd).pid
 }

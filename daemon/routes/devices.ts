@@ -36,7 +36,7 @@ export function deviceRoutes(app: App, { driver, registry }: RouteContext): void
       const { dev, netns } = request.query
       return inCallersNetns(request.raw.socket, netns, (here) => {
         const device = registry.findHere(dev, netnsIdentity(here))
-        return withNetns([request.body.netns], ([netnsFd]) => {
+        return withNetns(request.raw.socket, [request.body.netns], ([netnsFd]) => {
           const change = deviceChange(request.body, netnsFd)
           if (Object.keys(change).length > 0) device.set(change)
           return describeDevice(device)

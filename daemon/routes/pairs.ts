@@ -15,7 +15,7 @@ export function pairRoutes(app: App, { driver, registry }: RouteContext): void {
       const { dev = {}, peer = inherited(dev), checksum } = request.body
       if (peer.up) throw peerUp()
       const pair = await inCallersNetns(request.raw.socket, request.query.netns, (here) =>
-        withNetns([dev.netns, peer.netns], ([devNetns = here, peerNetns = here]) =>
+        withNetns(request.raw.socket, [dev.netns, peer.netns], ([devNetns = here, peerNetns = here]) =>
           driver.addPair({
             dev: endOptions(dev, devNetns),
             peer: endOptions(peer, peerNetns),

@@ -23,10 +23,13 @@ const INT_MAX = 0x7fffffff
  * NETNS_INVALID with iproute2's text, which is the kernel's where `ip` passes the argument on: ESRCH for a pid that is
  * not, EINVAL for a file that is no network namespace. NOT_PERMITTED where the process belongs to somebody else and
  * CAP_SYS_PTRACE is missing. The caller closes the fd.
+ *
+ * `root` is the root directory to look from, such as /proc/PID/root: a process in another mount namespace (`ip netns
+ * exec`, a container) has another /run/netns, and maybe another /proc.
  */
-export function resolveNetns(spec: string): number {
+export function resolveNetns(spec: string, root = ''): number {
   try {
-    return native().netnsOpen(spec.includes('/') ? spec : join(NETNS_RUN_DIR, spec))
+    return native().netnsOpen(root + (spec.includes('/') ? spec : join(NETNS_RUN_DIR, spec)))
   } catch (error) {
     const { errno, syscall } = error as NativeError
     if (errno === -EINVAL) {
@@ -34,7 +37,7 @@ export function resolveNetns(spec: string): number {
     }
     if (errno === -EACCES) throw notPermitted(spec, syscall, error)
     const pid = /^\d+$/.test(spec) ? Number(spec) : Number.NaN
-    if (pid <= INT_MAX) return openNetnsOfPid(pid)
+    if (pid <= INT_MAX) return openNetnsOfPid(pid, root)
     throw new VethdError(
       'NETNS_INVALID',
       `there is no network namespace "${spec}"; "ip netns list" shows their names`,
@@ -48,9 +51,9 @@ export function resolveNetns(spec: string): number {
   }
 }
 
-function openNetnsOfPid(pid: number): number {
+function openNetnsOfPid(pid: number, root: string): number {
   try {
-    return native().netnsOpen(`/proc/${pid}/ns/net`)
+    return native().netnsOpen(`${root}/proc/${pid}/ns/net`)
   } catch (error) {
     const { errno, syscall } = error as NativeError
     if (errno === -EACCES) throw notPermitted(`the process ${pid}`, syscall, error)
