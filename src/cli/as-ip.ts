@@ -5,6 +5,7 @@
  *
  * Neighbours: ip-options.ts and link-grammar.ts tell whose the words are, ip-batch.ts does the same line by line.
  */
+import { existsSync } from 'node:fs'
 import { Client } from '../client/client.js'
 import { link } from './commands/link.js'
 import { type IpOptions, parseIpOptions } from './ip-options.js'
@@ -33,7 +34,7 @@ async function main(): Promise<number> {
 /** Runs `link add …` by vethd. Its exit code is ip's. */
 async function addVeth([, ...words]: readonly string[], { netns }: IpOptions): Promise<number> {
   const { options } = parseOptions(netns === undefined ? [] : ['-n', netns])
-  const client = new Client(options.socket)
+  const client = new Client(seenFromHere(options.socket))
   try {
     return await link(words, { options, client, out: (text) => process.stdout.write(text), err })
   } catch (error) {
@@ -41,6 +42,13 @@ async function addVeth([, ...words]: readonly string[], { netns }: IpOptions): P
   } finally {
     client.close()
   }
+}
+
+/** A script may have mounted something over the socket's folder (`unshare -m`): exec itself sees it still. */
+function seenFromHere(socket: string): string {
+  if (existsSync(socket)) return socket
+  const fromExec = `/proc/${process.env.VETHD_EXEC_PID}/root${socket}`
+  return existsSync(fromExec) ? fromExec : socket
 }
 
 // not process.exitCode: a batch that failed has its stdin open still

@@ -92,7 +92,7 @@ export async function batch(
   return failed ? 1 : 0
 }
 
-export function readBatch(file: string): string {
+function readBatch(file: string): string {
   try {
     return readFileSync(file === '-' ? 0 : file, 'utf8')
   } catch (error) {

@@ -12,9 +12,9 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { statSync } from 'node:fs'
+import { readFileSync, statSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { LineJoiner, linesOf, readBatch, splitWords } from './batch.js'
+import { LineJoiner, linesOf, splitWords } from './batch.js'
 import type { IpOptions } from './ip-options.js'
 import { isVethAdd } from './link-grammar.js'
 import { type Ending, endingOf, exitAs, runProgram } from './programs.js'
@@ -45,10 +45,8 @@ const STDERR_AFTER_END_MS = 100
 export async function ipBatch(call: IpBatchCall): Promise<number> {
   const { ip, words, options, veth, err } = call
   const file = options.batch!
-  const whole = file === '-' ? undefined : new LineReader().read(linesOf(readBatch(file)), true)
-  if (whole?.every((line) => line.veth === undefined) && statSync(file).isFile()) {
-    return exitAs(await runProgram([ip, ...words]))
-  }
+  const whole = file === '-' ? undefined : linesOfFile(file)
+  if (whole === 'unchanged') return exitAs(await runProgram([ip, ...words]))
 
   let failed = false
   let run: IpRun | undefined
@@ -134,6 +132,18 @@ function nameFile(stderr: NodeJS.ReadableStream, file: string, err: (text: strin
     if (end > 0) err(named(lines.slice(0, end)))
   })
   stderr.on('end', () => rest !== '' && err(rest))
+}
+
+/** The lines of a file, where they have to be told apart; a file without pairs, and one that cannot be read, is ip's. */
+function linesOfFile(file: string): Line[] | 'unchanged' {
+  let lines: Line[]
+  try {
+    lines = new LineReader().read(linesOf(readFileSync(file, 'utf8')), true)
+  } catch {
+    return 'unchanged'
+  }
+  // what came out of a pipe cannot be read again
+  return lines.every((line) => line.veth === undefined) && statSync(file).isFile() ? 'unchanged' : lines
 }
 
 /** The lines of stdin, each as soon as it is there. */

@@ -1,7 +1,7 @@
 /**
  * The options before the object as ip.c reads them, all of them, for as-ip.ts. options.ts has those of vethctl.
  */
-import { matches } from './keywords.js'
+import { matches, parseInteger } from './keywords.js'
 
 /** What vethd has to know of them. */
 export interface IpOptions {
@@ -44,6 +44,8 @@ const OPTIONS: readonly { word: string; value?: true; full?: true }[] = [
   { word: '-echo', full: true },
 ]
 
+const FAMILIES = ['inet', 'inet6', 'link', 'bridge', 'mpls']
+
 /** Reads the options; undefined where ip would end at one of them (`-V`, `-help`, a wrong one). */
 export function parseIpOptions(words: readonly string[]): IpOptions | undefined {
   const options: IpOptions = { force: false, others: [], rest: [] }
@@ -56,11 +58,14 @@ export function parseIpOptions(words: readonly string[]): IpOptions | undefined 
     if (!words[at].startsWith('-')) break
     const word = words[at].startsWith('--') ? words[at].slice(1) : words[at]
     // -c=always
-    const bare = matches(word.split('=', 1)[0], '-color') ? word.split('=', 1)[0] : word
+    const [, bare] = /^(.+)=(?:always|auto|never)$/.exec(word) ?? [word, word]
     const option = OPTIONS.find((known) => (known.full ? bare === known.word : matches(bare, known.word)))
     if (option === undefined || option.word === '-Version' || option.word === '-help') return undefined
-    const value = option.value && words[at + 1]
+    const value = option.value ? words[at + 1] : undefined
     if (option.value && value === undefined) return undefined
+    if (option.word === '-family' && !FAMILIES.includes(value!)) return undefined
+    if (option.word === '-rcvbuf' && parseInteger(value!) === undefined) return undefined
+    if (bare !== word && option.word !== '-color') return undefined
     if (option.word === '-batch') options.batch = value
     else options.others.push(...words.slice(at, at + (option.value ? 2 : 1)))
     if (option.word === '-netns') options.netns = value

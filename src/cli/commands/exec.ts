@@ -51,6 +51,7 @@ function environment(socket: string): NodeJS.ProcessEnv {
     VETHD_IP: folders.map((folder) => join(resolve(folder), 'ip')).find(isProgram) ?? VETHD_IP ?? '',
     VETHD_NODE: process.execPath,
     VETHD_SOCKET: resolve(socket),
+    VETHD_EXEC_PID: String(process.pid),
   }
 }
 
