@@ -241,3 +241,40 @@ t.test('a signal sent to exec is COMMAND’s to handle', { skip }, async (t) => 
     t.same([code, stdout], [5, `ready\n${signal}\n`], signal)
   }
 })
+
+/** Runs its arguments in a terminal of their own and presses Ctrl-C twice, the second time after the first was heard. */
+const TERMINAL = `
+import os, pty, sys
+pid, terminal = pty.fork()
+if pid == 0:
+    os.execvp(sys.argv[1], sys.argv[1:])
+said = b""
+def wait_for(text):
+    global said
+    while text not in said:
+        said += os.read(terminal, 1000)
+for answer in (b"ready", b"INT 1"):
+    wait_for(answer)
+    os.write(terminal, b"\x03")
+wait_for(b"INT 2")
+os.write(terminal, b"\\n")
+wait_for(b"all: ")
+print(said.decode()[said.index(b"all: "):][:6], os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+`
+
+t.test('Ctrl-C in a terminal reaches COMMAND once', { skip }, async (t) => {
+  const { host, daemon } = await startExecRig(t)
+  const handler = "n=0; trap 'echo INT $((n += 1))' INT; echo ready; until read -r; do :; done; echo all: $n; exit 9"
+  const exec = [process.execPath, VETHCTL, '--socket', daemon.socket, 'exec', '--', 'bash', '-c', handler]
+  t.match(await host.run(['python3', '-c', TERMINAL, ...exec]), { code: 0, stdout: 'all: 2 9\n' })
+})
+
+t.test('the package has the shim, as a program', { skip: skip || missing('npm') }, async (t) => {
+  const { stdout } = spawnSync('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], {
+    cwd: ROOT,
+    encoding: 'utf8',
+  })
+  const [{ files }] = JSON.parse(stdout) as [{ files: { path: string; mode: number }[] }]
+  t.equal(files.find(({ path }) => path === 'dist/src/cli/shim/ip')?.mode, 0o755)
+  t.ok(files.some(({ path }) => path === 'dist/src/cli/as-ip.js'))
+})
