@@ -223,6 +223,7 @@ export class Driver extends EventEmitter<DriverEvents> {
     try {
       updateCarrier(device.pair)
     } catch {} // an end that died: its lane tells
+    this.emit('device-changed', device)
   }
 
   #refreshStale(): void {
