@@ -108,7 +108,7 @@ t.test('whatever is done to a pair is told, in text and in JSON', { skip }, asyn
   }
   await host.do(`ip link set veth2 netns ${other.name}`)
   const moved = { kind: 'moved', ...b, ...there, from: here }
-  t.match(await json.next(t, 3), [moved, ...carrier(false, { ...b, ...there }, a)], 'a move takes it down')
+  t.match(await json.next(t, 3), [...carrier(false, b, a), moved], 'a move takes it down first')
   await other.do('ip link set veth2 name eth0')
   t.match(await json.next(t, 1), [{ kind: 'renamed', ...b, ...there, name: 'eth0', was: 'veth2' }])
   await other.do(`ip link set eth0 netns ${host.name} name veth2`)
@@ -149,9 +149,9 @@ t.test('whatever is done to a pair is told, in text and in JSON', { skip }, asyn
     ` carrier   1/a     veth1            ${h}  on`,
   ])
   t.same(said.slice(12, 20), [
-    ` moved     1/b     veth2            ${o}  from ${host.name}`,
-    ` carrier   1/b     veth2            ${o}  off`,
+    ` carrier   1/b     veth2            ${h}  off`,
     ` carrier   1/a     veth1            ${h}  off`,
+    ` moved     1/b     veth2            ${o}  from ${host.name}`,
     ` renamed   1/b     eth0             ${o}  was veth2`,
     ` moved     1/b     veth2            ${h}  from ${other.name}`,
     ` renamed   1/b     veth2            ${h}  was eth0`,
