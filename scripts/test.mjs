@@ -27,7 +27,7 @@ const FOLDERS = [
     jobs: 2,
     root: true,
     long: /pair-(traffic|exit|idle)/,
-    alone: /pair-(fairness|lifetime)/,
+    alone: /pair-(fairness|lifetime|follows)/,
   },
   { name: 'daemon', budget: 120, jobs: 2, root: true },
   { name: 'oracle', budget: 180, jobs: 1, root: true },

@@ -3,6 +3,8 @@
 
     frames.py send DEV      sends the frames on stdin; prints "sent", or the errno's name, for each
     frames.py receive DEV   says "ready", then prints the frames that arrive, until stdin ends
+    frames.py mtu DEV PEER N    changes PEER's MTU there and back, N times, and tells after how many ms each a sender on DEV
+                            was refused, or allowed, a frame that only the larger one lets pass
     frames.py sniff DEV     the same of frames that pass in either direction, promiscuously: in or out, length, gso_type
                             and gso_size, and a digest; only those from SOURCE
 
@@ -10,11 +12,13 @@ The kernel takes a received VLAN tag out of the frame and tells it in PACKET_AUX
 is printed is what was on the wire. Our own outgoing frames are not printed.
 """
 import errno
+import fcntl
 import hashlib
 import select
 import socket
 import struct
 import sys
+import time
 
 ETH_P_ALL = 3
 SOL_PACKET, PACKET_AUXDATA, PACKET_VNET_HDR = 263, 8, 15
@@ -22,6 +26,7 @@ PACKET_OUTGOING = 4
 TP_STATUS_VLAN_VALID = 1 << 4
 TP_STATUS_VLAN_TPID_VALID = 1 << 6
 PACKET_ADD_MEMBERSHIP, PACKET_MR_PROMISC = 1, 1
+SIOCSIFMTU = 0x8922
 VNET_HDR = 10
 MACS = 12
 # the source address of frames that tests make (frames.ts)
@@ -45,6 +50,28 @@ def send(dev):
             print("sent", flush=True)
         except OSError as error:
             print(errno.errorcode[error.errno], flush=True)
+
+
+def mtu(dev, peer, count):
+    packet, control = open_packet(dev, 0), socket.socket()
+    frame = bytes(VNET_HDR) + bytes.fromhex("ffffffffffff") + SOURCE + bytes.fromhex("88b5") + bytes(1300)
+    for _ in range(int(count)):
+        for size in (1000, 1500):
+            fcntl.ioctl(control, SIOCSIFMTU, struct.pack("16si12x", peer.encode(), size))
+            changed = time.monotonic()
+            while sends(packet, frame) != (size == 1500) and time.monotonic() - changed < 5:
+                time.sleep(0.0002)
+            print(1000 * (time.monotonic() - changed), flush=True)
+
+
+def sends(packet, frame):
+    try:
+        packet.send(frame)
+        return True
+    except OSError as error:
+        if error.errno != errno.ENOBUFS:
+            raise
+        return False
 
 
 def vlan_tag(ancillary):
@@ -86,4 +113,4 @@ def sniff(dev):
             print("out" if outgoing else "in", len(frame), gso_type, gso_size, digest, flush=True)
 
 
-{"send": send, "receive": receive, "sniff": sniff}[sys.argv[1]](sys.argv[2])
+{"send": send, "receive": receive, "sniff": sniff, "mtu": mtu}[sys.argv[1]](*sys.argv[2:])
