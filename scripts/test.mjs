@@ -15,7 +15,8 @@ import { setUp } from './setup.mjs'
 
 /**
  * Folders of test/ in the order they run. `budget` is in seconds; `jobs` files run at once, the `long` ones first, and
- * after them, one by one, those that are `alone` because they measure time; `root` is whether they need it.
+ * beside them those that are `asleep` most of their time, and after them, one by one, those that are `alone` because they
+ * measure time; `root` is whether they need it.
  */
 const FOLDERS = [
   { name: 'unit', budget: 60, jobs: availableParallelism(), root: false },
@@ -26,7 +27,8 @@ const FOLDERS = [
     budget: 240,
     jobs: 2,
     root: true,
-    long: /pair-(traffic|exit|idle)/,
+    long: /pair-(traffic|exit)/,
+    asleep: /pair-idle/,
     alone: /pair-(fairness|lifetime|follows)/,
   },
   { name: 'daemon', budget: 120, jobs: 2, root: true },
@@ -66,11 +68,13 @@ await runMain(async () => {
       }
       await Promise.all(Array.from({ length: jobs }, work))
     }
-    const isAlone = (file) => folder.alone?.test(file) ?? false
-    const isLong = (file) => folder.long?.test(file) ?? false
-    const together = folder.files.filter((file) => !isAlone(file))
-    await runAll([...together.filter(isLong), ...together.filter((file) => !isLong(file))], folder.jobs)
-    await runAll(folder.files.filter(isAlone), 1)
+    const [asleep, alone, long] = ['asleep', 'alone', 'long'].map((kind) => (file) => folder[kind]?.test(file) ?? false)
+    const together = folder.files.filter((file) => !alone(file) && !asleep(file))
+    await Promise.all([
+      runAll([...together.filter(long), ...together.filter((file) => !long(file))], folder.jobs),
+      runAll(folder.files.filter(asleep), 1),
+    ])
+    await runAll(folder.files.filter(alone), 1)
     folder.seconds = (performance.now() - startedAt) / 1000
   }
   const exitCode = sumUp(folders)

@@ -13,9 +13,11 @@ import { hex, plain, SOURCE, sendFrames } from './harness/frames.js'
 import { until } from './harness/processes.js'
 import { type Subject, startSubjects, stopSubjects } from './harness/subject.js'
 import { DEADLINE_MS, missing, Topology } from './harness/topology.js'
-import { ping, startFlood } from './harness/traffic.js'
+import { ping, quantile, startFlood } from './harness/traffic.js'
 
 t.setTimeout(DEADLINE_MS)
+/** A pair that waits for what the kernel does to another one waits for an RCU grace period: 15 ms and more. */
+const STALL_MS = 10
 const skip = missing('ip', 'ping', 'python3')
 
 t.test('plain ip', { skip }, async (t) => {
@@ -80,5 +82,44 @@ async function suite(t: Test, topology: Topology, subject: Subject): Promise<voi
     } else {
       t.same(await sendFrames(host, 'far', [frame]), ['ENOBUFS'])
     }
+  })
+  await t.test('whatever is done to a pair under traffic, another one goes on', async (t) => {
+    const [quiet1, quiet2] = [await topology.namespace('q1'), await topology.namespace('q2')]
+    await subject.do(`link add in netns ${quiet1.name} type veth peer name out netns ${quiet2.name}`)
+    await quiet1.do('ip addr add 10.8.0.1/24 dev in')
+    await quiet2.do('ip addr add 10.8.0.2/24 dev out')
+    await quiet1.do('ip link set in up')
+    await quiet2.do('ip link set out up')
+    await ping(quiet1, '10.8.0.2')
+
+    const pings = quiet1.start('ping -n -i 0.005 10.8.0.2')
+    await host.do('ip link add br0 type bridge')
+    await host.do('ip link set br0 up')
+    for (const act of [
+      async () => host.do('ip link set busy2 master br0'),
+      async () => t1.do(`ip link set busy1 netns ${t2.name}`),
+      async () => t1.do('ip link set busy1 down'),
+      async () => t1.do('ip link del busy1'),
+      async () => host.do('ip link del busy2'),
+    ]) {
+      await subject.do(`link add busy1 netns ${t1.name} type veth peer name busy2`)
+      await t1.do('ip addr add 10.7.0.1/24 dev busy1')
+      await t1.do('ip link set busy1 up')
+      await host.do('ip addr add 10.7.0.2/24 dev busy2')
+      await host.do('ip link set busy2 up')
+      const flood = await startFlood({ ns: t1, dev: 'busy1' }, '10.7.0.2')
+      await act()
+      flood.signal('SIGINT')
+      await flood.exit()
+      if (await host.has('busy2')) await host.do('ip link del busy2')
+    }
+    await host.do('ip link del br0')
+    pings.signal('SIGINT')
+    const { stdout } = await pings.exit()
+    const times = [...stdout.matchAll(/time=([\d.]+) ms/g)].map((found) => Number(found[1]))
+    t.match(stdout, / 0% packet loss/)
+    t.ok(quantile(times, 0.95) < STALL_MS, `p95 ${quantile(times, 0.95)} ms of ${times.length}`)
+    t.comment(`p50 ${quantile(times, 0.5)}, p95 ${quantile(times, 0.95)}, longest ${quantile(times, 1)} ms`)
+    await quiet1.do('ip link del in')
   })
 }

@@ -6,6 +6,9 @@ import { atRest, kernelLink } from '../device/harness/counters.js'
 import { FEATURES_THAT_DIFFER } from './features.js'
 import type { World } from './world.js'
 
+/** Traffic that has been sent has arrived long before; a row that is late all the same is looked at again. */
+const REST_MS = 20
+
 type Probe = (world: World, ...words: string[]) => Promise<unknown>
 
 /** A device as `ip -d -j link show` prints it. */
@@ -63,18 +66,18 @@ export const PROBES: Record<string, Probe> = {
         ? (await world.api.stats({ dev, netns: ns.name })).devices[0].veth
         : (await kernelLink({ ns, dev })).stats64
       return { 'rx packets, bytes, dropped': pick(rx), 'tx packets, bytes, dropped': pick(tx) }
-    })
+    }, REST_MS)
   },
 
   /** Frames that passed by a device, those that it sent and those that it received, in order. */
   frames: async (world, label, dev) => {
     const recorder = world.recorders.get(`frames ${label} ${dev}`)!
-    return (await atRest(async () => recorder.stdout)).split('\n').slice(1, -1)
+    return (await atRest(async () => recorder.stdout, REST_MS)).split('\n').slice(1, -1)
   },
 
   /** What `ip monitor link` told: kind of event, name, and what is up; an event that changes nothing is left out. */
   events: async (world, label) => {
-    const told = (await atRest(async () => world.recorders.get(`events ${label}`)!.stdout)).split('\n')
+    const told = (await atRest(async () => world.recorders.get(`events ${label}`)!.stdout, REST_MS)).split('\n')
     const short = told.flatMap((line) => {
       const [, deleted = '', name, flags] = /^(Deleted )?\d+: ([^:@]+)[:@].*?<([^>]*)>/.exec(line) ?? []
       if (name === undefined) return []

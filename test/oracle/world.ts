@@ -4,7 +4,11 @@
  *
  * Neighbours: steps.ts acts in a world, probes.ts looks at it. Between two rows everything but the subject is renewed.
  */
+import { closeSync } from 'node:fs'
 import { Client } from '../../src/client/client.js'
+import { deleteLink, getLink, listLinks } from '../../src/netlink/link.js'
+import { resolveNetns } from '../../src/netlink/netns.js'
+import { inNetns } from '../../src/netlink/socket.js'
 import { type Daemon, type Engine, startDaemon } from '../device/harness/daemon.js'
 import { type Output, type Process, until } from '../device/harness/processes.js'
 import type { Namespace, Topology } from '../device/harness/topology.js'
@@ -81,7 +85,7 @@ export class World {
     for (const label of NAMESPACES) {
       const ns = this.#namespaces.get(label)
       if (ns === undefined) this.#namespaces.set(label, await makeNamespace(this.topology, label))
-      else await empty(ns)
+      else empty(ns)
     }
     const { api } = this
     if (api) await until('vethd to have no pair left', async () => (await api.pairs()).pairs.length === 0)
@@ -89,9 +93,17 @@ export class World {
 }
 
 /** Deletes what is left; a peer goes with its other end. */
-async function empty(ns: Namespace): Promise<void> {
-  const devices = await ns.devices()
-  if (devices.length > 0) await ns.run('ip -force -batch -', devices.map((dev) => `link del ${dev}`).join('\n'))
+function empty(ns: Namespace): void {
+  const fd = resolveNetns(ns.name)
+  try {
+    inNetns(fd, (rtnl) => {
+      for (const { name, index } of listLinks(rtnl)) {
+        if (name !== 'lo' && getLink(rtnl, { index }) !== undefined) deleteLink(rtnl, index)
+      }
+    })
+  } finally {
+    closeSync(fd)
+  }
 }
 
 /** Without IPv6, whose own packets would be counted too; a row that is about it switches it on for a device. */

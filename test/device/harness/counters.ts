@@ -78,12 +78,12 @@ export async function vethdStats(subject: Subject, { ns, dev }: End): Promise<St
   return JSON.parse(await subject.do(`${where}-j stats ${dev}`))[0]
 }
 
-/** Reads until two readings, 100 ms apart, are alike. */
-export async function atRest<T>(read: () => Promise<T>, withinMs = 10_000): Promise<T> {
+/** Reads until two readings, 100 ms apart if nothing else is said, are alike. */
+export async function atRest<T>(read: () => Promise<T>, apartMs = 100, withinMs = 10_000): Promise<T> {
   const deadline = Date.now() + withinMs
   let before = await read()
   for (;;) {
-    await sleep(100)
+    await sleep(apartMs)
     const now = await read()
     if (isDeepStrictEqual(before, now)) return now
     if (Date.now() > deadline) throw new Error(`still counting after ${withinMs} ms: ${JSON.stringify([before, now])}`)
