@@ -22,6 +22,7 @@ export class World {
   readonly daemon?: Daemon
   /** The daemon's API, to look at vethd without the start of a vethctl each time. */
   readonly api?: Client
+  readonly #throughIp: boolean
   readonly #namespaces = new Map<string, Namespace>()
   /** What `watch` and `listen` started in this row, by `frames a v1` or `events c`. */
   readonly recorders = new Map<string, Process>()
@@ -29,18 +30,21 @@ export class World {
   /** What `background` started. */
   background?: Process
 
-  private constructor(name: string, topology: Topology, host: Namespace, daemon?: Daemon) {
+  private constructor(name: string, topology: Topology, host: Namespace, throughIp: boolean, daemon?: Daemon) {
     this.name = name
+    this.#throughIp = throughIp
     this.topology = topology
     this.daemon = daemon
     if (daemon) this.api = new Client(daemon.socket)
     this.#namespaces.set('host', host)
   }
 
-  static async make(topology: Topology, engine?: Engine): Promise<World> {
+  /** `throughIp`: commands are typed to `ip`, in a `vethctl exec`. */
+  static async make(topology: Topology, engine?: Engine, throughIp = false): Promise<World> {
     const host = await makeNamespace(topology, 'host')
     const daemon = engine && (await startDaemon(topology, host, { engine }))
-    const world = new World(engine === undefined ? 'kernel veth' : `vethd, ${engine}`, topology, host, daemon)
+    const name = engine === undefined ? 'kernel veth' : `vethd, ${engine}${throughIp ? ', by ip' : ''}`
+    const world = new World(name, topology, host, throughIp, daemon)
     await world.renew()
     return world
   }
@@ -64,7 +68,8 @@ export class World {
   /** `link …`, `-n NS link …` of `ip`, typed in `host`. */
   type(command: string): Promise<Output> {
     const words = this.expand(command)
-    return this.daemon === undefined ? this.ns('host').run(`ip ${words}`) : this.daemon.vethctl(words)
+    if (this.daemon === undefined) return this.ns('host').run(`ip ${words}`)
+    return this.daemon.vethctl(this.#throughIp ? `exec -- ip ${words}` : words)
   }
 
   /** A shell command in a namespace. */
