@@ -20,7 +20,7 @@ export interface EndOptions {
   mtu?: number
   /** An open file descriptor of the network namespace to appear in; stays the caller's. Left out: the current one. */
   netnsFd?: number
-  /** Interface index wanted. */
+  /** Interface index wanted; of the peer only beside one of dev's. */
   index?: number
   /** Slots of the TAP's ring; 0 and left out: 256. */
   txqueuelen?: number

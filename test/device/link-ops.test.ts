@@ -271,11 +271,13 @@ t.test('newlink', { skip }, async (t) => {
     const home = await bed.namespace('asked')
     await bed.add({ name: 'd', netnsFd: home.fd, index: 77 }, { name: 'p', netnsFd: home.fd, index: 2147483647 })
     t.same([home.link('d').index, home.link('p').index], [77, 2147483647])
-    await bed.add({ name: 'd2', netnsFd: home.fd }, { name: 'p2', netnsFd: home.fd, index: 78 })
-    t.equal(home.link('p2').index, 78)
+    await bed.add({ name: 'd2', netnsFd: home.fd, index: 80 }, { name: 'p2', netnsFd: home.fd, index: 78 })
+    t.same([home.link('d2').index, home.link('p2').index], [80, 78])
+    await bed.add({ name: 'd4', netnsFd: home.fd }, { name: 'p4', netnsFd: home.fd, index: 4000 })
+    t.not(home.link('p4').index, 4000, "a peer's alone does not count, as in veth_newlink")
     const taken = bed.add({ name: 'd3', netnsFd: home.fd, index: 77 }, { name: 'p3', netnsFd: home.fd })
     await t.rejects(taken, { code: 'DEVICE_EXISTS', message: /index 77/ })
-    t.same(home.devices(), ['d', 'd2', 'p', 'p2'])
+    t.same(home.devices(), ['d', 'd2', 'd4', 'p', 'p2', 'p4'])
   })
 
   await t.test('gives the same names the same addresses, unless they are in use', async (t) => {
