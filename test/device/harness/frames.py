@@ -5,8 +5,8 @@
     frames.py receive DEV   says "ready", then prints the frames that arrive, until stdin ends
     frames.py mtu DEV PEER N    changes PEER's MTU there and back, N times, and tells after how many ms each a sender on DEV
                             was refused, or allowed, a frame that only the larger one lets pass
-    frames.py sniff DEV     the same of frames that pass in either direction, promiscuously: in or out, length, gso_type
-                            and gso_size, and a digest; only those from SOURCE
+    frames.py sniff DEV     the same of frames that pass in either direction, promiscuously: in or out, length, whether the
+                            checksum is partial, gso_type and gso_size, and a digest; only those from SOURCE
 
 The kernel takes a received VLAN tag out of the frame and tells it in PACKET_AUXDATA; it is put back here, so that what
 is printed is what was on the wire. Our own outgoing frames are not printed.
@@ -27,7 +27,7 @@ TP_STATUS_VLAN_VALID = 1 << 4
 TP_STATUS_VLAN_TPID_VALID = 1 << 6
 PACKET_ADD_MEMBERSHIP, PACKET_MR_PROMISC = 1, 1
 SIOCSIFMTU = 0x8922
-VNET_HDR = 10
+VNET_HDR, NEEDS_CSUM = 10, 1
 MACS = 12
 # the source address of frames that tests make (frames.ts)
 SOURCE = bytes.fromhex("027664000001")
@@ -108,9 +108,10 @@ def sniff(dev):
     packet.setsockopt(SOL_PACKET, PACKET_ADD_MEMBERSHIP, membership)
     for outgoing, vnet, frame in packets(packet):
         if frame[6:12] == SOURCE:
-            gso_type, _hdr_len, gso_size = struct.unpack("=BHH", vnet[1:6])
+            flags, gso_type, _hdr_len, gso_size = struct.unpack("=BBHH", vnet[:6])
+            checksum = "partial" if flags & NEEDS_CSUM else "-"
             digest = hashlib.sha1(frame).hexdigest()[:8]
-            print("out" if outgoing else "in", len(frame), gso_type, gso_size, digest, flush=True)
+            print("out" if outgoing else "in", len(frame), checksum, gso_type, gso_size, digest, flush=True)
 
 
 {"send": send, "receive": receive, "sniff": sniff, "mtu": mtu}[sys.argv[1]](*sys.argv[2:])

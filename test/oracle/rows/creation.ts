@@ -163,6 +163,16 @@ export const CREATION: Row[] = [
     compare: ['events a'],
   },
   {
+    name: 'a txqueuelen is shown as asked for, and copied without a peer block',
+    steps: ['link add v1 txqueuelen 500 type veth peer name v2 txqueuelen 600', 'link add v3 txqueuelen 700 type veth'],
+    compare: ['member host v1 txqlen', 'member host v2 txqlen', 'member host v3 txqlen', 'member host veth0 txqlen'],
+  },
+  {
+    name: 'without a peer block the peer copies the queues',
+    steps: ['link add v1 numtxqueues 1 numrxqueues 1 type veth'],
+    compare: ['member host v1 num_tx_queues', 'member host veth0 num_tx_queues', 'member host veth0 num_rx_queues'],
+  },
+  {
     name: 'numtxqueues 1 and numrxqueues 1',
     steps: ['link add v1 numtxqueues 1 numrxqueues 1 type veth peer name v2 numtxqueues 1 numrxqueues 1'],
     compare: ['member host v1 num_tx_queues', 'member host v1 num_rx_queues', 'member host v2 num_tx_queues'],

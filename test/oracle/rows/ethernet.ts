@@ -44,7 +44,7 @@ export const ETHERNET: Row[] = [
       'a: ip link set v1 mtu 65521',
       'b: ip link set v2 mtu 65521',
       'b: sleep 0.02',
-      'send a v1 all/88b5/14 all/88b5/15 all/88b5/64 all/88b5/1514 all/88b5/9014 all/88b5/65535',
+      'send a v1 all/88b5/14 all/88b5/15 all/88b5/64 all/88b5/1514 all/88b5/9014 all/88b5/65535 all/8100/65539 all/88b5/65540',
     ],
     compare: BOTH,
   },

@@ -51,6 +51,11 @@ export const OFFLOADS: Row[] = [
     compare: ['features a v1 tx-checksumming tcp-segmentation-offload'],
   },
   {
+    name: 'a checksum that is left to the device stays so, and one that is complete stays complete',
+    steps: [...UP, 'watch b v2', 'send a v1 gso/1000/1000 gso/5000/1000 v2/0800/60'],
+    compare: ['frames b v2'],
+  },
+  {
     name: 'UDP with a checksum of zero arrives',
     steps: [...UP, 'background b sockets receive 10.0.0.2 9 4', 'sockets a send-unchecked 10.0.0.2 9 4', 'joined'],
     compare: ['counters a v1', 'counters b v2'],
