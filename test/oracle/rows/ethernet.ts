@@ -49,8 +49,8 @@ export const ETHERNET: Row[] = [
     compare: BOTH,
   },
   {
-    name: 'a thousand frames in order',
-    steps: [...UP, 'send a v1 all/88b5/60*200 all/88b5/1000*200 all/88b5/61*200'],
+    name: 'as many frames as the ring takes, in order',
+    steps: [...UP, 'send a v1 all/88b5/60*80 all/88b5/1000*80 all/88b5/61*80'],
     compare: BOTH,
   },
   {
