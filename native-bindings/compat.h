@@ -48,6 +48,20 @@
 #define VIRTIO_NET_HDR_GSO_UDP_TUNNEL_IPV6 0x40
 #define COMPAT_VIRTIO_NET_HDR_GSO_UDP_TUNNEL_IPV6 1
 #endif
+#ifndef VIRTIO_NET_HDR_F_UDP_TUNNEL_CSUM /* 6.17, and struct virtio_net_hdr_v1_hash_tunnel with it */
+#define VIRTIO_NET_HDR_F_UDP_TUNNEL_CSUM 8
+#define COMPAT_VIRTIO_NET_HDR_F_UDP_TUNNEL_CSUM 1
+#define VNET_HDR_OUTER_TH_OFFSET 20
+#define COMPAT_VNET_HDR_OUTER_TH_OFFSET 1
+#define VNET_HDR_INNER_NH_OFFSET 22
+#define COMPAT_VNET_HDR_INNER_NH_OFFSET 1
+#define VNET_HDR_HASH_TUNNEL_SIZE 24
+#define COMPAT_VNET_HDR_HASH_TUNNEL_SIZE 1
+#else
+#define VNET_HDR_OUTER_TH_OFFSET offsetof(struct virtio_net_hdr_v1_hash_tunnel, outer_th_offset)
+#define VNET_HDR_INNER_NH_OFFSET offsetof(struct virtio_net_hdr_v1_hash_tunnel, inner_nh_offset)
+#define VNET_HDR_HASH_TUNNEL_SIZE sizeof(struct virtio_net_hdr_v1_hash_tunnel)
+#endif
 
 /* linux/io_uring.h */
 #ifndef IORING_SETUP_NO_SQARRAY /* 6.6 */

@@ -5,14 +5,38 @@
  */
 export const ETHTOOL_GDRVINFO = 0x3
 export const ETHTOOL_GLINK = 0xa
+export const ETHTOOL_GSTRINGS = 0x1b
 export const ETHTOOL_GGRO = 0x2b
 export const ETHTOOL_SGRO = 0x2c
+export const ETHTOOL_GSSET_INFO = 0x37
+export const ETHTOOL_GFEATURES = 0x3a
+export const ETHTOOL_SFEATURES = 0x3b
 export const ETHTOOL_GLINKSETTINGS = 0x4c
 export const ETHTOOL_SLINKSETTINGS = 0x4d
 
 // struct ethtool_value
 export const ETHTOOL_VALUE_DATA = 4
 export const ETHTOOL_VALUE_SIZE = 8
+
+// struct ethtool_sset_info: one u32 a string set that the mask names
+export const ETHTOOL_SSET_INFO_MASK = 8
+export const ETHTOOL_SSET_INFO_SIZE = 16
+
+// struct ethtool_gstrings: NUL-terminated strings of ETH_GSTRING_LEN follow
+export const ETHTOOL_GSTRINGS_STRING_SET = 4
+export const ETHTOOL_GSTRINGS_SIZE = 12
+export const ETH_SS_FEATURES = 4
+export const ETH_GSTRING_LEN = 32
+
+// struct ethtool_gfeatures and ethtool_sfeatures: a block for every 32 features follows
+export const ETHTOOL_FEATURES_BLOCKS = 4
+export const ETHTOOL_FEATURES_SIZE = 8
+export const ETHTOOL_GET_FEATURES_BLOCK_REQUESTED = 4
+export const ETHTOOL_GET_FEATURES_BLOCK_ACTIVE = 8
+export const ETHTOOL_GET_FEATURES_BLOCK_SIZE = 16
+export const ETHTOOL_SET_FEATURES_BLOCK_VALID = 0
+export const ETHTOOL_SET_FEATURES_BLOCK_REQUESTED = 4
+export const ETHTOOL_SET_FEATURES_BLOCK_SIZE = 8
 
 // struct ethtool_drvinfo: NUL-terminated strings
 export const ETHTOOL_DRVINFO_DRIVER = 4

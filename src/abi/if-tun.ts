@@ -22,3 +22,6 @@ export const TUN_F_TSO6 = 0x4
 export const TUN_F_TSO_ECN = 0x8
 export const TUN_F_USO4 = 0x20
 export const TUN_F_USO6 = 0x40
+/** Beside TSO or USO only, and _CSUM beside the other only. */
+export const TUN_F_UDP_TUNNEL_GSO = 0x80
+export const TUN_F_UDP_TUNNEL_GSO_CSUM = 0x100

@@ -132,11 +132,10 @@ export class Lanes implements CompletionSink {
     if (served === undefined) return
     if (op === OP_READ) {
       if (result > 0) this.#received(served, slot, result)
-      else if (result !== -EAGAIN && result !== -EINTR) this.#lost(served, result)
+      else if (!isPassing(result)) this.#lost(served, result)
     } else if (op === OP_WAIT) {
       if (result > 0) this.#received(served, slot, result)
-      else if (result < 0 && result !== -ECANCELED && result !== -EINTR && result !== -EAGAIN)
-        this.#lost(served, result)
+      else if (result < 0 && result !== -ECANCELED && !isPassing(result)) this.#lost(served, result)
       if (served.state === IDLE) this.#wake(served)
     } else this.#writeFailed(served, slot, result)
   }
@@ -222,6 +221,14 @@ export class Lanes implements CompletionSink {
     this.#lanes[served.lane.index] = undefined
     served.onRemoved?.()
   }
+}
+
+/**
+ * A read that brought nothing, and says nothing against the next one. EINVAL: the kernel dropped a frame that it could not
+ * describe, and counts it nowhere: a super-frame in a tunnel that was queued when `ethtool -K` switched those off.
+ */
+function isPassing(errno: number): boolean {
+  return errno === -EAGAIN || errno === -EINTR || errno === -EINVAL
 }
 
 /** The counter of a failed write, by its errno. */

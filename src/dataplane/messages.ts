@@ -10,6 +10,8 @@ export interface LaneSpec {
   index: number
   fromFd: number
   toFd: number
+  /** Bytes of the vnet header of both devices. */
+  vnetHdrLen: number
   checksum: ChecksumMode
   /** Shared memory of its counters (veth/counters.ts). */
   totals: SharedArrayBuffer

@@ -12,6 +12,12 @@
  * 10 bytes, or 12 with num_buffers, which tun neither reads nor fills. The 16-bit fields are in host byte order, since
  * this is the legacy layout (no TUNSETVNETLE): little-endian on x86 and arm64. csum_start counts from the start of the
  * frame, csum_offset from csum_start.
+ *
+ *   12     20                24                 A header of 24 bytes (struct virtio_net_hdr_v1_hash_tunnel, Linux 6.17)
+ *   +------+--------+--------+                  also describes a super-frame inside a UDP tunnel: where the outer UDP
+ *   | hash | outer  | inner  |                  header and the inner IP header are, little-endian, from the start of
+ *   |      | th_off | nh_off |                  the frame. csum_start is then the inner TCP or UDP header.
+ *   +------+--------+--------+
  */
 import { ETH_HLEN } from '../abi/ether.js'
 import { IPHDR_LEN, IPV6HDR_LEN, TCPHDR_CHECK, TCPHDR_LEN, UDPHDR_CHECK, UDPHDR_LEN } from '../abi/ip.js'
@@ -23,13 +29,19 @@ import {
   VIRTIO_NET_HDR_GSO_TCPV6,
   VIRTIO_NET_HDR_GSO_UDP,
   VIRTIO_NET_HDR_GSO_UDP_L4,
+  VIRTIO_NET_HDR_GSO_UDP_TUNNEL_IPV4,
+  VIRTIO_NET_HDR_GSO_UDP_TUNNEL_IPV6,
   VNET_HDR_CSUM_OFFSET,
   VNET_HDR_CSUM_START,
   VNET_HDR_FLAGS,
   VNET_HDR_GSO_SIZE,
   VNET_HDR_GSO_TYPE,
+  VNET_HDR_HASH_TUNNEL_SIZE,
   VNET_HDR_HDR_LEN,
+  VNET_HDR_INNER_NH_OFFSET,
+  VNET_HDR_MRG_RXBUF_SIZE,
   VNET_HDR_NUM_BUFFERS,
+  VNET_HDR_OUTER_TH_OFFSET,
 } from '../abi/virtio-net.js'
 import { le16, putLe16 } from './bytes.js'
 
@@ -40,7 +52,7 @@ export function vnetFlags(mem: Uint8Array, off: number): number {
   return mem[off + VNET_HDR_FLAGS]
 }
 
-/** VIRTIO_NET_HDR_GSO_*, with VIRTIO_NET_HDR_GSO_ECN or'ed in. */
+/** VIRTIO_NET_HDR_GSO_*, with VIRTIO_NET_HDR_GSO_ECN and VIRTIO_NET_HDR_GSO_UDP_TUNNEL_* or'ed in. */
 export function vnetGsoType(mem: Uint8Array, off: number): number {
   return mem[off + VNET_HDR_GSO_TYPE]
 }
@@ -68,6 +80,16 @@ export function vnetNumBuffers(mem: Uint8Array, off: number): number {
   return le16(mem, off + VNET_HDR_NUM_BUFFERS)
 }
 
+/** Where the outer UDP header is; only of a super-frame in a tunnel, in a header of 24 bytes. */
+export function vnetOuterThOffset(mem: Uint8Array, off: number): number {
+  return le16(mem, off + VNET_HDR_OUTER_TH_OFFSET)
+}
+
+/** Where the inner IP header is; as above. */
+export function vnetInnerNhOffset(mem: Uint8Array, off: number): number {
+  return le16(mem, off + VNET_HDR_INNER_NH_OFFSET)
+}
+
 export function setVnetFlags(mem: Uint8Array, off: number, flags: number): void {
   mem[off + VNET_HDR_FLAGS] = flags
 }
@@ -92,6 +114,14 @@ export function setVnetCsumOffset(mem: Uint8Array, off: number, csumOffset: numb
   putLe16(mem, off + VNET_HDR_CSUM_OFFSET, csumOffset)
 }
 
+export function setVnetOuterThOffset(mem: Uint8Array, off: number, outerThOffset: number): void {
+  putLe16(mem, off + VNET_HDR_OUTER_TH_OFFSET, outerThOffset)
+}
+
+export function setVnetInnerNhOffset(mem: Uint8Array, off: number, innerNhOffset: number): void {
+  putLe16(mem, off + VNET_HDR_INNER_NH_OFFSET, innerNhOffset)
+}
+
 /** Zeroes a header of `hdrBytes` bytes: no checksum to complete, no GSO. A slot that is used again needs it. */
 export function clearVnetHdr(mem: Uint8Array, off: number, hdrBytes: number): void {
   for (let i = off; i < off + hdrBytes; i++) mem[i] = 0
@@ -105,12 +135,16 @@ export const VNET_SHORT_FRAME = 1
 export const VNET_BAD_HDR_LEN = 2
 /** csum_start or csum_offset points outside the frame, or csum_start into its first headers. */
 export const VNET_BAD_CSUM = 3
-/** gso_type is none that a header of 10 or 12 bytes can carry: tunnels need 24. */
+/** gso_type is none that a header of this length can carry: tunnels need 24 bytes. */
 export const VNET_BAD_GSO_TYPE = 4
 /** gso_size is 0, 0xFFFF (GSO_BY_FRAGS), or asks for more than UDP_MAX_SEGMENTS. */
 export const VNET_BAD_GSO_SIZE = 5
 /** UDP_L4 without NEEDS_CSUM or with ECN, or a csum_offset that is not the protocol's. */
 export const VNET_BAD_GSO_CSUM = 6
+/** The headers of a tunnel overlap, or its super-frame lacks NEEDS_CSUM. */
+export const VNET_BAD_TUNNEL = 7
+
+const GSO_UDP_TUNNEL = VIRTIO_NET_HDR_GSO_UDP_TUNNEL_IPV4 | VIRTIO_NET_HDR_GSO_UDP_TUNNEL_IPV6
 
 /** UDP_MAX_SEGMENTS, include/linux/udp.h */
 const UDP_MAX_SEGMENTS = 128
@@ -118,19 +152,28 @@ const UDP_MAX_SEGMENTS = 128
 const GSO_BY_FRAGS = 0xffff
 
 /**
- * Would tun_get_user() refuse a frame of `frameLen` bytes with the header at `off` (EINVAL, and no counter anywhere)?
- * 0, or one of VNET_*. Nothing of the frame itself is read.
+ * Would tun_get_user() refuse a frame of `frameLen` bytes with the header of `hdrBytes` at `off` (EINVAL, and no counter
+ * anywhere)? 0, or one of VNET_*. Nothing of the frame itself is read.
  *
  * Follows, in their order, tun_vnet_hdr_get() of drivers/net/tun_vnet.h, tun_get_user() of drivers/net/tun.c and
- * virtio_net_hdr_to_skb() of include/linux/virtio_net.h. Stricter in one thing: behind a header of 12 bytes tun lets
+ * virtio_net_hdr_tnl_to_skb() of include/linux/virtio_net.h. Stricter in one thing: behind a header of 12 bytes tun lets
  * hdr_len exceed the frame by the two bytes of num_buffers, which no sender means.
  */
-export function checkVnetHdr(mem: Uint8Array, off: number, frameLen: number): number {
-  const gsoType = vnetGsoType(mem, off)
+export function checkVnetHdr(
+  mem: Uint8Array,
+  off: number,
+  frameLen: number,
+  hdrBytes = VNET_HDR_MRG_RXBUF_SIZE,
+): number {
+  const anyGsoType = vnetGsoType(mem, off)
+  const tunnel = hdrBytes < VNET_HDR_HASH_TUNNEL_SIZE ? 0 : anyGsoType & GSO_UDP_TUNNEL
+  const gsoType = anyGsoType & ~tunnel
   const partial = (vnetFlags(mem, off) & VIRTIO_NET_HDR_F_NEEDS_CSUM) !== 0
   const hdrLen = vnetHdrLen(mem, off)
   if (frameLen < ETH_HLEN) return VNET_SHORT_FRAME
   if (hdrLen > frameLen) return VNET_BAD_HDR_LEN
+  const badTunnel = tunnel === 0 ? 0 : checkTunnel(mem, off, tunnel, gsoType, partial)
+  if (badTunnel !== 0) return badTunnel
   if (!partial) {
     if (hdrLen !== 0 && hdrLen < ETH_HLEN) return VNET_BAD_HDR_LEN
     return gsoType === VIRTIO_NET_HDR_GSO_NONE ? 0 : checkGso(mem, off, frameLen, gsoType, partial)
@@ -139,6 +182,20 @@ export function checkVnetHdr(mem: Uint8Array, off: number, frameLen: number): nu
   const end = start + vnetCsumOffset(mem, off) + 2
   if (end > frameLen || start < IPHDR_LEN) return VNET_BAD_CSUM
   return gsoType === VIRTIO_NET_HDR_GSO_NONE ? 0 : checkGso(mem, off, frameLen, gsoType, partial)
+}
+
+/** `gsoType`: of the super-frame inside, without the tunnel's bits. */
+function checkTunnel(mem: Uint8Array, off: number, tunnel: number, gsoType: number, partial: boolean): number {
+  const kind = gsoType & ~VIRTIO_NET_HDR_GSO_ECN
+  if (tunnel === GSO_UDP_TUNNEL || kind === VIRTIO_NET_HDR_GSO_NONE || kind === VIRTIO_NET_HDR_GSO_UDP)
+    return VNET_BAD_GSO_TYPE
+  if (!partial) return VNET_BAD_TUNNEL
+  const outerIpLen = tunnel === VIRTIO_NET_HDR_GSO_UDP_TUNNEL_IPV6 ? IPV6HDR_LEN : IPHDR_LEN
+  const innerIpLen = kind === VIRTIO_NET_HDR_GSO_TCPV6 ? IPV6HDR_LEN : IPHDR_LEN
+  const outerTransport = vnetOuterThOffset(mem, off)
+  const innerNetwork = vnetInnerNhOffset(mem, off)
+  if (outerTransport < ETH_HLEN + outerIpLen || innerNetwork < outerTransport + UDPHDR_LEN) return VNET_BAD_TUNNEL
+  return vnetCsumStart(mem, off) < innerNetwork + innerIpLen ? VNET_BAD_TUNNEL : 0
 }
 
 function checkGso(mem: Uint8Array, off: number, frameLen: number, gsoType: number, partial: boolean): number {

@@ -2,7 +2,7 @@
  * FrameIo without a kernel, for tests: a "file descriptor" is a MemoryPort made here, whose queues a test fills and
  * empties. Behaves as a TAP does: EAGAIN when empty, EIO when down, EBADFD when gone.
  */
-import { EAGAIN, EBADFD, ECANCELED, EIO } from '../abi/errno.js'
+import { EAGAIN, EBADFD, ECANCELED, EINVAL, EIO } from '../abi/errno.js'
 import { type CompletionSink, type FrameIo, OP_READ, OP_WAIT, OP_WRITE } from './frame-io.js'
 import { SLOT_BYTES, SLOT_COUNT } from './slab.js'
 
@@ -12,6 +12,8 @@ export class MemoryPort {
   readonly written: Uint8Array[] = []
   down = false
   gone = false
+  /** So many reads answer EINVAL before the next frame: frames that the kernel lost while it was asked for them. */
+  lost = 0
 }
 
 interface Completion {
@@ -86,6 +88,10 @@ export class MemoryIo implements FrameIo {
   #take(lane: number, slot: number): number {
     const { from } = this.#lanes.get(lane)!
     if (from.gone) return -EBADFD
+    if (from.lost > 0) {
+      from.lost--
+      return -EINVAL
+    }
     const frame = from.toRead.shift()
     if (frame === undefined) return -EAGAIN
     this.mem.set(frame, slot * SLOT_BYTES)

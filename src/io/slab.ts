@@ -4,7 +4,7 @@
  *     slot 0 … MAX_LANES-1          one a lane: the frame that ends a lane's wait lands here
  *     slot MAX_LANES …              two halves of BURST_SLOTS: while one is being read into, the other is written out
  *
- *     a slot:  | virtio_net_hdr 12 | Ethernet 14 | up to two VLAN tags | up to 65536 bytes |
+ *     a slot:  | virtio_net_hdr 12 or 24 | Ethernet 14 | up to two VLAN tags | up to 65536 bytes |
  *
  * Invariant: a slot has one owner at every step. Only pages that a frame has touched cost memory.
  */

@@ -1,5 +1,6 @@
 /**
- * The few ethtool settings that make a TAP look like a veth: GRO off, 10000 Mb/s full duplex.
+ * The few ethtool settings that make a TAP look like a veth: GRO off, 10000 Mb/s full duplex; and its features, which tell
+ * what `ethtool -K` has left on.
  *
  * SIOCETHTOOL goes by name and by the current namespace: call these inside {@link inNetns} (socket.ts). Every call
  * throws the addon's NativeError (ENODEV, EOPNOTSUPP, EPERM). The kernel's side is net/ethtool/ioctl.c and
@@ -54,6 +55,74 @@ export function getDriverInfo(name: string): { driver: string; version: string; 
     version: readString(info.subarray(abi.ETHTOOL_DRVINFO_VERSION)),
     busInfo: readString(info.subarray(abi.ETHTOOL_DRVINFO_BUS_INFO)),
   }
+}
+
+/** A feature as `ethtool -k` shows it. */
+export interface Feature {
+  /** Somebody wants it: the device's default, or who used `ethtool -K`. */
+  requested: boolean
+  /** It is on: wanted, offered by the driver, and allowed by the other features. */
+  active: boolean
+}
+
+/** The features of these names, of those that this kernel has. */
+export function getFeatures<N extends string>(name: string, features: readonly N[]): Partial<Record<N, Feature>> {
+  const all = featureNames(name)
+  const blocks = Math.ceil(all.length / 32)
+  const answer = ethtoolCommand(
+    abi.ETHTOOL_GFEATURES,
+    abi.ETHTOOL_FEATURES_SIZE + blocks * abi.ETHTOOL_GET_FEATURES_BLOCK_SIZE,
+  )
+  const view = viewOf(answer)
+  view.setUint32(abi.ETHTOOL_FEATURES_BLOCKS, blocks, HOST_LITTLE_ENDIAN)
+  native().ethtool(name, answer)
+  const found: Partial<Record<N, Feature>> = {}
+  for (const feature of features) {
+    const index = all.indexOf(feature)
+    if (index < 0) continue
+    const block = abi.ETHTOOL_FEATURES_SIZE + (index >>> 5) * abi.ETHTOOL_GET_FEATURES_BLOCK_SIZE
+    const bit = (at: number): boolean => ((view.getUint32(block + at, HOST_LITTLE_ENDIAN) >>> (index & 31)) & 1) === 1
+    found[feature] = {
+      requested: bit(abi.ETHTOOL_GET_FEATURES_BLOCK_REQUESTED),
+      active: bit(abi.ETHTOOL_GET_FEATURES_BLOCK_ACTIVE),
+    }
+  }
+  return found
+}
+
+/** `ethtool -K NAME FEATURE off`. */
+export function switchFeatureOff(name: string, feature: string): void {
+  const all = featureNames(name)
+  const index = all.indexOf(feature)
+  const blocks = Math.ceil(all.length / 32)
+  const request = ethtoolCommand(
+    abi.ETHTOOL_SFEATURES,
+    abi.ETHTOOL_FEATURES_SIZE + blocks * abi.ETHTOOL_SET_FEATURES_BLOCK_SIZE,
+  )
+  const view = viewOf(request)
+  view.setUint32(abi.ETHTOOL_FEATURES_BLOCKS, blocks, HOST_LITTLE_ENDIAN)
+  const block = abi.ETHTOOL_FEATURES_SIZE + (index >>> 5) * abi.ETHTOOL_SET_FEATURES_BLOCK_SIZE
+  view.setUint32(block + abi.ETHTOOL_SET_FEATURES_BLOCK_VALID, (1 << (index & 31)) >>> 0, HOST_LITTLE_ENDIAN)
+  native().ethtool(name, request)
+}
+
+/** The kernel's list of features, whose numbers are not ABI: the same for every device, asked of the first one. */
+let knownFeatures: string[] | undefined
+
+function featureNames(name: string): string[] {
+  if (knownFeatures !== undefined) return knownFeatures
+  const info = ethtoolCommand(abi.ETHTOOL_GSSET_INFO, abi.ETHTOOL_SSET_INFO_SIZE + 4)
+  viewOf(info).setBigUint64(abi.ETHTOOL_SSET_INFO_MASK, 1n << BigInt(abi.ETH_SS_FEATURES), HOST_LITTLE_ENDIAN)
+  native().ethtool(name, info)
+  const count = viewOf(info).getUint32(abi.ETHTOOL_SSET_INFO_SIZE, HOST_LITTLE_ENDIAN)
+  const strings = ethtoolCommand(abi.ETHTOOL_GSTRINGS, abi.ETHTOOL_GSTRINGS_SIZE + count * abi.ETH_GSTRING_LEN)
+  viewOf(strings).setUint32(abi.ETHTOOL_GSTRINGS_STRING_SET, abi.ETH_SS_FEATURES, HOST_LITTLE_ENDIAN)
+  native().ethtool(name, strings)
+  knownFeatures = Array.from({ length: count }, (_, i) => {
+    const at = abi.ETHTOOL_GSTRINGS_SIZE + i * abi.ETH_GSTRING_LEN
+    return readString(strings.subarray(at, at + abi.ETH_GSTRING_LEN))
+  })
+  return knownFeatures
 }
 
 /** A zeroed struct ethtool_* with its first field, the command, filled in. */

@@ -12,6 +12,7 @@
 import { EventEmitter } from 'node:events'
 import { availableParallelism } from 'node:os'
 import { type NativeError, native } from '../../native-bindings/index.js'
+import { VNET_HDR_HASH_TUNNEL_SIZE } from '../abi/virtio-net.js'
 import { Pool } from '../dataplane/pool.js'
 import { VethdError } from '../errors.js'
 import { chooseEngine, type EngineReport } from '../io/index.js'
@@ -25,6 +26,7 @@ import { AddressBook, receiverAddress } from './address.js'
 import { updateCarrier } from './carrier.js'
 import { deleteDevices } from './delete.js'
 import { type Degradation, Device } from './device.js'
+import { keepTunnelOffloadsTogether } from './features.js'
 import { dellink, newlink } from './link-ops.js'
 import { type OffloadReport, probeOffloads } from './offload.js'
 import { type EngineChoice, type PairOptions, TXQUEUELEN_DEFAULT } from './options.js'
@@ -88,6 +90,7 @@ export class Driver extends EventEmitter<DriverEvents> {
       nursery,
       pool,
       offloads: offloads.mask,
+      vnetHdrLen: offloads.vnetHdrLen,
       tunFeatures: offloads.tunFeatures,
       addresses: new AddressBook(),
       log,
@@ -263,6 +266,8 @@ export class Driver extends EventEmitter<DriverEvents> {
       if (link === undefined) throw new VethdError('DEVICE_NOT_FOUND', `"${name}" is gone`)
       if (link.qdisc !== 'noqueue') setNoqueue(rtnl, link.index)
       if (link.txqueuelen === 0) this.#restoreRing(rtnl, link)
+      if (this.#context.vnetHdrLen === VNET_HDR_HASH_TUNNEL_SIZE && keepTunnelOffloadsTogether(name))
+        this.#log.warn({ name }, 'tx-udp_tnl-csum-segmentation loses frames without the other: switched off too')
       const { index, mtu, address } = link
       return { nsid, index, name: link.name, inode: netnsIdentity(netnsFd), up: Device.isUp(link), address, mtu }
     })

@@ -57,8 +57,8 @@ async function build(context: LinkContext, pair: Pair, dev: End, peer: End, step
   await steps.run('filter b', () => attachFilter(context, pair.b, mtuOf(dev.options)))
   await steps.run('filter a', () => attachFilter(context, pair.a, mtuOf(peer.options)))
   const requests = [
-    ...lanesFrom(pair.a, mtuOf(peer.options), addresses[1]),
-    ...lanesFrom(pair.b, mtuOf(dev.options), addresses[0]),
+    ...lanesFrom(context, pair.a, mtuOf(peer.options), addresses[1]),
+    ...lanesFrom(context, pair.b, mtuOf(dev.options), addresses[0]),
   ]
   const lanes = await steps.run(
     'lanes',

@@ -19,7 +19,6 @@ import { offloadsFor } from './offload.js'
 import { type ChecksumMode, type EndOptions, MTU_DEFAULT, TXQUEUELEN_DEFAULT } from './options.js'
 import type { Pair } from './pair.js'
 import type { Steps } from './steps.js'
-import { VNET_HDR_LEN } from './xmit.js'
 
 /** What a pair needs around it. */
 export interface LinkContext {
@@ -28,6 +27,8 @@ export interface LinkContext {
   pool: Pool
   /** TUN_F_* that work here (offload.ts). */
   offloads: number
+  /** Bytes of the vnet header of every device (offload.ts). */
+  vnetHdrLen: number
   /** IFF_* that the tun driver offers. */
   tunFeatures: number
   addresses: AddressBook
@@ -104,7 +105,7 @@ export function explainOpen(error: NativeError): Error {
 }
 
 function setOffloads(context: LinkContext, device: Device, mode: ChecksumMode): void {
-  native().tapSetVnetHdrSize(device.fd, VNET_HDR_LEN)
+  native().tapSetVnetHdrSize(device.fd, context.vnetHdrLen)
   native().tapSetOffload(device.fd, offloadsFor(mode, context.offloads))
 }
 
@@ -135,11 +136,12 @@ export function attachFilter(context: LinkContext, device: Device, peerMtu: numb
 }
 
 /** The lanes that read from a device, one a queue. */
-export function lanesFrom(device: Device, peerMtu: number, peerAddress: string): LaneRequest[] {
+export function lanesFrom(context: LinkContext, device: Device, peerMtu: number, peerAddress: string): LaneRequest[] {
   const { peer } = device
   return device.queues.map((fromFd, queue) => ({
     fromFd,
     toFd: peer.queues[queue % peer.queues.length],
+    vnetHdrLen: context.vnetHdrLen,
     checksum: device.pair.checksum,
     totals: device.totals,
     receiver: { ...receiverAddress(peerAddress), mtu: peerMtu },

@@ -18,17 +18,16 @@ import {
   ETH_P_IP,
   ETH_P_IPV6,
 } from '../abi/ether.js'
-import { VIRTIO_NET_HDR_F_NEEDS_CSUM, VIRTIO_NET_HDR_GSO_NONE, VNET_HDR_MRG_RXBUF_SIZE } from '../abi/virtio-net.js'
+import { VIRTIO_NET_HDR_F_NEEDS_CSUM, VIRTIO_NET_HDR_GSO_NONE } from '../abi/virtio-net.js'
 import type { LaneSpec, Receiver } from '../dataplane/messages.js'
 import { completeChecksum } from '../frame/checksum.js'
 import { ethTypeTrans, packetType, protocol } from '../frame/ethernet.js'
+import { correctTunnelOffsets } from '../frame/tunnel.js'
 import { verifyChecksums } from '../frame/verify.js'
 import { vnetFlags, vnetGsoType } from '../frame/virtio-net-hdr.js'
 import { VLAN_HLEN } from '../frame/vlan.js'
 import * as counter from './counters.js'
 
-/** Bytes of the virtio_net_hdr before every frame (struct virtio_net_hdr_mrg_rxbuf). */
-export const VNET_HDR_LEN = VNET_HDR_MRG_RXBUF_SIZE
 /** What a device lets through beyond its MTU: Ethernet header and one VLAN tag (is_skb_forwardable). */
 export const LINK_OVERHEAD = ETH_HLEN + VLAN_HLEN
 
@@ -39,7 +38,8 @@ const VERIFY = 2
 /** One direction of a pair as xmit sees it: what it needs to know of the receiver, and where it counts. */
 export class Lane {
   readonly index: number
-  readonly vnetHdrLen = VNET_HDR_LEN
+  /** Bytes of the virtio_net_hdr before every frame: the same for all devices of a process (offload.ts). */
+  readonly vnetHdrLen: number
   readonly counters: counter.LaneCounters
   readonly checksum: number
   /** The receiving device's address, upper 16 and lower 32 bits. */
@@ -48,8 +48,9 @@ export class Lane {
   /** Longest frame that the receiving device takes, unless it is a super-frame. */
   maxFrameLen = 0
 
-  constructor(spec: Pick<LaneSpec, 'index' | 'checksum' | 'totals' | 'receiver'>) {
+  constructor(spec: Omit<LaneSpec, 'fromFd' | 'toFd'>) {
     this.index = spec.index
+    this.vnetHdrLen = spec.vnetHdrLen
     this.counters = new counter.LaneCounters(spec.totals)
     this.checksum = spec.checksum === 'offload' ? PASS_THROUGH : spec.checksum === 'software' ? COMPLETE : VERIFY
     this.setReceiver(spec.receiver)
@@ -68,8 +69,8 @@ export class Lane {
  */
 export function vethXmit(lane: Lane, mem: Uint8Array, off: number, len: number): number {
   const counts = lane.counters.burst
-  const eth = off + VNET_HDR_LEN
-  const frameLen = len - VNET_HDR_LEN
+  const eth = off + lane.vnetHdrLen
+  const frameLen = len - lane.vnetHdrLen
   counts[counter.RECEIVED_PACKETS]++
   counts[counter.RECEIVED_BYTES] += frameLen
   if (frameLen < ETH_HLEN) return drop(counts, counter.DROP_TOO_SHORT)
@@ -79,8 +80,9 @@ export function vethXmit(lane: Lane, mem: Uint8Array, off: number, len: number):
   counts[protocolCounter(protocol(seen))]++
 
   const superFrame = vnetGsoType(mem, off) !== VIRTIO_NET_HDR_GSO_NONE
-  if (frameLen - reinsertedLen(protocol(seen)) > lane.maxFrameLen && !superFrame)
-    return drop(counts, counter.DROP_TOO_LONG)
+  const reinserted = reinsertedLen(protocol(seen))
+  if (frameLen - reinserted > lane.maxFrameLen && !superFrame) return drop(counts, counter.DROP_TOO_LONG)
+  if (superFrame && reinserted !== 0) correctTunnelOffsets(mem, off, eth, frameLen)
 
   if (lane.checksum !== PASS_THROUGH && !superFrame) {
     const reason = lane.checksum === COMPLETE ? complete(mem, off, eth, frameLen) : verify(counts, mem, eth, frameLen)

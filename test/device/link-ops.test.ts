@@ -35,7 +35,7 @@ class Bed {
   #lastId = 0
 
   private constructor(topology: Topology, nursery: number, pool: Pool) {
-    const { mask, tunFeatures } = probeOffloads(nursery)
+    const { mask, tunFeatures, vnetHdrLen } = probeOffloads(nursery)
     const log = { warn: (_fields: object, message: string) => this.warnings.push(message) }
     this.topology = topology
     const degraded = (_device: Device, { what, why }: Degradation) => this.warnings.push(`${what}: ${why}`)
@@ -43,6 +43,7 @@ class Bed {
       nursery,
       pool,
       offloads: mask,
+      vnetHdrLen,
       tunFeatures,
       addresses: new AddressBook('a machine'),
       log,

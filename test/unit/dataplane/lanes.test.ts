@@ -9,9 +9,10 @@ import { BURST_MAX, Lanes } from '../../../src/dataplane/lanes.js'
 import { type CompletionSink, OP_WRITE } from '../../../src/io/frame-io.js'
 import { MemoryIo, type MemoryPort } from '../../../src/io/memory.js'
 import { type CounterName, createTotals, readTotals } from '../../../src/veth/counters.js'
-import { Lane, VNET_HDR_LEN } from '../../../src/veth/xmit.js'
+import { Lane } from '../../../src/veth/xmit.js'
 
 const MTU = 1500
+const VNET_HDR_LEN = 12
 const ETH_HLEN = 14
 
 /** A frame of IPv4's EtherType whose last bytes are `mark`; a short one ends early. */
@@ -75,7 +76,7 @@ class Bed {
     const [from, to] = [this.io.openPort(), this.io.openPort()]
     const totals = createTotals()
     const receiver = { macHigh: 0x0200, macLow: 1, mtu: MTU }
-    const lane = new Lane({ index, checksum: 'offload', totals, receiver })
+    const lane = new Lane({ index, vnetHdrLen: VNET_HDR_LEN, checksum: 'offload', totals, receiver })
     this.lanes.add(lane, from.fd, to.fd)
     return { index, from: from.port, to: to.port, lane, totals: () => readTotals(totals) }
   }
@@ -298,6 +299,22 @@ t.test('a lane is removed', async (t) => {
   await t.test('that does not exist: at once', async (t) => {
     t.equal(removals(new Bed(), 3).count, 1)
   })
+})
+
+t.test('a frame that the kernel lost in a read costs no lane: the next one is served', (t) => {
+  for (const lost of [1, 2, 7, 100]) {
+    const bed = new Bed()
+    const { from, to, totals } = bed.add(0)
+    for (let round = 0; round < 3; round++) {
+      from.lost = lost
+      for (let i = 0; i < 20; i++) from.toRead.push(frameOf(i))
+      bed.turns(20 + 2 * lost)
+      t.same(marksOf(to.written.splice(0)), Array.from(Array(20).keys()), `${lost} lost`)
+    }
+    t.same(bed.gone, [])
+    t.match(totals(), { received_packets: 60n, sent_packets: 60n })
+  }
+  t.end()
 })
 
 t.test('a frame that could not be written moves from sent to the reason', (t) => {

@@ -23,7 +23,8 @@ async function openPool(t: Test, workers: number): Promise<Pool> {
 }
 
 function request(fromFd: number, toFd: number): LaneRequest {
-  return { fromFd, toFd, checksum: 'offload', totals: createTotals(), receiver: { macHigh: 0, macLow: 0, mtu: 1500 } }
+  const receiver = { macHigh: 0, macLow: 0, mtu: 1500 }
+  return { fromFd, toFd, vnetHdrLen: 12, checksum: 'offload', totals: createTotals(), receiver }
 }
 
 async function carries(t: Test, from: number, to: number): Promise<void> {

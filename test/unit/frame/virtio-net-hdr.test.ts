@@ -3,7 +3,7 @@
  * virtio_net_hdr_to_skb() answer EINVAL.
  */
 import t from 'tap'
-import { VNET_HDR_MRG_RXBUF_SIZE, VNET_HDR_SIZE } from '../../../src/abi/virtio-net.js'
+import { VNET_HDR_HASH_TUNNEL_SIZE, VNET_HDR_MRG_RXBUF_SIZE, VNET_HDR_SIZE } from '../../../src/abi/virtio-net.js'
 import {
   checkVnetHdr,
   clearVnetHdr,
@@ -13,11 +13,14 @@ import {
   setVnetGsoSize,
   setVnetGsoType,
   setVnetHdrLen,
+  setVnetInnerNhOffset,
+  setVnetOuterThOffset,
   VNET_BAD_CSUM,
   VNET_BAD_GSO_CSUM,
   VNET_BAD_GSO_SIZE,
   VNET_BAD_GSO_TYPE,
   VNET_BAD_HDR_LEN,
+  VNET_BAD_TUNNEL,
   VNET_SHORT_FRAME,
   vnetCsumOffset,
   vnetCsumStart,
@@ -25,9 +28,11 @@ import {
   vnetGsoSize,
   vnetGsoType,
   vnetHdrLen,
+  vnetInnerNhOffset,
   vnetNumBuffers,
+  vnetOuterThOffset,
 } from '../../../src/frame/virtio-net-hdr.js'
-import { hex } from './fixtures.js'
+import { concat, hex } from './fixtures.js'
 
 /** What the kernel puts before a TCP super-frame over IPv4. */
 const TCP_SUPER_FRAME = hex(
@@ -66,6 +71,27 @@ t.test('every field is written to its place, and to no other', async (t) => {
   t.same(mem, hex('ee ee ee', '00 00 00 00 00 00 00 00 00 00 00 00', 'ee ee ee ee ee'))
 })
 
+t.test('a header of 24 bytes also says where the headers of a tunnel are', async (t) => {
+  const inTunnel = hex(
+    '01 21 00 00  78 05 54 00  10 00 00 00 ; NEEDS_CSUM, TCPV4 | UDP_TUNNEL_IPV4, gso_size 1400, csum_start 84',
+    '00 00 00 00 00 00 00 00               ; the hash',
+    '22 00                                 ; outer UDP at 34',
+    '40 00                                 ; inner IP at 64',
+  )
+  const mem = new Uint8Array(32).fill(0xee)
+  mem.set(inTunnel, 3)
+  t.same([vnetGsoType(mem, 3), vnetOuterThOffset(mem, 3), vnetInnerNhOffset(mem, 3)], [0x21, 34, 64])
+  clearVnetHdr(mem, 3, VNET_HDR_HASH_TUNNEL_SIZE)
+  setVnetFlags(mem, 3, 1)
+  setVnetGsoType(mem, 3, 0x21)
+  setVnetGsoSize(mem, 3, 1400)
+  setVnetCsumStart(mem, 3, 84)
+  setVnetCsumOffset(mem, 3, 16)
+  setVnetOuterThOffset(mem, 3, 34)
+  setVnetInnerNhOffset(mem, 3, 64)
+  t.same(mem, concat(hex('ee ee ee'), inTunnel, hex('ee ee ee ee ee')), 'and nothing else is touched')
+})
+
 interface Fields {
   flags?: number
   gsoType?: number
@@ -73,18 +99,22 @@ interface Fields {
   gsoSize?: number
   csumStart?: number
   csumOffset?: number
+  outerTh?: number
+  innerNh?: number
 }
 
-function check(frameLen: number, fields: Fields): number {
-  const mem = new Uint8Array(15).fill(0xee)
-  clearVnetHdr(mem, 3, 12)
+function check(frameLen: number, fields: Fields, hdrBytes = 12): number {
+  const mem = new Uint8Array(30).fill(0xee)
+  clearVnetHdr(mem, 3, hdrBytes)
   setVnetFlags(mem, 3, fields.flags ?? 0)
   setVnetGsoType(mem, 3, fields.gsoType ?? 0)
   setVnetHdrLen(mem, 3, fields.hdrLen ?? 0)
   setVnetGsoSize(mem, 3, fields.gsoSize ?? 0)
   setVnetCsumStart(mem, 3, fields.csumStart ?? 0)
   setVnetCsumOffset(mem, 3, fields.csumOffset ?? 0)
-  return checkVnetHdr(mem, 3, frameLen)
+  if (fields.outerTh !== undefined) setVnetOuterThOffset(mem, 3, fields.outerTh)
+  if (fields.innerNh !== undefined) setVnetInnerNhOffset(mem, 3, fields.innerNh)
+  return checkVnetHdr(mem, 3, frameLen, hdrBytes)
 }
 
 const TCP4 = { flags: 1, gsoType: 1, gsoSize: 1448, csumStart: 34, csumOffset: 16 }
@@ -150,4 +180,38 @@ const CASES: [string, number, Fields, number][] = [
 
 t.test('a header that the kernel would refuse is refused with a reason', async (t) => {
   for (const [name, frameLen, fields, reason] of CASES) t.equal(check(frameLen, fields), reason, name)
+})
+
+/** TCP over IPv4 in VXLAN over IPv4: outer UDP at 34, inner IP at 64, inner TCP at 84. */
+const VXLAN = { flags: 1, gsoType: 0x21, gsoSize: 1400, csumStart: 84, csumOffset: 16, outerTh: 34, innerNh: 64 }
+const VXLAN6 = { ...VXLAN, gsoType: 0x44, csumStart: 124, outerTh: 54, innerNh: 84 }
+
+const TUNNEL_CASES: [string, number, Fields, number][] = [
+  ['TCP in VXLAN', 3000, VXLAN, 0],
+  ['with ECN', 3000, { ...VXLAN, gsoType: 0xa1 }, 0],
+  ['with an outer checksum', 3000, { ...VXLAN, flags: 9 }, 0],
+  ['IPv6 in IPv6', 3000, VXLAN6, 0],
+  ['UDP segments in VXLAN', 3000, { ...VXLAN, gsoType: 0x25, csumOffset: 6 }, 0],
+  ['without NEEDS_CSUM', 3000, { ...VXLAN, flags: 0 }, VNET_BAD_TUNNEL],
+  ['over IPv4 and over IPv6 at once', 3000, { ...VXLAN, gsoType: 0x61 }, VNET_BAD_GSO_TYPE],
+  ['a tunnel around no super-frame', 3000, { ...VXLAN, gsoType: 0x20 }, VNET_BAD_GSO_TYPE],
+  ['ECN alone in a tunnel', 3000, { ...VXLAN, gsoType: 0xa0 }, VNET_BAD_GSO_TYPE],
+  ['UDP fragments in a tunnel', 3000, { ...VXLAN, gsoType: 0x23 }, VNET_BAD_GSO_TYPE],
+  ['gso_type 2 in a tunnel', 3000, { ...VXLAN, gsoType: 0x22 }, VNET_BAD_GSO_TYPE],
+  ['the outer UDP header before the end of its IPv4 header', 3000, { ...VXLAN, outerTh: 33 }, VNET_BAD_TUNNEL],
+  ['of its IPv6 header', 3000, { ...VXLAN6, outerTh: 53 }, VNET_BAD_TUNNEL],
+  ['the inner IP header before the end of the outer UDP header', 3000, { ...VXLAN, innerNh: 41 }, VNET_BAD_TUNNEL],
+  ['right behind it', 3000, { ...VXLAN, innerNh: 42 }, 0],
+  ['the inner TCP header before the end of its IPv4 header', 3000, { ...VXLAN, csumStart: 83 }, VNET_BAD_TUNNEL],
+  ['of its IPv6 header', 3000, { ...VXLAN6, csumStart: 123 }, VNET_BAD_TUNNEL],
+  ['no room for the inner TCP header', 103, VXLAN, VNET_SHORT_FRAME],
+  ['just room for it', 104, VXLAN, 0],
+  ['gso_size 0', 3000, { ...VXLAN, gsoSize: 0 }, VNET_BAD_GSO_SIZE],
+]
+
+t.test('behind a header of 24 bytes the same is refused, and tunnels are known', async (t) => {
+  for (const [name, frameLen, fields, reason] of CASES) {
+    if (!name.startsWith('a tunnel')) t.equal(check(frameLen, fields, 24), reason, name)
+  }
+  for (const [name, frameLen, fields, reason] of TUNNEL_CASES) t.equal(check(frameLen, fields, 24), reason, name)
 })

@@ -6,7 +6,7 @@
 import t, { type Test } from 'tap'
 import { type CounterName, createTotals, readTotals } from '../../../src/veth/counters.js'
 import type { ChecksumMode } from '../../../src/veth/options.js'
-import { Lane, VNET_HDR_LEN, vethXmit } from '../../../src/veth/xmit.js'
+import { Lane, vethXmit } from '../../../src/veth/xmit.js'
 import {
   concat,
   hex,
@@ -25,6 +25,9 @@ import {
   UDP6_FRAME,
   withIpv4Checksum,
 } from '../frame/fixtures.js'
+
+/** Of the vnet headers, where a test does not say otherwise. */
+const VNET_HDR_LEN = 12
 
 /** The receiving device: 02:00:00:00:00:0b, as in the fixtures. */
 const RECEIVER = { macHigh: 0x0200, macLow: 0x0000000b, mtu: 1500 }
@@ -52,14 +55,14 @@ function xmit(
   { vnet = NO_OFFLOAD, checksum = 'offload' as ChecksumMode, mtu = 1500 } = {},
 ): Outcome {
   const totals = createTotals()
-  const lane = new Lane({ index: 0, checksum, totals, receiver: { ...RECEIVER, mtu } })
+  const lane = new Lane({ index: 0, vnetHdrLen: vnet.length, checksum, totals, receiver: { ...RECEIVER, mtu } })
   const mem = new Uint8Array(80_000).fill(0xee)
   mem.set(concat(vnet), OFF)
-  mem.set(frame, OFF + VNET_HDR_LEN)
-  const toSend = vethXmit(lane, mem, OFF, VNET_HDR_LEN + frame.length)
+  mem.set(frame, OFF + vnet.length)
+  const toSend = vethXmit(lane, mem, OFF, vnet.length + frame.length)
   lane.counters.fold()
   const counted = Object.fromEntries(Object.entries(readTotals(totals)).filter(([, count]) => count !== 0n)) as Counted
-  const begin = OFF + VNET_HDR_LEN
+  const begin = OFF + vnet.length
   return { toSend, vnet: mem.slice(OFF, begin), frame: mem.slice(begin, begin + frame.length), counted }
 }
 
@@ -70,7 +73,7 @@ const traffic = (way: 'received' | 'sent', frame: Uint8Array): Counted => ({
 
 /** It goes on as it was. */
 function passes(t: Test, outcome: Outcome, frame: Uint8Array, kind: Counted, what: string): void {
-  t.equal(outcome.toSend, VNET_HDR_LEN + frame.length, what)
+  t.equal(outcome.toSend, outcome.vnet.length + frame.length, what)
   t.same(outcome.frame, frame, `${what}: every byte as it was`)
   t.same(outcome.counted, { ...traffic('received', frame), ...traffic('sent', frame), ...kind }, `${what}: counted`)
 }
@@ -141,6 +144,54 @@ t.test('a frame may be as long as the MTU, a header and a tag; only a super-fram
   }
   const long = frameTo(TO_RECEIVER, '08 00', 65549)
   passes(t, xmit(long, { vnet: SUPER_FRAME }), long, { class_host: 1n, protocol_ipv4: 1n }, 'a super-frame')
+})
+
+t.test('behind a header of 24 bytes frames are judged alike, and a super-frame in a tunnel is one', async (t) => {
+  const none = new Uint8Array(24)
+  const kind: Counted = { class_host: 1n, protocol_other: 1n }
+  const fits = frameTo(TO_RECEIVER, '88 b5', 1518)
+  const tooLong = frameTo(TO_RECEIVER, '88 b5', 1519)
+  passes(t, xmit(fits, { vnet: none }), fits, kind, 'as long as may be')
+  isDropped(t, xmit(tooLong, { vnet: none }), tooLong, { ...kind, drop_too_long: 1n }, 'one byte more')
+  const stump = fits.subarray(0, 13)
+  isDropped(t, xmit(stump, { vnet: none }), stump, { drop_too_short: 1n }, '13 bytes')
+  const vnet = hex(
+    '01 21 00 00  78 05 54 00  10 00 00 00 ; NEEDS_CSUM, TCPV4 in a tunnel over IPv4, gso_size 1400, csum_start 84',
+    '00 00 00 00 00 00 00 00 22 00 40 00   ; outer UDP at 34, inner IP at 64',
+  )
+  const long = frameTo(TO_RECEIVER, '08 00', 65549)
+  const outcome = xmit(long, { vnet })
+  passes(t, outcome, long, { class_host: 1n, protocol_ipv4: 1n }, 'a super-frame in a tunnel')
+  t.same(outcome.vnet, vnet, 'and its header as it was')
+})
+
+t.test('an accelerated tag before a tunnel: the offsets that tun left behind are moved', async (t) => {
+  // read from a TAP of Linux 6.18 whose egress pushed the tag: csum_start was moved by 4, the other two were not
+  const asRead = hex(
+    '09 25 5c 00  e8 03 58 00  06 00 00 00 ; UDP_L4 in a tunnel over IPv4, csum_start 88',
+    '00 00 00 00 00 00 00 00 22 00 40 00   ; outer UDP at 34, inner IP at 64',
+  )
+  const right = asRead.with(20, 38).with(22, 68)
+  const head = hex(
+    '02 00 00 00 00 02  1e 7f a0 a9 d8 4b  81 00 00 07  08 00',
+    '45 00 13 d6 0e f8 00 00 40 11 44 0b 0a 09 00 01 0a 09 00 02',
+    '9c f1 12 b5 13 c2 27 e8 08 00 00 00 00 00 07 00',
+  )
+  const frame = concat(head, new Uint8Array(5096 - head.length))
+  t.same(xmit(frame, { vnet: asRead }).vnet, right, 'moved')
+  t.same(xmit(frame, { vnet: right }).vnet, right, 'a tag that was in the frame before: left alone')
+
+  const twoTags = tagged(frame, TAG_8021AD)
+  t.same(xmit(twoTags, { vnet: right }).vnet, asRead.with(20, 42).with(22, 72), 'one in the frame, one accelerated')
+  const ipv6 = concat(frame.subarray(0, 16), hex('86 dd', '60 00 00 00 13 68 11 40'), new Uint8Array(5000))
+  const over6 = asRead.with(1, 0x45).with(20, 54).with(22, 84)
+  t.same(xmit(ipv6, { vnet: over6 }).vnet, over6.with(20, 58).with(22, 88), 'over IPv6')
+
+  const noIp = concat(frame.subarray(0, 16), hex('88 b5'), frame.subarray(18))
+  t.same(xmit(noIp, { vnet: asRead }).vnet, asRead, 'where the frame says nothing, nothing is done')
+  const plain = SUPER_FRAME
+  t.same(xmit(frame, { vnet: plain }).vnet, plain, 'a super-frame in no tunnel')
+  t.same(xmit(frame.subarray(0, 18), { vnet: asRead }).vnet, asRead, 'a frame that ends behind its tag')
 })
 
 t.test('a tag that was accelerated does not count: the kernel compares without it', async (t) => {
@@ -272,7 +323,7 @@ t.test('of a fragment mode verify looks at the IP header only', async (t) => {
 t.test('bytes around the frame are left alone in every mode', async (t) => {
   for (const checksum of ['offload', 'software', 'verify'] as const) {
     const mem = new Uint8Array(400).fill(0xee)
-    const lane = new Lane({ index: 0, checksum, totals: createTotals(), receiver: RECEIVER })
+    const lane = new Lane({ index: 0, vnetHdrLen: VNET_HDR_LEN, checksum, totals: createTotals(), receiver: RECEIVER })
     mem.set(concat(hex('01 00 00 00  00 00 22 00  10 00 00 00'), TCP_FRAME), 100)
     vethXmit(lane, mem, 100, VNET_HDR_LEN + TCP_FRAME.length)
     const around = [...mem.subarray(0, 100), ...mem.subarray(100 + VNET_HDR_LEN + TCP_FRAME.length)]

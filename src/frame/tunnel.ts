@@ -1,0 +1,48 @@
+/**
+ * Super-frames inside a UDP tunnel: what their vnet header says of where the tunnel's headers are.
+ *
+ * Neighbours: virtio-net-hdr.ts has the fields, veth/xmit.ts calls this for a super-frame behind a VLAN tag.
+ */
+import { ETH_P_IP, ETH_P_IPV6 } from '../abi/ether.js'
+import { VIRTIO_NET_HDR_GSO_UDP_TUNNEL_IPV4, VIRTIO_NET_HDR_GSO_UDP_TUNNEL_IPV6 } from '../abi/virtio-net.js'
+import { ipv4Layout, ipv6Layout, l4Offset } from './ip.js'
+import {
+  setVnetInnerNhOffset,
+  setVnetOuterThOffset,
+  vnetGsoType,
+  vnetInnerNhOffset,
+  vnetOuterThOffset,
+} from './virtio-net-hdr.js'
+import { VLAN_HLEN, vlanNetworkOffset, vlanProtocol, vlanTags, vlanWalk } from './vlan.js'
+
+const GSO_UDP_TUNNEL = VIRTIO_NET_HDR_GSO_UDP_TUNNEL_IPV4 | VIRTIO_NET_HDR_GSO_UDP_TUNNEL_IPV6
+
+/**
+ * An accelerated VLAN tag: tun's read puts it back into the frame and moves csum_start by its 4 bytes, but not the two
+ * offsets of a tunnel (seen on 6.18). Written as it is, the frame would be cut up at the wrong places wherever it has to
+ * be cut up behind the peer. Moves them when the frame itself shows that they are too low.
+ *
+ * `off`: the vnet header, of 24 bytes if its gso_type has a tunnel; `eth`: the frame, of `frameLen` ≥ ETH_HLEN bytes.
+ */
+export function correctTunnelOffsets(mem: Uint8Array, off: number, eth: number, frameLen: number): void {
+  if ((vnetGsoType(mem, off) & GSO_UDP_TUNNEL) === 0) return
+  const walk = vlanWalk(mem, eth, frameLen)
+  const network = vlanNetworkOffset(walk)
+  const outerTransport = vnetOuterThOffset(mem, off)
+  if (vlanTags(walk) === 0 || outerTransport + VLAN_HLEN !== transportOffset(mem, eth, frameLen, walk, network)) return
+  setVnetOuterThOffset(mem, off, outerTransport + VLAN_HLEN)
+  setVnetInnerNhOffset(mem, off, vnetInnerNhOffset(mem, off) + VLAN_HLEN)
+}
+
+/** Where the outer transport header really is, from the start of the frame; -1 when that cannot be said. */
+function transportOffset(mem: Uint8Array, eth: number, frameLen: number, walk: number, network: number): number {
+  const left = frameLen - network
+  const protocol = vlanProtocol(walk)
+  const layout =
+    protocol === ETH_P_IP
+      ? ipv4Layout(mem, eth + network, left)
+      : protocol === ETH_P_IPV6
+        ? ipv6Layout(mem, eth + network, left)
+        : -1
+  return layout < 0 ? -1 : network + l4Offset(layout)
+}
