@@ -15,6 +15,7 @@
  * never read into before its frame has left.
  */
 import { EAGAIN, EBADF, EBADFD, ECANCELED, EINTR, EINVAL, EIO, ENOBUFS, ENOMEM } from '../abi/errno.js'
+import { checkVnetHdr, vnetOffloads } from '../frame/virtio-net-hdr.js'
 import { type CompletionSink, type FrameIo, OP_READ, OP_WAIT } from '../io/frame-io.js'
 import { BURST_SLOTS, MAX_LANES, SLOT_BYTES, SLOT_COUNT } from '../io/slab.js'
 import * as counter from '../veth/counters.js'
@@ -42,6 +43,8 @@ class ServedLane {
   got = 0
   /** Counted something since the last fold. */
   touched = false
+  /** Offloads (TUN_F_*) whose super-frames the kernel refused, as far as it was told. */
+  refused = 0
   /** Set once the lane is to be removed: called when nothing of it is under way any more. */
   onRemoved: (() => void) | null = null
 
@@ -51,10 +54,14 @@ class ServedLane {
 /** Told once about each lane whose device is gone. `errno` is negative. */
 export type GoneListener = (lane: number, errno: number) => void
 
+/** Told once about each lane and kind of super-frame that the kernel refuses, in TUN_F_* that would end it. */
+export type RefusedListener = (lane: number, offloads: number) => void
+
 export class Lanes implements CompletionSink {
   readonly #io: FrameIo
   readonly #mem: Uint8Array
   readonly #onGone: GoneListener
+  readonly #onRefused: RefusedListener
   readonly #lanes: (ServedLane | undefined)[] = new Array(MAX_LANES).fill(undefined)
   /** Bytes queued for writing from each slot, to take a frame's count back when its write fails. */
   readonly #written = new Int32Array(SLOT_COUNT)
@@ -68,10 +75,11 @@ export class Lanes implements CompletionSink {
   #leaving: ServedLane[] = []
   #half = 0
 
-  constructor(io: FrameIo, onGone: GoneListener) {
+  constructor(io: FrameIo, onGone: GoneListener, onRefused: RefusedListener) {
     this.#io = io
     this.#mem = io.mem
     this.#onGone = onGone
+    this.#onRefused = onRefused
   }
 
   add(lane: Lane, fromFd: number, toFd: number): void {
@@ -82,6 +90,12 @@ export class Lanes implements CompletionSink {
 
   get(index: number): Lane | undefined {
     return this.#lanes[index]?.lane
+  }
+
+  /** A refusal of these offloads is told again, should it come. */
+  tellAgain(index: number, offloads: number): void {
+    const served = this.#lanes[index]
+    if (served !== undefined) served.refused &= ~offloads
   }
 
   /** Ends a lane; `onRemoved` is called once nothing of it is under way, within the next turns. */
@@ -168,6 +182,18 @@ export class Lanes implements CompletionSink {
     counts[counter.SENT_PACKETS]--
     counts[counter.SENT_BYTES] -= this.#written[slot] - served.lane.vnetHdrLen
     counts[dropReason(result)]++
+    if (result === -EINVAL) this.#superFrameRefused(served, slot)
+  }
+
+  /** EINVAL although the header is right: this kernel does not take what it offers. The frame is still in its slot. */
+  #superFrameRefused(served: ServedLane, slot: number): void {
+    const { lane } = served
+    const off = slot * SLOT_BYTES
+    const offloads = vnetOffloads(this.#mem, off)
+    if ((offloads & ~served.refused) === 0) return
+    if (checkVnetHdr(this.#mem, off, this.#written[slot] - lane.vnetHdrLen, lane.vnetHdrLen) !== 0) return
+    served.refused |= offloads
+    this.#onRefused(lane.index, offloads)
   }
 
   #touch(served: ServedLane): void {

@@ -31,6 +31,8 @@ export type Command =
   | { kind: 'add'; id: number; lanes: LaneSpec[] }
   | { kind: 'remove'; id: number; lanes: number[] }
   | { kind: 'receiver'; lane: number; receiver: Receiver }
+  /** A refusal of these offloads (TUN_F_*) is to be reported again. */
+  | { kind: 'report-again'; lane: number; offloads: number }
 
 export type Report =
   /** The engine runs; `niceRefused` says why the thread has no more than an ordinary share of a busy CPU. */
@@ -39,3 +41,8 @@ export type Report =
   | { kind: 'done'; id: number; error?: string }
   /** The device that the lane reads from is gone (negative errno); said once. */
   | { kind: 'gone'; lane: number; errno: number }
+  /**
+   * The kernel refused to take a super-frame of the lane's whose header is right. `offloads`: TUN_F_* that would spare it
+   * such frames; said once for each.
+   */
+  | { kind: 'refused'; lane: number; offloads: number }

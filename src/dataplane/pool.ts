@@ -24,6 +24,11 @@ export interface PoolOptions {
   workers: number
   /** The device that a lane reads from is gone; called once a lane. `errno` is negative. */
   onGone(lane: LaneAddress, errno: number): void
+  /**
+   * The kernel refused a super-frame of the lane's whose header is right: it does not take all that it offers. Called once a
+   * lane and kind. `offloads`: TUN_F_* without which the sender would cut such frames up.
+   */
+  onRefused(lane: LaneAddress, offloads: number): void
   /** A worker died: its lanes carry nothing any more. */
   onFault(error: Error): void
 }
@@ -49,6 +54,7 @@ class PoolWorker {
       this.thread.on('message', (report: Report) => {
         if (report.kind === 'ready') resolve(report.niceRefused)
         else if (report.kind === 'gone') options.onGone({ worker: number, index: report.lane }, report.errno)
+        else if (report.kind === 'refused') options.onRefused({ worker: number, index: report.lane }, report.offloads)
         else this.#answered(report.id, report.error)
       })
       this.thread.once('error', (error) => {
@@ -147,6 +153,11 @@ export class Pool {
   /** The receiving device has another address or MTU. */
   setReceiver(lane: LaneAddress, receiver: Receiver): void {
     this.#workers[lane.worker].post({ kind: 'receiver', lane: lane.index, receiver })
+  }
+
+  /** `onRefused` is called again for these offloads, should the lane have such a frame again. */
+  reportAgain(lane: LaneAddress, offloads: number): void {
+    this.#workers[lane.worker].post({ kind: 'report-again', lane: lane.index, offloads })
   }
 
   /** Ends all workers and waits for them. */

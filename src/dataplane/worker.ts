@@ -39,7 +39,11 @@ const report = (message: Report): void => port.postMessage(message)
 native().setThreadName(`vethd-lanes/${number}`)
 const niceRefused = takeNice()
 const io = createEngine(engine, wakeFd)
-const lanes = new Lanes(io, (lane, errno) => report({ kind: 'gone', lane, errno }))
+const lanes = new Lanes(
+  io,
+  (lane, errno) => report({ kind: 'gone', lane, errno }),
+  (lane, offloads) => report({ kind: 'refused', lane, offloads }),
+)
 
 report({ kind: 'ready', niceRefused })
 while (Atomics.load(stopFlag, 0) === 0) {
@@ -75,6 +79,9 @@ function carryOut(command: Command): void {
       break
     case 'receiver':
       lanes.get(command.lane)?.setReceiver(command.receiver)
+      break
+    case 'report-again':
+      lanes.tellAgain(command.lane, command.offloads)
   }
 }
 

@@ -4,9 +4,9 @@
  * Neighbours: virtio-net-hdr.ts has the fields, veth/xmit.ts calls this for a super-frame behind a VLAN tag.
  */
 import { ETH_P_IP, ETH_P_IPV6 } from '../abi/ether.js'
-import { VIRTIO_NET_HDR_GSO_UDP_TUNNEL_IPV4, VIRTIO_NET_HDR_GSO_UDP_TUNNEL_IPV6 } from '../abi/virtio-net.js'
 import { ipv4Layout, ipv6Layout, l4Offset } from './ip.js'
 import {
+  GSO_UDP_TUNNEL,
   setVnetInnerNhOffset,
   setVnetOuterThOffset,
   vnetGsoType,
@@ -14,8 +14,6 @@ import {
   vnetOuterThOffset,
 } from './virtio-net-hdr.js'
 import { VLAN_HLEN, vlanNetworkOffset, vlanProtocol, vlanTags, vlanWalk } from './vlan.js'
-
-const GSO_UDP_TUNNEL = VIRTIO_NET_HDR_GSO_UDP_TUNNEL_IPV4 | VIRTIO_NET_HDR_GSO_UDP_TUNNEL_IPV6
 
 /**
  * An accelerated VLAN tag: tun's read puts it back into the frame and moves csum_start by its 4 bytes, but not the two

@@ -20,9 +20,19 @@
  *   +------+--------+--------+
  */
 import { ETH_HLEN } from '../abi/ether.js'
+import {
+  TUN_F_TSO_ECN,
+  TUN_F_TSO4,
+  TUN_F_TSO6,
+  TUN_F_UDP_TUNNEL_GSO,
+  TUN_F_UDP_TUNNEL_GSO_CSUM,
+  TUN_F_USO4,
+  TUN_F_USO6,
+} from '../abi/if-tun.js'
 import { IPHDR_LEN, IPV6HDR_LEN, TCPHDR_CHECK, TCPHDR_LEN, UDPHDR_CHECK, UDPHDR_LEN } from '../abi/ip.js'
 import {
   VIRTIO_NET_HDR_F_NEEDS_CSUM,
+  VIRTIO_NET_HDR_F_UDP_TUNNEL_CSUM,
   VIRTIO_NET_HDR_GSO_ECN,
   VIRTIO_NET_HDR_GSO_NONE,
   VIRTIO_NET_HDR_GSO_TCPV4,
@@ -44,6 +54,9 @@ import {
   VNET_HDR_OUTER_TH_OFFSET,
 } from '../abi/virtio-net.js'
 import { le16, putLe16 } from './bytes.js'
+
+/** In gso_type: the super-frame is inside a UDP tunnel. */
+export const GSO_UDP_TUNNEL = VIRTIO_NET_HDR_GSO_UDP_TUNNEL_IPV4 | VIRTIO_NET_HDR_GSO_UDP_TUNNEL_IPV6
 
 // --- Fields: `off` is where the header starts -------------------------------------------------------------------
 
@@ -127,6 +140,29 @@ export function clearVnetHdr(mem: Uint8Array, off: number, hdrBytes: number): vo
   for (let i = off; i < off + hdrBytes; i++) mem[i] = 0
 }
 
+/**
+ * The offloads (TUN_F_*) without which a super-frame with this header would not have been sent, and its simpler kinds all
+ * the same: of TCP with ECN that is ECN, of TCP in a tunnel the tunnel. 0 for a frame that is none.
+ */
+export function vnetOffloads(mem: Uint8Array, off: number): number {
+  const gsoType = vnetGsoType(mem, off)
+  if ((gsoType & GSO_UDP_TUNNEL) !== 0)
+    return (vnetFlags(mem, off) & VIRTIO_NET_HDR_F_UDP_TUNNEL_CSUM) !== 0
+      ? TUN_F_UDP_TUNNEL_GSO_CSUM
+      : TUN_F_UDP_TUNNEL_GSO | TUN_F_UDP_TUNNEL_GSO_CSUM
+  if ((gsoType & VIRTIO_NET_HDR_GSO_ECN) !== 0) return TUN_F_TSO_ECN
+  switch (gsoType) {
+    case VIRTIO_NET_HDR_GSO_TCPV4:
+      return TUN_F_TSO4
+    case VIRTIO_NET_HDR_GSO_TCPV6:
+      return TUN_F_TSO6
+    case VIRTIO_NET_HDR_GSO_UDP_L4:
+      return TUN_F_USO4 | TUN_F_USO6
+    default:
+      return 0
+  }
+}
+
 // --- What the kernel refuses ------------------------------------------------------------------------------------
 
 /** The frame is shorter than an Ethernet header, or than the headers that gso_type implies. */
@@ -143,8 +179,6 @@ export const VNET_BAD_GSO_SIZE = 5
 export const VNET_BAD_GSO_CSUM = 6
 /** The headers of a tunnel overlap, or its super-frame lacks NEEDS_CSUM. */
 export const VNET_BAD_TUNNEL = 7
-
-const GSO_UDP_TUNNEL = VIRTIO_NET_HDR_GSO_UDP_TUNNEL_IPV4 | VIRTIO_NET_HDR_GSO_UDP_TUNNEL_IPV6
 
 /** UDP_MAX_SEGMENTS, include/linux/udp.h */
 const UDP_MAX_SEGMENTS = 128

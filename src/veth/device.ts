@@ -72,6 +72,8 @@ export class Device {
   /** Refuses frames that are too long for the peer; null without CAP_BPF. */
   filter: LengthFilter | null = null
   known: KnownState | null = null
+  /** What tun was told that we take (TUN_F_*); the user may have switched off some of it. */
+  offloads = 0
   /** What it does without; grows through `Driver.degraded` only. */
   readonly degradations: Degradation[] = []
   /** Carrier as last set, and what the kernel dropped while it was off (carrier.ts). */

@@ -13,7 +13,7 @@ import { EventEmitter } from 'node:events'
 import { availableParallelism } from 'node:os'
 import { type NativeError, native } from '../../native-bindings/index.js'
 import { VNET_HDR_HASH_TUNNEL_SIZE } from '../abi/virtio-net.js'
-import { Pool } from '../dataplane/pool.js'
+import { type LaneAddress, Pool } from '../dataplane/pool.js'
 import { VethdError } from '../errors.js'
 import { chooseEngine, type EngineReport } from '../io/index.js'
 import { getLink, setLink } from '../netlink/link.js'
@@ -26,9 +26,9 @@ import { AddressBook, receiverAddress } from './address.js'
 import { updateCarrier } from './carrier.js'
 import { deleteDevices } from './delete.js'
 import { type Degradation, Device } from './device.js'
-import { keepTunnelOffloadsTogether } from './features.js'
+import { keepTunnelOffloadsTogether, withdrawOffloads } from './features.js'
 import { dellink, newlink } from './link-ops.js'
-import { type OffloadReport, probeOffloads } from './offload.js'
+import { type OffloadReport, offloadName, probeOffloads } from './offload.js'
 import { type EngineChoice, type PairOptions, TXQUEUELEN_DEFAULT } from './options.js'
 import type { Pair } from './pair.js'
 import { explainOpen, type LinkContext } from './setup.js'
@@ -111,7 +111,8 @@ export class Driver extends EventEmitter<DriverEvents> {
       const pool = await Pool.open({
         engine: engine.name,
         workers: options.workers ?? defaultWorkers(),
-        onGone: (lane, errno) => driver?.deviceGone(lane.worker, lane.index, errno),
+        onGone: (lane, errno) => driver?.deviceGone(lane, errno),
+        onRefused: (lane, offloads) => driver?.superFrameRefused(lane, offloads),
         onFault: (error) => driver?.fault(error),
       })
       if (pool.niceRefused !== undefined)
@@ -188,17 +189,38 @@ export class Driver extends EventEmitter<DriverEvents> {
   }
 
   /** A worker says that the device a lane reads from is gone: veth_dellink, either end takes both. */
-  private deviceGone(worker: number, index: number, errno: number): void {
+  private deviceGone(lane: LaneAddress, errno: number): void {
+    const device = this.#readBy(lane)
+    if (device === undefined) return
+    const { pair, side, known } = device
+    this.#log.info({ pair: pair.id, side, device: known?.name, errno }, 'device gone: its peer goes too')
+    this.#remove([pair], 'device-gone').catch((error) => this.#log.error({ err: error }, 'removing a pair failed'))
+  }
+
+  /** A worker says that the kernel refused a super-frame that is right: its sender has to do without such frames. */
+  private superFrameRefused(lane: LaneAddress, offloads: number): void {
+    const device = this.#readBy(lane)
+    if (device === undefined || (device.offloads & offloads) === 0) return // those that were on their way meanwhile
+    try {
+      if (!withdrawOffloads(device, offloads)) {
+        this.#context.pool.reportAgain(lane, offloads) // switched off just now by its user, who may switch it on again
+        return
+      }
+    } catch (err) {
+      if ((err as VethdError).code !== 'DEVICE_NOT_FOUND')
+        this.#log.error({ err, pair: device.pair.id, side: device.side }, 'an offload could not be withdrawn')
+      return
+    }
+    const why = 'the kernel offers it and then refuses such a super-frame (EINVAL): the sender cuts them up from now on'
+    this.degraded(device, { what: offloadName(offloads), why })
+  }
+
+  /** The device that a lane reads from. */
+  #readBy({ worker, index }: LaneAddress): Device | undefined {
     for (const pair of this.#pairs.values())
       for (const device of pair.devices)
-        if (device.lanes.some((lane) => lane.worker === worker && lane.index === index)) {
-          const fields = { pair: pair.id, side: device.side, device: device.known?.name, errno }
-          this.#log.info(fields, 'device gone: its peer goes too')
-          this.#remove([pair], 'device-gone').catch((error) =>
-            this.#log.error({ err: error }, 'removing a pair failed'),
-          )
-          return
-        }
+        if (device.lanes.some((lane) => lane.worker === worker && lane.index === index)) return device
+    return undefined
   }
 
   private fault(error: Error): void {

@@ -59,6 +59,11 @@ export function offloadsFor(mode: ChecksumMode, working: number): number {
   return mode === 'software' ? working & tun.TUN_F_CSUM : working
 }
 
+/** `TSO4`, or what these TUN_F_* are called that stand for one kind of super-frame. */
+export function offloadName(offloads: number): string {
+  return [...GROUPS, ...TUNNEL_GROUPS].find(([, mask]) => (mask & offloads) !== 0)?.[0] ?? `0x${offloads.toString(16)}`
+}
+
 /** Tries all offloads on a scratch device in the given namespace. */
 export function probeOffloads(scratchNetns: number): OffloadReport {
   return inNetns(scratchNetns, (rtnl) => {

@@ -106,7 +106,8 @@ export function explainOpen(error: NativeError): Error {
 
 function setOffloads(context: LinkContext, device: Device, mode: ChecksumMode): void {
   native().tapSetVnetHdrSize(device.fd, context.vnetHdrLen)
-  native().tapSetOffload(device.fd, offloadsFor(mode, context.offloads))
+  device.offloads = offloadsFor(mode, context.offloads)
+  native().tapSetOffload(device.fd, device.offloads)
 }
 
 function configure(context: LinkContext, device: Device, options: EndOptions): void {

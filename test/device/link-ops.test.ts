@@ -57,7 +57,7 @@ class Bed {
     const onFault = (error: Error): void => {
       t.fail(error)
     }
-    const pool = await Pool.open({ engine: 'uring', workers: 1, onGone: () => {}, onFault })
+    const pool = await Pool.open({ engine: 'uring', workers: 1, onGone: () => {}, onRefused: () => {}, onFault })
     const bed = new Bed(topology, nursery, pool)
     t.teardown(async () => {
       await dellink(bed.context, [...bed.#pairs])

@@ -72,12 +72,12 @@ export class Daemon {
 
   /** vethctl as a user in the host namespace types it. */
   vethctl(args: string, input?: string): Promise<Output> {
-    return this.host.run(this.#words(args), input)
+    return this.host.run(this.words(args), input)
   }
 
   /** vethctl where it has to succeed; its stdout. */
   must(args: string, input?: string): Promise<string> {
-    return this.host.do(this.#words(args), input)
+    return this.host.do(this.words(args), input)
   }
 
   /** CPU time of each thread so far, in milliseconds, by id and name (the first field of schedstat, in nanoseconds). */
@@ -98,7 +98,8 @@ export class Daemon {
     return this.process.exit(1000)
   }
 
-  #words(args: string): string[] {
+  /** The words of a vethctl for this daemon. */
+  words(args: string): string[] {
     return [process.execPath, VETHCTL, '--socket', this.socket, ...args.split(' ')]
   }
 }

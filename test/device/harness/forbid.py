@@ -2,6 +2,8 @@
 """forbid.py SYSCALL COMMAND…: runs a command under a seccomp filter that answers EPERM to one system call.
 
 What container runtimes do to io_uring_setup and bpf, without touching the machine's sysctls.
+
+SYSCALL may be "long-write": write(2) of 8192 bytes or more answers EINVAL, as some kernels answer super-frames.
 """
 import ctypes
 import os
@@ -9,20 +11,32 @@ import struct
 import sys
 
 PR_SET_NO_NEW_PRIVS, PR_SET_SECCOMP, SECCOMP_MODE_FILTER = 38, 22, 2
-BPF_LD_W_ABS, BPF_JEQ_K, BPF_RET_K = 0x20, 0x15, 0x06
-SECCOMP_RET_ALLOW, SECCOMP_RET_ERRNO, EPERM = 0x7FFF0000, 0x00050000, 1
+BPF_LD_W_ABS, BPF_JEQ_K, BPF_JGE_K, BPF_RET_K = 0x20, 0x15, 0x35, 0x06
+SECCOMP_RET_ALLOW, SECCOMP_RET_ERRNO, EPERM, EINVAL = 0x7FFF0000, 0x00050000, 1, 22
 NUMBERS = {
     "io_uring_setup": 425,  # the same on every architecture
     "bpf": 321 if os.uname().machine == "x86_64" else 280,
+    "long-write": 1 if os.uname().machine == "x86_64" else 64,
 }
 NR_OFFSET = 0  # offsetof(struct seccomp_data, nr)
+LENGTH_OFFSET = 16 + 2 * 8  # of args[2], its lower half on a little-endian machine
+LONG = 8192
+
+number = NUMBERS[sys.argv[1]]
+always = ((BPF_RET_K, 0, 0, SECCOMP_RET_ERRNO | EPERM),)
+when_long = (
+    (BPF_LD_W_ABS, 0, 0, LENGTH_OFFSET),
+    (BPF_JGE_K, 0, 1, LONG),
+    (BPF_RET_K, 0, 0, SECCOMP_RET_ERRNO | EINVAL),
+)
+then = when_long if sys.argv[1] == "long-write" else always
 
 program = b"".join(
     struct.pack("=HBBI", *instruction)
     for instruction in (
         (BPF_LD_W_ABS, 0, 0, NR_OFFSET),
-        (BPF_JEQ_K, 0, 1, NUMBERS[sys.argv[1]]),
-        (BPF_RET_K, 0, 0, SECCOMP_RET_ERRNO | EPERM),
+        (BPF_JEQ_K, 0, len(then), number),
+        *then,
         (BPF_RET_K, 0, 0, SECCOMP_RET_ALLOW),
     )
 )

@@ -5,6 +5,7 @@
 import fc from 'fast-check'
 import t, { type Test } from 'tap'
 import { EAGAIN, EBADF, EBADFD, EINVAL, EIO, ENOBUFS, ENOMEM, EPERM } from '../../../src/abi/errno.js'
+import * as tun from '../../../src/abi/if-tun.js'
 import { BURST_MAX, Lanes } from '../../../src/dataplane/lanes.js'
 import { type CompletionSink, OP_WRITE } from '../../../src/io/frame-io.js'
 import { MemoryIo, type MemoryPort } from '../../../src/io/memory.js'
@@ -70,13 +71,18 @@ interface TestLane {
 class Bed {
   readonly io = new WatchedIo()
   readonly gone: [lane: number, errno: number][] = []
-  readonly lanes = new Lanes(this.io, (lane, errno) => this.gone.push([lane, errno]))
+  readonly refused: [lane: number, offloads: number][] = []
+  readonly lanes = new Lanes(
+    this.io,
+    (lane, errno) => this.gone.push([lane, errno]),
+    (lane, offloads) => this.refused.push([lane, offloads]),
+  )
 
-  add(index: number): TestLane {
+  add(index: number, vnetHdrLen = VNET_HDR_LEN): TestLane {
     const [from, to] = [this.io.openPort(), this.io.openPort()]
     const totals = createTotals()
     const receiver = { macHigh: 0x0200, macLow: 1, mtu: MTU }
-    const lane = new Lane({ index, vnetHdrLen: VNET_HDR_LEN, checksum: 'offload', totals, receiver })
+    const lane = new Lane({ index, vnetHdrLen, checksum: 'offload', totals, receiver })
     this.lanes.add(lane, from.fd, to.fd)
     return { index, from: from.port, to: to.port, lane, totals: () => readTotals(totals) }
   }
@@ -339,6 +345,88 @@ t.test('a frame that could not be written moves from sent to the reason', (t) =>
     t.match(counted, { received_packets: 10n, received_bytes: bytes, sent_packets: 0n, sent_bytes: 0n })
     t.equal(counted[reason], 10n, reason)
     t.equal(dropsOf(counted), 10n)
+  }
+  t.end()
+})
+
+/** A super-frame of 3000 bytes with TCP at 34 (IPv6: 54), or in a tunnel at 84; `vnet` over its header. */
+function superFrame(gsoType: number, vnet: Record<number, number> = {}, hdrLen = VNET_HDR_LEN): Uint8Array {
+  const frame = new Uint8Array(hdrLen + 3000)
+  frame.set([1, gsoType, 0, 0, 0xe8, 0x03, gsoType === 4 ? 54 : hdrLen === 24 ? 84 : 34, 0, 16])
+  if (hdrLen === 24) frame.set([34, 0, 64, 0], 20)
+  for (const [at, value] of Object.entries(vnet)) frame[Number(at)] = value
+  return frame
+}
+
+const REFUSABLE: [name: string, frame: Uint8Array, offloads: number][] = [
+  ['TCP over IPv4', superFrame(1), tun.TUN_F_TSO4],
+  ['TCP over IPv6', superFrame(4), tun.TUN_F_TSO6],
+  ['TCP with ECN', superFrame(0x81), tun.TUN_F_TSO_ECN],
+  ['UDP', superFrame(5, { 8: 6 }), tun.TUN_F_USO4 | tun.TUN_F_USO6],
+]
+const TUNNEL = tun.TUN_F_UDP_TUNNEL_GSO | tun.TUN_F_UDP_TUNNEL_GSO_CSUM
+const REFUSABLE_IN_TUNNEL: typeof REFUSABLE = [
+  ['in a tunnel with an outer checksum', superFrame(0x21, { 0: 9 }, 24), tun.TUN_F_UDP_TUNNEL_GSO_CSUM],
+  ['in a tunnel', superFrame(0x21, {}, 24), TUNNEL],
+  ['in a tunnel over IPv6, with ECN', superFrame(0xc1, { 20: 54, 22: 64 }, 24), TUNNEL],
+]
+
+t.test('a super-frame that the kernel refuses although its header is right is told of once a lane and kind', (t) => {
+  for (const [hdrLen, kinds] of [
+    [12, REFUSABLE],
+    [24, REFUSABLE_IN_TUNNEL],
+  ] as const)
+    for (const [name, frame, offloads] of kinds) {
+      const bed = new Bed()
+      const lanes = [bed.add(0, hdrLen), bed.add(1, hdrLen)]
+      bed.io.failWith = -EINVAL
+      for (const { from } of lanes) for (let i = 0; i < 40; i++) from.toRead.push(frame)
+      bed.turns(40)
+      t.same(
+        bed.refused.splice(0).sort(),
+        [0, 1].map((lane) => [lane, offloads]),
+        name,
+      )
+      t.match(
+        lanes[0].totals(),
+        { received_packets: 40n, sent_packets: 0n, drop_bad_vnet_hdr: 40n },
+        `${name}: counted`,
+      )
+      bed.lanes.tellAgain(1, offloads)
+      for (const { from } of lanes) from.toRead.push(frame)
+      bed.turns(A_FEW)
+      t.same(bed.refused, [[1, offloads]], `${name}: again where that was asked for`)
+    }
+  const bed = new Bed()
+  const { from } = bed.add(0)
+  bed.io.failWith = -EINVAL
+  for (let i = 0; i < 3; i++) for (const [, frame] of REFUSABLE) from.toRead.push(frame)
+  bed.turns(20)
+  t.same(
+    bed.refused,
+    REFUSABLE.map(([, , offloads]) => [0, offloads]),
+  )
+  t.end()
+})
+
+t.test('what is no lie of the kernel is not told', (t) => {
+  const innocent: [name: string, errno: number, frame: Uint8Array][] = [
+    ['a plain frame', -EINVAL, frameOf(1)],
+    ['a plain frame with a checksum to complete', -EINVAL, superFrame(0)],
+    ['a header with gso_size 0', -EINVAL, superFrame(1, { 4: 0, 5: 0 })],
+    ['a header whose checksum lies behind the frame', -EINVAL, superFrame(1, { 7: 0xff })],
+    ['a tunnel that a short header cannot have', -EINVAL, superFrame(0x21)],
+    ['a peer that is down', -EIO, superFrame(1)],
+    ['no memory', -ENOMEM, superFrame(1)],
+    ['no error', 0, superFrame(1)],
+  ]
+  for (const [name, errno, frame] of innocent) {
+    const bed = new Bed()
+    const { from } = bed.add(0)
+    bed.io.failWith = errno
+    for (let i = 0; i < 5; i++) from.toRead.push(frame)
+    bed.turns(10)
+    t.same(bed.refused, [], name)
   }
   t.end()
 })

@@ -16,6 +16,7 @@ async function openPool(t: Test, workers: number): Promise<Pool> {
     engine: 'poll',
     workers,
     onGone: (lane, errno) => t.fail(`lane ${lane.index} is gone: ${errno}`),
+    onRefused: (lane) => t.fail(`a frame of lane ${lane.index} was refused`),
     onFault: (error) => t.fail(error),
   })
   t.teardown(() => pool.close())
