@@ -81,7 +81,7 @@ async function suite(t: Test, subject: Subject, ends: [Namespace, Namespace]): P
     }
   })
 
-  for (const tunnel of TUNNELS)
+  for (const tunnel of superFrames ? TUNNELS : [TUNNELS[1]])
     await t.test(`${tunnel.name}: TCP arrives whole, in super-frames if it can`, async (t) => {
       await withTunnel(tunnel, ends, async () => {
         const before = await framesSent(ends)
@@ -98,22 +98,22 @@ async function suite(t: Test, subject: Subject, ends: [Namespace, Namespace]): P
       })
     })
 
-  await t.test('switched off and on under traffic, it carries on', async (t) => {
-    await withTunnel(TUNNELS[1], ends, async () => {
-      const carried = transfer(t1, 'tcp', '10.0.0.2', 3 * TWENTY_MEGABYTES)
-      for (let round = 0; round < 6; round++)
-        for (const value of ['off', 'on']) await setTunnelFeatures(t1, value, superFrames)
-      await carried
-      await setTunnelFeatures(t1, 'off', superFrames)
-      const text = await t1.do('ethtool -k veth1')
-      for (const feature of FEATURES) t.equal(shown(text, feature), 'off', feature)
-      t.equal(shown(text, 'tx-tcp-segmentation'), shown(await t2.do('ethtool -k veth2'), 'tx-tcp-segmentation'))
-      const sentBefore = (await kernelLink({ ns: t1, dev: 'veth1' })).stats64.tx.packets
-      await transfer(t1, 'tcp', '10.0.0.2', TWENTY_MEGABYTES)
-      const sent = (await kernelLink({ ns: t1, dev: 'veth1' })).stats64.tx.packets - sentBefore
-      t.ok(sent > TWENTY_MEGABYTES / SEGMENT, `${sent} frames: cut up before they cross`)
+  if (superFrames)
+    await t.test('switched off and on under traffic, it carries on', async (t) => {
+      await withTunnel(TUNNELS[1], ends, async () => {
+        const carried = transfer(t1, 'tcp', '10.0.0.2', 3 * TWENTY_MEGABYTES)
+        for (let round = 0; round < 6; round++) for (const value of ['off', 'on']) await setTunnelFeatures(t1, value)
+        await carried
+        await setTunnelFeatures(t1, 'off')
+        const text = await t1.do('ethtool -k veth1')
+        for (const feature of FEATURES) t.equal(shown(text, feature), 'off', feature)
+        t.equal(shown(text, 'tx-tcp-segmentation'), shown(await t2.do('ethtool -k veth2'), 'tx-tcp-segmentation'))
+        const sentBefore = (await kernelLink({ ns: t1, dev: 'veth1' })).stats64.tx.packets
+        await transfer(t1, 'tcp', '10.0.0.2', TWENTY_MEGABYTES)
+        const sent = (await kernelLink({ ns: t1, dev: 'veth1' })).stats64.tx.packets - sentBefore
+        t.ok(sent > TWENTY_MEGABYTES / SEGMENT, `${sent} frames: cut up before they cross`)
+      })
     })
-  })
 
   if (superFrames)
     await t.test('with tx-udp_tnl-segmentation alone switched off, outer checksums are right too', async () => {
@@ -127,11 +127,11 @@ async function suite(t: Test, subject: Subject, ends: [Namespace, Namespace]): P
 
   if (superFrames && subject.daemon)
     await t.test('super-frames that waited when they were switched off are lost, and no more than those', async (t) => {
-      await setTunnelFeatures(t1, 'on', true)
+      await setTunnelFeatures(t1, 'on')
       await withTunnel(TUNNELS[1], ends, async () => {
         subject.daemon!.process.signal('SIGSTOP')
         await t1.do(['python3', SOCKETS, 'send-gso', '10.0.0.2', '9', '20', '1000'])
-        await setTunnelFeatures(t1, 'off', true)
+        await setTunnelFeatures(t1, 'off')
         subject.daemon!.process.signal('SIGCONT')
         await transfer(t1, 'tcp', '10.0.0.2', TWENTY_MEGABYTES)
       })
@@ -152,9 +152,8 @@ function shown(text: string, feature: string): string | undefined {
   return new RegExp(`${feature}: (on|off)`).exec(text)?.[1]
 }
 
-/** ethtool fails when nothing changes, as where the features are off for good. */
-async function setTunnelFeatures(ns: Namespace, value: string, can: boolean): Promise<void> {
-  if (can) await ns.do(`ethtool -K veth1 ${FEATURES.map((feature) => `${feature} ${value}`).join(' ')}`)
+async function setTunnelFeatures(ns: Namespace, value: string): Promise<void> {
+  await ns.do(`ethtool -K veth1 ${FEATURES.map((feature) => `${feature} ${value}`).join(' ')}`)
 }
 
 async function withTunnel({ ends, options }: Tunnel, namespaces: Namespace[], act: () => Promise<void>): Promise<void> {
