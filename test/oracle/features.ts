@@ -19,6 +19,4 @@ export const FEATURES_THAT_DIFFER: Record<string, string> = {
   'tx-gso-list': NOT_IN_VNET_HDR,
   'tx-tcp-accecn-segmentation': NOT_IN_VNET_HDR,
   'tx-tcp-mangleid-segmentation': 'a vnet header cannot say that IP ids stay the same, so the kernel cuts before it',
-  'tx-udp_tnl-segmentation': 'not negotiated',
-  'tx-udp_tnl-csum-segmentation': 'not negotiated',
 }
