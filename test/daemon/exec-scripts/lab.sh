@@ -16,4 +16,10 @@ ip netns exec $two ip link set dev veth-two up
 ip netns exec $one ping -c 1 -w 10 -q 192.0.2.2 >/dev/null && echo "one reaches two"
 ip netns exec $two ping -c 1 -w 10 -q 192.0.2.1 >/dev/null && echo "two reaches one"
 ip netns exec $two ip link del veth-two
+# a TAP's other end goes a moment later: docs/differences.md, "settling"
+tries=0
+while ip netns exec $one ip link show veth-one >/dev/null 2>&1 && [ $tries -lt 100 ]; do
+  sleep 0.01
+  tries=$((tries + 1))
+done
 ip netns exec $one ip link show veth-one || echo "both ends are gone: $?"
