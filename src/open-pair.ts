@@ -15,7 +15,7 @@ import type { LinkInfo } from './netlink/link-info.js'
 import { resolveNetns } from './netlink/netns.js'
 import { Device, type DeviceChange } from './veth/device.js'
 import { Driver, type RemovalReason } from './veth/driver.js'
-import { type ChecksumMode, ENGINE_CHOICES, type EndOptions, type EngineChoice } from './veth/options.js'
+import { type ChecksumMode, ENGINE_CHOICES, type EndOptions, type EngineChoice, inherited } from './veth/options.js'
 import type { Pair } from './veth/pair.js'
 import { type DeviceStats, deviceStats } from './veth/stats.js'
 
@@ -32,7 +32,7 @@ export interface PairEndOptions extends Omit<EndOptions, 'netnsFd'> {
 export interface OpenPairOptions {
   a?: PairEndOptions
   /**
-   * Left out, the peer copies everything of `a` but name, address and index, as veth's does when `ip link add` says
+   * Left out, the peer copies everything of `a` but name, address, index and flags, as veth's does when `ip link add` says
    * nothing of a peer. Given, it copies nothing.
    */
   b?: PairEndOptions
@@ -156,11 +156,6 @@ function validate(engine: EngineChoice | undefined, workers: number | undefined)
     throw new VethdError('ARGUMENT_INVALID', `engine "${engine}" is unknown: it is one of ${ENGINE_CHOICES.join(', ')}`)
   if (workers !== undefined && !(Number.isInteger(workers) && workers > 0))
     throw new VethdError('ARGUMENT_INVALID', `workers ${workers}: it is a number of threads, at least 1`)
-}
-
-/** veth_newlink without a peer block: the peer copies everything but name, address and index. */
-function inherited({ name: _, address: __, index: ___, ...rest }: PairEndOptions): PairEndOptions {
-  return rest
 }
 
 /** A pair that is open: its two ends and its end. */

@@ -2,7 +2,9 @@
 import { ENOTCONN } from '../../src/abi/errno.js'
 import { InNetns, type NewEnd, NewPair, Pair, PairId, Pairs } from '../../src/api/schema.js'
 import { VethdError } from '../../src/errors.js'
-import type { ChecksumMode, EndOptions } from '../../src/veth/options.js'
+import { inNetns, type Rtnetlink } from '../../src/netlink/socket.js'
+import { masterIndex } from '../../src/veth/device.js'
+import { type ChecksumMode, type EndOptions, inherited } from '../../src/veth/options.js'
 import { inCallersNetns, withNetns } from '../caller.js'
 import { describeAll, describePair } from '../describe.js'
 import type { App, RouteContext } from './context.js'
@@ -13,18 +15,22 @@ export function pairRoutes(app: App, { driver, registry }: RouteContext): void {
     { schema: { body: NewPair, querystring: InNetns, response: { 201: Pair } } },
     async (request, reply) => {
       const { dev = {}, peer = inherited(dev), checksum } = request.body
-      if (peer.up) throw peerUp()
-      const pair = await inCallersNetns(request.raw.socket, request.query.netns, (here) =>
-        withNetns(request.raw.socket, [dev.netns, peer.netns], ([devNetns = here, peerNetns = here]) =>
+      const { socket } = request.raw
+      const { pair, master } = await inCallersNetns(socket, request.query.netns, async (here) => {
+        const master = inNetns(here, (rtnl) => masterOf(rtnl, dev))
+        inNetns(here, (rtnl) => masterOf(rtnl, peer)) // looked for by ip, and not at all by the kernel
+        if (peer.up) throw peerUp()
+        const pair = await withNetns(socket, [dev.netns, peer.netns], ([devNetns = here, peerNetns = here]) =>
           driver.addPair({
             dev: endOptions(dev, devNetns),
             peer: endOptions(peer, peerNetns),
             checksum: checksum as ChecksumMode | undefined,
           }),
-        ),
-      )
+        )
+        return { pair, master }
+      })
       try {
-        if (dev.up) pair.a.set({ up: true })
+        if (dev.up || master !== undefined) pair.a.set({ up: dev.up, master })
         return reply.code(201).send(describePair(pair))
       } catch (error) {
         await driver.removePairs([pair])
@@ -47,24 +53,22 @@ export function pairRoutes(app: App, { driver, registry }: RouteContext): void {
   })
 }
 
-/** veth_newlink without a peer block: the peer copies everything but name, address, index and the flags. */
-function inherited({ name: _, address: __, index: ___, up: ____, ...rest }: NewEnd): NewEnd {
-  return rest
+function masterOf(rtnl: Rtnetlink, { master }: NewEnd): number | undefined {
+  return master === undefined ? undefined : masterIndex(rtnl, master)
 }
 
 function endOptions(end: NewEnd, netnsFd: number): EndOptions {
-  const { name, address, broadcast, mtu, index, group, txqueuelen, numtxqueues, numrxqueues } = end
+  const { netns: _, up: __, master: ___, numtxqueues, numrxqueues, mode, ...rest } = end
+  const { gso_max_size, gso_max_segs, gro_max_size, ...same } = rest
   return {
-    name,
-    address,
-    broadcast,
-    mtu,
-    index,
-    group,
-    txqueuelen,
+    ...same,
+    netnsFd,
     numTxQueues: numtxqueues,
     numRxQueues: numrxqueues,
-    netnsFd,
+    linkMode: mode,
+    gsoMaxSize: gso_max_size,
+    gsoMaxSegs: gso_max_segs,
+    groMaxSize: gro_max_size,
   }
 }
 

@@ -14,6 +14,7 @@ const strict = { additionalProperties: false }
 const Counter = Type.String({ pattern: '^[0-9]+$' })
 
 const Int32 = Type.Integer({ minimum: -0x80000000, maximum: 0x7fffffff })
+const Uint32 = Type.Integer({ minimum: 0, maximum: 0xffffffff })
 
 export const Checksum = Type.Union([Type.Literal('offload'), Type.Literal('software'), Type.Literal('verify')])
 export type Checksum = Static<typeof Checksum>
@@ -32,17 +33,28 @@ export const NewEnd = Type.Object(
     mtu: Type.Optional(Int32),
     netns: Type.Optional(Type.String({ description: 'NAME, PID or FILE; default: the namespace of the request' })),
     index: Type.Optional(Int32),
-    group: Type.Optional(Type.Integer({ minimum: 0, maximum: 0xffffffff })),
+    group: Type.Optional(Uint32),
     txqueuelen: Type.Optional(Int32),
     numtxqueues: Type.Optional(Int32),
     numrxqueues: Type.Optional(Int32),
+    mode: Type.Optional(Type.Union([Type.Literal('default'), Type.Literal('dormant')])),
+    gso_max_size: Type.Optional(Uint32),
+    gso_max_segs: Type.Optional(Uint32),
+    gro_max_size: Type.Optional(Uint32),
+    master: Type.Optional(Type.String({ description: 'name of a bridge in the namespace of the request' })),
     up: Type.Optional(Type.Boolean()),
+    arp: Type.Optional(Type.Boolean()),
+    multicast: Type.Optional(Type.Boolean()),
+    allmulticast: Type.Optional(Type.Boolean()),
+    promisc: Type.Optional(Type.Boolean()),
+    dynamic: Type.Optional(Type.Boolean()),
+    trailers: Type.Optional(Type.Boolean()),
   },
   strict,
 )
 export type NewEnd = Static<typeof NewEnd>
 
-/** A pair to be made. Without `peer` the peer copies everything of `dev` but name, address, index and up. */
+/** A pair to be made. Without `peer` the peer copies everything of `dev` but name, address, index, flags and master. */
 export const NewPair = Type.Object(
   { dev: Type.Optional(NewEnd), peer: Type.Optional(NewEnd), checksum: Type.Optional(Type.String()) },
   strict,

@@ -38,6 +38,15 @@ export function incompleteCommand(keyword: string): VethdError {
 
 /** get_integer(): C's strtol with base 0 (decimal, 0x…, 0…) within 32 signed bits; undefined when it is no number. */
 export function parseInteger(text: string): number | undefined {
+  return parseNumber(text, -0x80000000, 0x7fffffff)
+}
+
+/** get_unsigned(): the same within 32 bits without a sign. */
+export function parseUnsigned(text: string): number | undefined {
+  return parseNumber(text, 0, 0xffffffff)
+}
+
+function parseNumber(text: string, min: number, max: number): number | undefined {
   const parts = /^\s*([+-]?)(0[xX][0-9a-fA-F]+|0[0-7]*|[1-9][0-9]*)$/.exec(text)
   if (parts === null) return undefined
   const [, sign, digits] = parts
@@ -45,15 +54,15 @@ export function parseInteger(text: string): number | undefined {
   const value =
     (sign === '-' ? -1 : 1) *
     Number.parseInt(octal ? digits.slice(1) : digits, octal ? 8 : /^0[xX]/.test(digits) ? 16 : 10)
-  return value >= -0x80000000 && value <= 0x7fffffff ? value : undefined
+  return value >= min && value <= max ? value : undefined
 }
 
 /** rtnl_group_a2n(): a name of /etc/iproute2/group, or a number as C's strtoul reads it, within 32 bits. */
 export function parseGroup(word: string): number {
   const named = groupNames().get(word)
   if (named !== undefined) return named
-  const value = /^[+-]?(0[xX][0-9a-fA-F]+|[0-9]+)$/.test(word) ? Number(word) : Number.NaN
-  if (Number.isInteger(value) && value >= 0 && value <= 0xffffffff) return value
+  const value = parseUnsigned(word)
+  if (value !== undefined) return value
   throw wrongArgument(word, 'Invalid "group" value', `a group is a number, or a name of ${GROUP_FILES.join(' or ')}`)
 }
 
@@ -69,6 +78,29 @@ function groupNames(): Map<string, number> {
     if (name !== undefined) names.set(name, Number(number))
   }
   return names
+}
+
+/** parse_on_off(), and on_off() of ip/iplink.c, which words it in another way and ends with another code. */
+export function parseOnOff(keyword: string, word: string, { exit, allowed }: OnOffRefusal): boolean {
+  if (word === 'on' || word === 'off') return word === 'on'
+  throw new VethdError('ARGUMENT_INVALID', `"${keyword}" is "on" or "off"`, {
+    iproute2: `Error: argument of "${keyword}" must be ${allowed}, not "${word}"`,
+    exit,
+  })
+}
+
+interface OnOffRefusal {
+  allowed: string
+  exit: number
+}
+export const ON_OFF: OnOffRefusal = { allowed: '"on" or "off"', exit: 1 }
+export const ONE_OF_ON_OFF: OnOffRefusal = { allowed: 'one of "off", "on"', exit: 22 }
+
+/** A word of a list, in upper or lower case (get_operstate(), get_link_mode()); `what` as ip calls it. */
+export function parseOneOf<const Word extends string>(words: readonly Word[], word: string, what: string): Word {
+  const found = words.find((known) => known === word.toLowerCase())
+  if (found !== undefined) return found
+  throw wrongArgument(word, `Invalid ${what}`, `it is one of ${words.join(', ')}`)
 }
 
 /** check_altifname(): what a device may never be called; the length is the kernel's to judge. */

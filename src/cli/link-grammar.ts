@@ -6,6 +6,7 @@
  * Nothing here knows whether a device or a namespace exists, or which MTU is allowed: that is the daemon's to say.
  */
 import { resolve } from 'node:path'
+import { EAFNOSUPPORT } from '../abi/errno.js'
 import type { LinkChange, NewEnd, NewPair } from '../api/schema.js'
 import { VethdError } from '../errors.js'
 import {
@@ -15,9 +16,14 @@ import {
   isDeviceName,
   isShortDeviceName,
   matches,
+  ON_OFF,
+  ONE_OF_ON_OFF,
   parseGroup,
   parseInteger,
   parseLinkAddress,
+  parseOneOf,
+  parseOnOff,
+  parseUnsigned,
   wrongArgument,
 } from './keywords.js'
 
@@ -28,7 +34,7 @@ interface Keyword {
   /** May be abbreviated (matches() in iplink_parse); the others stand in full (strcmp()). */
   short?: true
   also?: string
-  /** The commands in which vethd obeys it; in the others `ip` does. */
+  /** The commands in which vethd takes it; in the others `ip` does. */
   in: readonly Command[]
 }
 
@@ -49,34 +55,40 @@ const KEYWORDS: readonly Keyword[] = [
   { word: 'xdpoffload', in: [] },
   { word: 'xdp', in: [] },
   { word: 'netns', in: ['add', 'set'] },
-  { word: 'multicast', in: [] },
-  { word: 'allmulticast', in: [] },
-  { word: 'promisc', in: [] },
-  { word: 'trailers', in: [] },
-  { word: 'arp', in: [] },
-  { word: 'carrier', in: [] },
+  { word: 'multicast', in: ['add'] },
+  { word: 'allmulticast', in: ['add'] },
+  { word: 'promisc', in: ['add'] },
+  { word: 'trailers', in: ['add'] },
+  { word: 'arp', in: ['add'] },
+  { word: 'carrier', in: ['add'] },
   { word: 'vf', in: [] },
-  { word: 'master', short: true, in: ['set'] },
+  { word: 'master', short: true, in: ['add', 'set'] },
   { word: 'vrf', in: [] },
-  { word: 'nomaster', short: true, in: ['set'] },
-  { word: 'dynamic', short: true, in: [] },
+  { word: 'nomaster', short: true, in: ['add', 'set'] },
+  { word: 'dynamic', short: true, in: ['add'] },
   { word: 'type', short: true, in: ['add', 'del'] },
-  { word: 'alias', short: true, in: [] },
+  { word: 'alias', short: true, in: ['add'] },
   { word: 'group', in: ['add'] },
-  { word: 'mode', in: [] },
-  { word: 'state', in: [] },
+  { word: 'mode', in: ['add'] },
+  { word: 'state', in: ['add'] },
   { word: 'numtxqueues', short: true, in: ['add'] },
   { word: 'numrxqueues', short: true, in: ['add'] },
-  { word: 'addrgenmode', short: true, in: [] },
+  { word: 'addrgenmode', short: true, in: ['add'] },
   { word: 'link-netns', short: true, in: [] },
   { word: 'link-netnsid', short: true, in: [] },
-  { word: 'protodown', in: [] },
+  { word: 'protodown', in: ['add'] },
   { word: 'protodown_reason', in: [] },
-  { word: 'gso_max_size', in: [] },
-  { word: 'gso_max_segs', in: [] },
-  { word: 'gro_max_size', in: [] },
-  { word: 'parentdev', in: [] },
+  { word: 'gso_max_size', in: ['add'] },
+  { word: 'gso_max_segs', in: ['add'] },
+  { word: 'gro_max_size', in: ['add'] },
+  { word: 'parentdev', in: ['add'] },
 ]
+
+/** IF_OPER_* and IN6_ADDR_GEN_MODE_*, as ip spells them. */
+const OPERSTATES = ['unknown', 'notpresent', 'down', 'lowerlayerdown', 'testing', 'dormant', 'up'] as const
+const ADDR_GEN_MODES = ['eui64', 'none', 'stable_secret', 'random'] as const
+/** include/uapi/linux/if.h */
+const IFALIASZ = 256
 
 const USAGE_VETH = 'Usage: vethctl link <options> type veth [checksum MODE] [peer <options>]'
 
@@ -84,7 +96,7 @@ const USAGE_VETH = 'Usage: vethctl link <options> type veth [checksum MODE] [pee
 interface Link {
   dev?: string
   name?: string
-  attributes: Omit<NewEnd, 'name'> & { master?: string | null }
+  attributes: Omit<NewEnd, 'name' | 'master'> & { master?: string | null }
   checksum?: string
   type?: string
   rest: string[]
@@ -251,6 +263,42 @@ function parseLink(words: readonly string[], command: Command, afterKind = false
       case 'group':
         attributes.group = parseGroup(valueAfter(words, at++))
         break
+      case 'mode':
+        attributes.mode = parseOneOf(['default', 'dormant'], valueAfter(words, at++), 'link mode')
+        break
+      case 'gso_max_size':
+      case 'gso_max_segs':
+      case 'gro_max_size':
+        attributes[keyword.word] = superFrameLimit(keyword.word, valueAfter(words, at++))
+        break
+      case 'arp':
+      case 'multicast':
+      case 'allmulticast':
+      case 'promisc':
+      case 'dynamic':
+      case 'trailers':
+        attributes[keyword.word] = parseOnOff(keyword.word, valueAfter(words, at++), ON_OFF)
+        break
+      // Read, and without effect on a new device: rtnl_create_link() and rtnl_configure_link() look at none of these.
+      case 'carrier':
+      case 'protodown':
+        parseOnOff(keyword.word, valueAfter(words, at++), ONE_OF_ON_OFF)
+        break
+      case 'state':
+        parseOneOf(OPERSTATES, valueAfter(words, at++), 'operstate')
+        break
+      case 'alias': {
+        const alias = valueAfter(words, at++)
+        if (Buffer.byteLength(alias) >= IFALIASZ)
+          throw wrongArgument(alias, 'alias too long', `an alias has at most ${IFALIASZ - 1} bytes`)
+        break
+      }
+      case 'parentdev':
+        valueAfter(words, at++)
+        break
+      case 'addrgenmode':
+        parseOneOf(ADDR_GEN_MODES, valueAfter(words, at++), 'address generation mode')
+        throw noAddressesYet()
       case 'master':
         attributes.master = valueAfter(words, at++)
         break
@@ -291,8 +339,9 @@ function endOf(link: Link): NewEnd {
       iproute2: 'both "name" and "dev" cannot be used when creating devices.',
     })
   }
-  const { master: _, ...attributes } = link.attributes
-  return link.dev === undefined ? attributes : { name: link.dev, ...attributes }
+  const { master, ...attributes } = link.attributes
+  if (link.dev === undefined) return { ...attributes, ...(master && { master }) }
+  return { name: link.dev, ...attributes, ...(master && { master }) }
 }
 
 function requireDevice(link: Link): string {
@@ -313,6 +362,26 @@ function garbageAfterKind(word: string): VethdError {
     iproute2: `Garbage instead of arguments "${word} ...". Try "vethctl link help".`,
     exit: 1,
   })
+}
+
+/** 32 bits without a sign; segments as many as 16 bits can count (GSO_MAX_SEGS). */
+function superFrameLimit(key: string, word: string): number {
+  const value = parseUnsigned(word)
+  if (value !== undefined && (key !== 'gso_max_segs' || value <= 0xffff)) return value
+  throw wrongArgument(word, `Invalid "${key}" value`, `"${key}" takes a whole number`)
+}
+
+/** inet6_validate_link_af(): a device that is being made has no IPv6 yet. */
+function noAddressesYet(): VethdError {
+  return new VethdError(
+    'ARGUMENT_INVALID',
+    '"addrgenmode" cannot be said of a new device: use "ip link set" after it',
+    {
+      iproute2: 'RTNETLINK answers: Address family not supported by protocol',
+      exit: 2,
+      errno: -EAFNOSUPPORT,
+    },
+  )
 }
 
 function notOurs(keyword: string, command: Command | 'show', word = keyword): VethdError {

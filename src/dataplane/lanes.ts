@@ -146,9 +146,11 @@ export class Lanes implements CompletionSink {
     if (served === undefined) return
     if (op === OP_READ) {
       if (result > 0) this.#received(served, slot, result)
+      else if (result === -EINVAL) this.#undescribed(served)
       else if (!isPassing(result)) this.#lost(served, result)
     } else if (op === OP_WAIT) {
       if (result > 0) this.#received(served, slot, result)
+      else if (result === -EINVAL) this.#undescribed(served)
       else if (result < 0 && result !== -ECANCELED && !isPassing(result)) this.#lost(served, result)
       if (served.state === IDLE) this.#wake(served)
     } else this.#writeFailed(served, slot, result)
@@ -173,6 +175,16 @@ export class Lanes implements CompletionSink {
     if (toSend === 0) return
     this.#written[slot] = toSend
     this.#io.write(served.lane.index, slot, off, toSend)
+  }
+
+  /**
+   * The kernel dropped a frame that it could not describe, and counts it nowhere: a super-frame in a tunnel that was queued
+   * when `ethtool -K` switched those off (tun_put_user()).
+   */
+  #undescribed(served: ServedLane): void {
+    served.got++
+    this.#touch(served)
+    served.lane.counters.burst[counter.DROP_UNDESCRIBED]++
   }
 
   /** The frame did not arrive: it was counted as sent, and moves to a drop with a reason. */
@@ -249,12 +261,9 @@ export class Lanes implements CompletionSink {
   }
 }
 
-/**
- * A read that brought nothing, and says nothing against the next one. EINVAL: the kernel dropped a frame that it could not
- * describe, and counts it nowhere: a super-frame in a tunnel that was queued when `ethtool -K` switched those off.
- */
+/** A read that brought nothing, and says nothing against the next one. */
 function isPassing(errno: number): boolean {
-  return errno === -EAGAIN || errno === -EINTR || errno === -EINVAL
+  return errno === -EAGAIN || errno === -EINTR
 }
 
 /** The counter of a failed write, by its errno. */

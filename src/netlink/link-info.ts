@@ -132,7 +132,9 @@ const FLAG_NAMES: readonly (readonly [flag: number, name: string])[] = [
 ]
 
 const OPERSTATES = ['UNKNOWN', 'NOTPRESENT', 'DOWN', 'LOWERLAYERDOWN', 'TESTING', 'DORMANT', 'UP']
-const LINKMODES = ['DEFAULT', 'DORMANT']
+/** In the order of IF_LINK_MODE_* (include/uapi/linux/if.h); a `dormant` one waits for a supplicant before it is up. */
+export const LINK_MODES = ['default', 'dormant'] as const
+export type LinkMode = (typeof LINK_MODES)[number]
 const ADDR_GEN_MODES = ['eui64', 'none', 'stable_secret', 'random']
 
 const LINK_TYPES = new Map([
@@ -162,7 +164,7 @@ export function readLink(payload: Uint8Array): LinkInfo {
     maxMtu: number(abi.IFLA_MAX_MTU),
     qdisc: attributes.string(abi.IFLA_QDISC) ?? '',
     operstate: nameOf(OPERSTATES, attributes.u8(abi.IFLA_OPERSTATE)),
-    linkmode: nameOf(LINKMODES, attributes.u8(abi.IFLA_LINKMODE)),
+    linkmode: nameOf(LINK_MODES, attributes.u8(abi.IFLA_LINKMODE)).toUpperCase(),
     group: number(abi.IFLA_GROUP),
     txqueuelen: number(abi.IFLA_TXQLEN),
     linkType: LINK_TYPES.get(type) ?? `[${type}]`,

@@ -8,14 +8,36 @@ import { NLM_F_DUMP } from '../abi/netlink.js'
 import * as abi from '../abi/rtnetlink.js'
 import { VethdError } from '../errors.js'
 import { bytesAttribute, HOST_LITTLE_ENDIAN, stringAttribute, u32Attribute, viewOf } from './codec.js'
-import { type LinkInfo, readLink } from './link-info.js'
+import { LINK_MODES, type LinkInfo, type LinkMode, readLink } from './link-info.js'
 import { NetlinkError, type Rtnetlink } from './socket.js'
 
 /** Which link: by index or by name (an alternative name too), in the socket's namespace or, by NSID, in another. */
 export type LinkSelector = ({ index: number } | { name: string }) & { nsid?: number }
 
+/** Flags of a device, as `ip link` names them; every one is left alone where it is absent. */
+export interface LinkFlags {
+  up?: boolean
+  arp?: boolean
+  multicast?: boolean
+  allmulticast?: boolean
+  promisc?: boolean
+  dynamic?: boolean
+  trailers?: boolean
+}
+
+/** The bit of each flag, and whether it is set for `on`: two of the kernel's say what is off. */
+const FLAGS: readonly [flag: keyof LinkFlags, bit: number, setWhen: boolean][] = [
+  ['up', abi.IFF_UP, true],
+  ['arp', abi.IFF_NOARP, false],
+  ['multicast', abi.IFF_MULTICAST, true],
+  ['allmulticast', abi.IFF_ALLMULTI, true],
+  ['promisc', abi.IFF_PROMISC, true],
+  ['dynamic', abi.IFF_DYNAMIC, true],
+  ['trailers', abi.IFF_NOTRAILERS, false],
+]
+
 /** What one RTM_SETLINK changes; what is absent stays. */
-export interface LinkChange {
+export interface LinkChange extends LinkFlags {
   /** The namespace to move into. The device goes down and loses addresses, routes and qdisc. */
   netnsFd?: number
   /** Together with `netnsFd`: the index to have there, instead of the present one or the next free one. */
@@ -31,7 +53,12 @@ export interface LinkChange {
   alias?: string
   /** ifindex of a bridge or the like; 0 releases. */
   master?: number
-  up?: boolean
+  linkMode?: LinkMode
+  /** Bytes and segments of the longest super-frame to send. */
+  gsoMaxSize?: number
+  gsoMaxSegs?: number
+  /** Bytes of the longest super-frame that received ones are merged into. */
+  groMaxSize?: number
 }
 
 /** A link, or undefined when there is none. */
@@ -73,7 +100,7 @@ export function listLinks(rtnl: Rtnetlink, nsid?: number): LinkInfo[] {
 export function setLink(rtnl: Rtnetlink, index: number, change: LinkChange): void {
   rtnl.request({
     type: abi.RTM_SETLINK,
-    header: ifinfomsg(index, change.up),
+    header: ifinfomsg(index, change),
     attributes: [
       u32Attribute(abi.IFLA_NET_NS_FD, change.netnsFd),
       u32Attribute(abi.IFLA_NEW_IFINDEX, change.newIndex),
@@ -85,6 +112,10 @@ export function setLink(rtnl: Rtnetlink, index: number, change: LinkChange): voi
       u32Attribute(abi.IFLA_GROUP, change.group),
       stringAttribute(abi.IFLA_IFALIAS, change.alias),
       u32Attribute(abi.IFLA_MASTER, change.master),
+      bytesAttribute(abi.IFLA_LINKMODE, linkModeByte(change.linkMode)),
+      u32Attribute(abi.IFLA_GSO_MAX_SIZE, change.gsoMaxSize),
+      u32Attribute(abi.IFLA_GSO_MAX_SEGS, change.gsoMaxSegs),
+      u32Attribute(abi.IFLA_GRO_MAX_SIZE, change.groMaxSize),
     ],
     subject: change.name === undefined ? `ifindex ${index}` : `"${change.name}"`,
   })
@@ -107,14 +138,24 @@ export function deleteGroup(rtnl: Rtnetlink, group: number): void {
   })
 }
 
-/** struct ifinfomsg; `up` sets or clears IFF_UP and leaves every other flag alone. */
-function ifinfomsg(index: number, up?: boolean): Uint8Array {
+/** struct ifinfomsg; a flag that is absent is left alone. */
+function ifinfomsg(index: number, flags: LinkFlags = {}): Uint8Array {
+  let value = 0
+  let mask = 0
+  for (const [flag, bit, setWhen] of FLAGS) {
+    if (flags[flag] !== undefined) mask |= bit
+    if (flags[flag] === setWhen) value |= bit
+  }
   const header = new Uint8Array(abi.IFINFOMSG_SIZE)
   const view = viewOf(header)
   view.setInt32(abi.IFINFOMSG_INDEX, index, HOST_LITTLE_ENDIAN)
-  view.setUint32(abi.IFINFOMSG_FLAGS, up === true ? abi.IFF_UP : 0, HOST_LITTLE_ENDIAN)
-  view.setUint32(abi.IFINFOMSG_CHANGE, up === undefined ? 0 : abi.IFF_UP, HOST_LITTLE_ENDIAN)
+  view.setUint32(abi.IFINFOMSG_FLAGS, value, HOST_LITTLE_ENDIAN)
+  view.setUint32(abi.IFINFOMSG_CHANGE, mask, HOST_LITTLE_ENDIAN)
   return header
+}
+
+function linkModeByte(mode: LinkMode | undefined): Uint8Array | undefined {
+  return mode === undefined ? undefined : Uint8Array.of(LINK_MODES.indexOf(mode))
 }
 
 /** IFLA_IFNAME holds 15 bytes; what is longer can only be an alternative name. */

@@ -22,6 +22,7 @@ export const COUNTER_NAMES = [
   'drop_peer_down',
   'drop_no_memory',
   'drop_write_error',
+  'drop_undescribed',
   'checksum_ipv4',
   'checksum_tcp',
   'checksum_udp',
@@ -54,15 +55,16 @@ export const DROP_PEER_GONE = 8
 export const DROP_PEER_DOWN = 9
 export const DROP_NO_MEMORY = 10
 export const DROP_WRITE_ERROR = 11
-export const CHECKSUM_IPV4 = 12
-export const CLASS_HOST = 17
-export const PROTOCOL_IPV4 = 21
-export const PROTOCOL_IPV6 = 22
-export const PROTOCOL_ARP = 23
-export const PROTOCOL_VLAN = 24
-export const PROTOCOL_802_3 = 25
-export const PROTOCOL_802_2 = 26
-export const PROTOCOL_OTHER = 27
+export const DROP_UNDESCRIBED = 12
+export const CHECKSUM_IPV4 = 13
+export const CLASS_HOST = 18
+export const PROTOCOL_IPV4 = 22
+export const PROTOCOL_IPV6 = 23
+export const PROTOCOL_ARP = 24
+export const PROTOCOL_VLAN = 25
+export const PROTOCOL_802_3 = 26
+export const PROTOCOL_802_2 = 27
+export const PROTOCOL_OTHER = 28
 
 const COUNT = COUNTER_NAMES.length
 const FIRST_WORD = 2

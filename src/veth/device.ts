@@ -36,8 +36,8 @@ export interface DeviceChange {
   /** An open fd of the namespace to move into; stays the caller's. */
   netnsFd?: number
   up?: boolean
-  /** Name of a bridge, in the namespace where the device is. */
-  master?: string
+  /** A bridge in the namespace where the device is: its name or its index. */
+  master?: string | number
   noMaster?: boolean
   txqueuelen?: number
 }
@@ -177,7 +177,7 @@ export class Device {
       const { master, noMaster, ...rest } = change
       const request: LinkChange = rest
       if (noMaster) request.master = 0
-      if (master !== undefined) request.master = masterIndex(rtnl, master)
+      if (master !== undefined) request.master = typeof master === 'number' ? master : masterIndex(rtnl, master)
       setLink(rtnl, this.#link(rtnl, name).index, request)
     })
   }
@@ -188,7 +188,8 @@ export class Device {
   }
 }
 
-function masterIndex(rtnl: Rtnetlink, name: string): number {
+/** The index of a bridge or the like in the socket's namespace. ARGUMENT_INVALID, as ip says it, when there is none. */
+export function masterIndex(rtnl: Rtnetlink, name: string): number {
   const master = getLink(rtnl, { name })
   if (master !== undefined) return master.index
   throw new VethdError(

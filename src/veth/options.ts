@@ -7,10 +7,13 @@
 export const CHECKSUM_MODES = ['offload', 'software', 'verify'] as const
 export type ChecksumMode = (typeof CHECKSUM_MODES)[number]
 
+import type { LinkFlags } from '../netlink/link.js'
+import type { LinkMode } from '../netlink/link-info.js'
+
 export { ENGINE_CHOICES, type EngineChoice } from '../io/index.js'
 
 /** One end, as `ip link add` takes it; what is left out gets veth's default. */
-export interface EndOptions {
+export interface EndOptions extends Omit<LinkFlags, 'up'> {
   /** 1..15 bytes; left out: the first free of veth0, veth1, … */
   name?: string
   /** `02:00:00:00:00:01`; left out: derived from the machine and the pair's names. */
@@ -27,6 +30,12 @@ export interface EndOptions {
   numTxQueues?: number
   numRxQueues?: number
   group?: number
+  linkMode?: LinkMode
+  /** Bytes and segments of the longest super-frame to send: at most 65536, and 65535. */
+  gsoMaxSize?: number
+  gsoMaxSegs?: number
+  /** Bytes of the longest super-frame that received ones are merged into. */
+  groMaxSize?: number
 }
 
 export interface PairOptions {
@@ -34,6 +43,24 @@ export interface PairOptions {
   peer: EndOptions
   /** Default `offload`. */
   checksum?: ChecksumMode
+}
+
+/** What a peer that nobody describes does not have from dev (veth_newlink): who it is, its flags and its master. */
+const OWN = new Set(
+  ['name', 'address', 'index', 'master'].concat([
+    'up',
+    'arp',
+    'multicast',
+    'allmulticast',
+    'promisc',
+    'dynamic',
+    'trailers',
+  ] satisfies (keyof LinkFlags)[]),
+)
+
+/** The options of a peer that nobody describes, from those of dev. */
+export function inherited<T extends object>(dev: T): T {
+  return Object.fromEntries(Object.entries(dev).filter(([key]) => !OWN.has(key))) as T
 }
 
 /** ETH_MIN_MTU. */

@@ -112,13 +112,12 @@ function setOffloads(context: LinkContext, device: Device, mode: ChecksumMode): 
 
 function configure(context: LinkContext, device: Device, options: EndOptions): void {
   inNetns(context.nursery, (rtnl) => {
-    const { index } = getLink(rtnl, { name: device.name })!
-    setLink(rtnl, index, {
+    const { name: _, netnsFd: __, index: ___, numTxQueues: ____, numRxQueues: _____, ...attributes } = options
+    setLink(rtnl, getLink(rtnl, { name: device.name })!.index, {
+      ...attributes,
       address: device.address,
-      broadcast: options.broadcast,
       mtu: mtuOf(options),
       txqueuelen: options.txqueuelen || TXQUEUELEN_DEFAULT,
-      group: options.group,
     })
     setGro(device.name, false)
     setLinkSpeed(device.name, LINK_SPEED_MBPS)

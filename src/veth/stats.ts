@@ -9,7 +9,8 @@
  *     vethd    what we read from it, wrote to it, and the frames it transmitted that did not reach its peer, by reason
  *     veth     what a kernel veth would show for the same traffic, derived from both
  *
- * So, at rest:  kernel tx_packets + tx_dropped  =  the peer's kernel rx_packets + the sum of `drops`.
+ * So, at rest:  kernel tx_packets + tx_dropped  =  the peer's kernel rx_packets + the sum of `drops`
+ * but for `undescribed`, which the kernel takes from a sender and counts nowhere.
  */
 import type { Stats64 } from '../netlink/link-info.js'
 import { type CounterName, readTotals } from './counters.js'
@@ -35,6 +36,8 @@ export const DROP_REASONS = [
   'no_memory',
   /** Writing failed otherwise. */
   'write_error',
+  /** The kernel could not put into a vnet header what kind of super-frame it is (EINVAL from read). */
+  'undescribed',
 ] as const
 
 export type DropReason = (typeof DROP_REASONS)[number]
@@ -90,6 +93,7 @@ function dropsOf(device: Device, txDropped: bigint, own: Record<CounterName, big
     too_short: own.drop_too_short,
     no_memory: own.drop_no_memory,
     write_error: own.drop_write_error,
+    undescribed: own.drop_undescribed,
   }
 }
 

@@ -10,7 +10,7 @@
  */
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
-import { accounts, kernelLink, ledger, unexplained } from './harness/counters.js'
+import { accounts, kernelLink, ledger, unexplained, vethdStats } from './harness/counters.js'
 import { ROOT } from './harness/daemon.js'
 import { type Subject, startSubjects, stopSubjects } from './harness/subject.js'
 import { DEADLINE_MS, missing, type Namespace, Topology } from './harness/topology.js'
@@ -126,17 +126,22 @@ async function suite(t: Test, subject: Subject, ends: [Namespace, Namespace]): P
     })
 
   if (superFrames && subject.daemon)
-    await t.test('super-frames that waited when they were switched off are lost, and no more than those', async (t) => {
-      await setTunnelFeatures(t1, 'on')
-      await withTunnel(TUNNELS[1], ends, async () => {
-        subject.daemon!.process.signal('SIGSTOP')
-        await t1.do(['python3', SOCKETS, 'send-gso', '10.0.0.2', '9', '20', '1000'])
-        await setTunnelFeatures(t1, 'off')
-        subject.daemon!.process.signal('SIGCONT')
-        await transfer(t1, 'tcp', '10.0.0.2', TWENTY_MEGABYTES)
-      })
-      t.ok(await t1.has('veth1'), 'the pair is still there')
-    })
+    await t.test(
+      'super-frames that waited when they were switched off are lost and counted, and no more than those',
+      async (t) => {
+        await setTunnelFeatures(t1, 'on')
+        await withTunnel(TUNNELS[1], ends, async () => {
+          subject.daemon!.process.signal('SIGSTOP')
+          await t1.do(['python3', SOCKETS, 'send-gso', '10.0.0.2', '9', '20', '1000'])
+          await setTunnelFeatures(t1, 'off')
+          subject.daemon!.process.signal('SIGCONT')
+          await transfer(t1, 'tcp', '10.0.0.2', TWENTY_MEGABYTES)
+        })
+        t.ok(await t1.has('veth1'), 'the pair is still there')
+        const { undescribed } = (await vethdStats(subject, { ns: t1, dev: 'veth1' })).vethd.drops
+        t.ok(undescribed >= 1, `${undescribed} counted`)
+      },
+    )
 
   await t.test('every frame that was sent has arrived or is explained', async (t) => {
     const [near, far] = await accounts(subject, { ns: t1, dev: 'veth1' }, { ns: t2, dev: 'veth2' })

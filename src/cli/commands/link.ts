@@ -19,6 +19,9 @@ export const LINK_USAGE = `Usage: vethctl link add [[ name | dev ] NAME] [ OPTIO
 
        OPTIONS := [ address MAC ] [ broadcast MAC ] [ mtu MTU ] [ index IDX ] [ netns { PID | NAME | FILE } ]
                   [ group GROUP ] [ txqueuelen PACKETS ] [ numtxqueues N ] [ numrxqueues N ] [ up | down ]
+                  [ { arp | multicast | allmulticast | promisc | dynamic | trailers } { on | off } ]
+                  [ mode { default | dormant } ] [ { gso_max_size | gso_max_segs | gro_max_size } N ]
+                  [ master BRIDGE | nomaster ]
        DEV     := a name in this network namespace (or in that of -n NETNS), or ID/a or ID/b of a pair
 `
 

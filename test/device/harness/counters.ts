@@ -115,8 +115,9 @@ export async function accounts(subject: Subject, a: End, b: End): Promise<[Accou
 /** The frames that `from` was given for `to`, and where they are now. */
 export function ledger(from: Account, to: Account): Ledger {
   const { packets, dropped } = from.ip.stats64.tx
-  const explained = from.stats ? from.stats.vethd.drops : { tx_dropped: dropped }
-  return { sent: packets + dropped, arrived: to.ip.stats64.rx.packets, explained }
+  const explained: Record<string, number> = from.stats ? from.stats.vethd.drops : { tx_dropped: dropped }
+  const { undescribed = 0 } = explained // taken from the sender, and counted nowhere by the kernel
+  return { sent: packets + dropped + undescribed, arrived: to.ip.stats64.rx.packets, explained }
 }
 
 /** Frames of a ledger that no counter explains: 0, or a bug. */

@@ -191,4 +191,54 @@ export const CREATION: Row[] = [
     ],
     compare: ['link host v1', 'link a v2'],
   },
+  {
+    name: 'flags are for the end that they are said of, and not inherited',
+    steps: [
+      'link add v1 arp off multicast off promisc on type veth peer name v2 allmulticast on dynamic on trailers off',
+      'link add v3 arp off allmulticast on type veth',
+      'link add v4 arp off arp on promisc on promisc off type veth peer name v5',
+    ],
+    compare: ['link host v1', 'link host v2', 'link host v3', 'link host veth0', 'link host v4'],
+  },
+  {
+    name: 'flags stay where the ends go',
+    steps: ['link add v1 netns {a} arp off promisc on type veth peer name v2 netns {b} multicast off'],
+    compare: ['link a v1', 'link b v2'],
+  },
+  {
+    name: 'flags of an end that is born up',
+    steps: ['link add v1 up promisc on multicast off type veth peer name v2'],
+    compare: ['link host v1'],
+  },
+  {
+    name: 'the link mode, inherited without a peer block',
+    steps: ['link add v1 mode dormant type veth', 'link add v3 mode DEFAULT type veth peer name v4 mode dormant'],
+    compare: ['link host v1', 'link host veth0', 'link host v3', 'link host v4'],
+  },
+  {
+    name: 'limits of super-frames, inherited without a peer block',
+    steps: [
+      'link add v1 gso_max_size 30000 gso_max_segs 9 gro_max_size 20000 type veth',
+      'link add v3 gso_max_size 0x8000 type veth peer name v4 gso_max_segs 0 gro_max_size 100000 netns {a}',
+    ],
+    compare: ['link host v1', 'link host veth0', 'link host v3', 'link a v4'],
+  },
+  {
+    name: 'what the kernel reads and does not obey at creation',
+    steps: [
+      'link add v1 alias wan state dormant carrier off protodown on parentdev pci0 nomaster type veth peer name v2',
+      'link add v3 type veth peer name v4 alias lan state UP carrier on protodown off parentdev x nomaster',
+    ],
+    compare: ['link host v1', 'link host v2', 'link host v3', 'link host v4'],
+  },
+  {
+    name: 'an end can be born into a bridge; that of a peer is not obeyed',
+    steps: [
+      'host: ip link add br0 type bridge',
+      'link add v1 up master br0 type veth peer name v2 master br0',
+      'link add v3 master br0 type veth',
+      'link add v4 master br0 nomaster type veth peer name v5',
+    ],
+    compare: ['link host v1', 'link host v2', 'link host v3', 'link host veth0', 'member host v4 master'],
+  },
 ]

@@ -133,4 +133,21 @@ export const DIFFERENCES: Row[] = [
     steps: PAIR,
     compare: ['sh host ethtool -l v1'],
   },
+  {
+    differs: 'BIG TCP',
+    name: 'super-frames longer than 64 KB are refused',
+    steps: ['? link add v1 gso_max_size 100000 type veth peer name v2'],
+    compare: ['left'],
+  },
+  {
+    differs: 'tunnel features',
+    name: 'one feature of tunnels is not on without the other, and has to be asked for again',
+    steps: [
+      ...PAIR,
+      'host: ethtool -K v1 tx-udp_tnl-segmentation off',
+      'host: sleep 0.02',
+      'host: ethtool -K v1 tx-udp_tnl-segmentation on',
+    ],
+    compare: ['features host v1 tx-udp_tnl-segmentation tx-udp_tnl-csum-segmentation'],
+  },
 ]
