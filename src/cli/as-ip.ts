@@ -1,15 +1,17 @@
 #!/usr/bin/env node
 /**
  * What shim/ip runs when words may be vethd's: `as-ip REAL_IP WORD…`, the words being those that ip was called with.
- * `link add … type veth` goes to vethd, and what it refuses is said as ip says it. Everything else is the real ip's.
+ * `link add … type veth` goes to vethd, and what it refuses is said as ip says it; so does `link replace`, where it adds.
+ * Everything else is the real ip's.
  *
  * Neighbours: ip-options.ts and link-grammar.ts tell whose the words are, ip-batch.ts does the same line by line.
  */
+import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { Client } from '../client/client.js'
 import { link } from './commands/link.js'
 import { type IpOptions, parseIpOptions } from './ip-options.js'
-import { isVethAdd } from './link-grammar.js'
+import { isReplace, isVethAdd, parseLinkAdd } from './link-grammar.js'
 import { parseOptions } from './options.js'
 import { exitAs, runProgram } from './programs.js'
 import { report } from './report.js'
@@ -32,16 +34,27 @@ async function main(): Promise<number> {
 }
 
 /** Runs `link add …` by vethd. Its exit code is ip's. */
-async function addVeth([, ...words]: readonly string[], { netns }: IpOptions): Promise<number> {
+async function addVeth([object, command, ...words]: readonly string[], ipOptions: IpOptions): Promise<number> {
+  const { netns, others } = ipOptions
+  if (isReplace(command) && isThere(words, ipOptions))
+    return exitAs(await runProgram([ip, ...others, object, command, ...words])) // what the kernel does to it, or says
   const { options } = parseOptions(netns === undefined ? [] : ['-n', netns])
   const client = new Client(seenFromHere(options.socket))
   try {
-    return await link(words, { options, client, out: (text) => process.stdout.write(text), err })
+    return await link(['add', ...words], { options, client, out: (text) => process.stdout.write(text), err })
   } catch (error) {
     return report(error, err)
   } finally {
     client.close()
   }
+}
+
+/** Whether the device that is to be replaced is there. */
+function isThere(words: readonly string[], { netns }: IpOptions): boolean {
+  const { name, netns: into = netns } = parseLinkAdd(words).dev ?? {}
+  if (name === undefined) return false
+  const where = into === undefined ? [] : ['-n', into]
+  return spawnSync(ip, [...where, 'link', 'show', 'dev', name], { stdio: 'ignore' }).status === 0
 }
 
 /** A script may have mounted something over the socket's folder (`unshare -m`): exec itself sees it still. */

@@ -140,16 +140,22 @@ export function parseLinkAdd(words: readonly string[]): NewPair {
   return pair
 }
 
+/** Whether a command of `link` is `replace`: it adds what is not there. */
+export function isReplace(command: string): boolean {
+  return matches(command, 'replace')
+}
+
 /** Keywords of iplink_parse with no value, or with as many words as only ip knows; every other one has a single value. */
 const WITHOUT_VALUE = ['up', 'down', 'nomaster']
 const WITH_MANY_VALUES = ['xdpgeneric', 'xdpdrv', 'xdpoffload', 'xdp', 'vf', 'protodown_reason']
 
 /**
- * Whether the words behind `ip` add a link of type veth, whatever else they say: "type" and "veth" are names too. What
+ * Whether the words behind `ip` add a link of type veth (`replace` does, where there is none of the name), whatever else
+ * they say: "type" and "veth" are names too. What
  * can only end with ip's usage is not counted.
  */
 export function isVethAdd([object = '', command = '', ...words]: readonly string[]): boolean {
-  if (!matches(object, 'link') || !matches(command, 'add')) return false
+  if (!matches(object, 'link') || !(matches(command, 'add') || isReplace(command))) return false
   for (let at = 0; at < words.length; at++) {
     const keyword = keywordOf(words[at])?.word
     if (keyword === 'type') {

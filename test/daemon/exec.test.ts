@@ -54,6 +54,27 @@ t.test('the pairs of a script are those of vethd, in the namespace of the call',
   t.equal(pairs.length, 3)
 })
 
+t.test("replace adds what is not there, and is the kernel's where it is", { skip }, async (t) => {
+  const rig = await startExecRig(t)
+  const calls = [
+    'ip link replace x type veth peer name y',
+    'ip link replace x mtu 1400 type veth peer name z',
+    'ip link replace z type veth peer name y',
+    'ip l r z up type veth',
+    'ip link replace type veth',
+    'ip link replace z up',
+    'ip link replace br0 type bridge',
+    'ip link replace y nonsense type veth',
+  ]
+  for (const call of calls) {
+    const { kernel, ours } = await besideKernel(rig, () => call.split(' '))
+    t.same(ipsWords(ours), ipsWords(kernel), call)
+    t.same((await rig.host.devices()).sort(), (await rig.kernel.devices()).sort(), call)
+  }
+  const kinds = (await rig.host.do('ip -d link show')).match(/^ {4}(bridge|tun|veth) /gm)?.map((kind) => kind.trim())
+  t.same(kinds?.sort(), ['bridge', ...Array(6).fill('tun')])
+})
+
 t.test('devices called type and veth confuse nobody', { skip }, async (t) => {
   const rig = await startExecRig(t)
   const calls = [

@@ -40,12 +40,16 @@ t.test('an addition of type veth is told from all others', async (t) => {
     'link add dev type type veth',
     'link add name veth up type veth checksum verify',
     'link add nomaster x type veth',
+    'link replace x type veth',
+    'l r x up type veth',
   ]
   const others = [
     '',
     'link',
     'link show type veth',
     'link set x type veth',
+    'link replace x up',
+    'link change x type veth',
     'link add type type veth',
     'link add veth type bridge',
     'link add x t veth',
