@@ -6,7 +6,7 @@
  * Invariant: this process lives as long as the daemon and ends with the daemon's exit code.
  */
 import { spawn } from 'node:child_process'
-import { existsSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -54,7 +54,9 @@ async function runDaemon() {
 /** Waits until the daemon listens and both ends exist; false when it ended before. */
 async function isReady(daemon) {
   while (daemon.exitCode === null && daemon.signalCode === null) {
-    const made = ENDS.every((name) => existsSync(`/sys/class/net/${name}`))
+    // /sys/class/net is that of the namespace which /sys was mounted in
+    const devices = readFileSync('/proc/self/net/dev', 'utf8')
+    const made = ENDS.every((name) => devices.includes(` ${name}:`))
     if (made && (await answers(CONTROL_SOCKET))) return true
     await delay(50)
   }

@@ -90,8 +90,10 @@ export class Client {
         if (signal.aborted) return
         if (error instanceof VethdError) throw error
         const cutOff = (error as NodeJS.ErrnoException).code === 'ECONNRESET' && lastId !== begunAt
-        if (!cutOff) throw this.#unreachable(error as NodeJS.ErrnoException, 'GET')
-        continue
+        if (cutOff) continue
+        const unreachable = this.#unreachable(error as NodeJS.ErrnoException, 'GET')
+        // a daemon that is killed may still take a connection, and resets it then
+        if (lastId === undefined || unreachable.code !== 'DAEMON_NOT_RUNNING') throw unreachable
       }
       throw new VethdError('DAEMON_NOT_RUNNING', `vethd on ${this.socketPath} has ended`)
     }

@@ -281,9 +281,9 @@ t.test('it ends well when it is told to, or nobody reads it', { skip }, async (t
 })
 
 t.test('when the daemon ends, however, so does the monitor, and says so', { skip }, async (t) => {
-  for (const [signal, code, says] of [
-    ['SIGTERM', 0, /^vethctl: vethd on .* has ended\n$/],
-    ['SIGKILL', 137, /^vethctl: no vethd answers on .*: start it .*\n$/],
+  for (const [signal, code] of [
+    ['SIGTERM', 0],
+    ['SIGKILL', 137],
   ] as const) {
     const rig = await startRig(t, { args: ['--pair', 'veth1,veth2'] })
     const watch = monitor(rig, '-j monitor --present')
@@ -291,7 +291,7 @@ t.test('when the daemon ends, however, so does the monitor, and says so', { skip
     const ended = rig.daemon.stop(signal)
     const output = await watch.exit(2000)
     t.same([output.code, output.stdout], [1, stdout], signal)
-    t.match(output.stderr, says, signal)
+    t.match(output.stderr, /^vethctl: vethd on .* has ended\n$/, signal)
     t.equal((await ended).code, code)
   }
 })
