@@ -64,8 +64,8 @@ export function offloadName(offloads: number): string {
   return [...GROUPS, ...TUNNEL_GROUPS].find(([, mask]) => (mask & offloads) !== 0)?.[0] ?? `0x${offloads.toString(16)}`
 }
 
-/** Tries all offloads on a scratch device in the given namespace. */
-export function probeOffloads(scratchNetns: number): OffloadReport {
+/** Tries all offloads, or those of `among`, on a scratch device in the given namespace. */
+export function probeOffloads(scratchNetns: number, among = ~0): OffloadReport {
   return inNetns(scratchNetns, (rtnl) => {
     const fd = native().tapOpen('', tun.IFF_TAP | tun.IFF_NO_PI | tun.IFF_VNET_HDR | tun.IFF_TUN_EXCL)
     try {
@@ -77,14 +77,18 @@ export function probeOffloads(scratchNetns: number): OffloadReport {
         tunFeatures: native().tapGetFeatures(fd),
         vnetHdrLen: VNET_HDR_MRG_RXBUF_SIZE,
       }
-      tryGroups(fd, VNET_HDR_MRG_RXBUF_SIZE, GROUPS, report)
-      tryGroups(fd, VNET_HDR_HASH_TUNNEL_SIZE, TUNNEL_GROUPS, report)
+      tryGroups(fd, VNET_HDR_MRG_RXBUF_SIZE, within(GROUPS, among), report)
+      tryGroups(fd, VNET_HDR_HASH_TUNNEL_SIZE, within(TUNNEL_GROUPS, among), report)
       if ((report.mask & tun.TUN_F_UDP_TUNNEL_GSO) !== 0) report.vnetHdrLen = VNET_HDR_HASH_TUNNEL_SIZE
       return report
     } finally {
       native().close(fd)
     }
   })
+}
+
+function within(groups: typeof GROUPS, among: number): typeof GROUPS {
+  return groups.filter(([, mask]) => (mask & ~among) === 0)
 }
 
 function tryGroups(fd: number, vnetHdrLen: number, groups: typeof GROUPS, report: OffloadReport): void {

@@ -3,112 +3,21 @@
  * dellink takes along. Kernel veth is asked the same where it has an answer.
  */
 import { closeSync, readdirSync } from 'node:fs'
-import t, { type Test } from 'tap'
+import t from 'tap'
 import { native } from '../../native-bindings/index.js'
-import { Pool } from '../../src/dataplane/pool.js'
-import { getLink, listLinks } from '../../src/netlink/link.js'
 import { resolveNetns } from '../../src/netlink/netns.js'
-import { inNetns } from '../../src/netlink/socket.js'
-import { AddressBook } from '../../src/veth/address.js'
-import type { Degradation, Device } from '../../src/veth/device.js'
 import { Driver, type RemovalReason } from '../../src/veth/driver.js'
-import { dellink, newlink } from '../../src/veth/link-ops.js'
-import { probeOffloads } from '../../src/veth/offload.js'
 import type { EndOptions } from '../../src/veth/options.js'
 import type { Pair } from '../../src/veth/pair.js'
-import type { LinkContext } from '../../src/veth/setup.js'
 import { Steps } from '../../src/veth/steps.js'
 import { atRest } from './harness/counters.js'
 import { type Frame, hex, plain, SOURCE, sendFrames } from './harness/frames.js'
+import { Bed, type Home } from './harness/link-bed.js'
 import { until } from './harness/processes.js'
-import { missing, type Namespace, Topology } from './harness/topology.js'
+import { missing, Topology } from './harness/topology.js'
 
 const skip = missing('ip', 'python3')
 t.setTimeout(60_000)
-
-/** What newlink needs, and namespaces to make pairs in. */
-class Bed {
-  readonly topology: Topology
-  readonly context: LinkContext
-  readonly warnings: string[] = []
-  readonly #pairs = new Set<Pair>()
-  #lastId = 0
-
-  private constructor(topology: Topology, nursery: number, pool: Pool) {
-    const { mask, tunFeatures, vnetHdrLen } = probeOffloads(nursery)
-    const log = { warn: (_fields: object, message: string) => this.warnings.push(message) }
-    this.topology = topology
-    const degraded = (_device: Device, { what, why }: Degradation) => this.warnings.push(`${what}: ${why}`)
-    this.context = {
-      nursery,
-      pool,
-      offloads: mask,
-      vnetHdrLen,
-      tunFeatures,
-      addresses: new AddressBook('a machine'),
-      log,
-      degraded,
-    }
-  }
-
-  static async open(t: Test): Promise<Bed> {
-    const topology = Topology.of(t)
-    const nursery = native().netnsCreate()
-    const onFault = (error: Error): void => {
-      t.fail(error)
-    }
-    const pool = await Pool.open({ engine: 'uring', workers: 1, onGone: () => {}, onRefused: () => {}, onFault })
-    const bed = new Bed(topology, nursery, pool)
-    t.teardown(async () => {
-      await dellink(bed.context, [...bed.#pairs])
-      await pool.close()
-      closeSync(nursery)
-    })
-    return bed
-  }
-
-  async namespace(label: string): Promise<Home> {
-    const home = new Home(await this.topology.namespace(label))
-    this.topology.defer(() => closeSync(home.fd))
-    return home
-  }
-
-  async add(dev: EndOptions, peer: EndOptions, steps?: Steps): Promise<Pair> {
-    const pair = await newlink(this.context, ++this.#lastId, { dev, peer }, steps)
-    this.#pairs.add(pair)
-    return pair
-  }
-
-  async remove(pairs: Pair[]): Promise<void> {
-    for (const pair of pairs) this.#pairs.delete(pair)
-    await dellink(this.context, pairs)
-  }
-
-  nurseryDevices(): string[] {
-    return devicesIn(this.context.nursery)
-  }
-}
-
-/** A named namespace and its open fd. */
-class Home {
-  readonly fd: number
-  constructor(readonly ns: Namespace) {
-    this.fd = resolveNetns(ns.name)
-  }
-  devices(): string[] {
-    return devicesIn(this.fd)
-  }
-  link(name: string) {
-    const link = inNetns(this.fd, (rtnl) => getLink(rtnl, { name }))
-    if (link === undefined) throw new Error(`no ${name} there`)
-    return link
-  }
-}
-
-function devicesIn(netnsFd: number): string[] {
-  const names = inNetns(netnsFd, (rtnl) => listLinks(rtnl).map(({ name }) => name))
-  return names.filter((name) => name !== 'lo').sort()
-}
 
 function openFiles(): string[] {
   return readdirSync('/proc/self/fd')
