@@ -20,10 +20,11 @@ const TWENTY_MEGABYTES = 20_000_000
 /** Payload of one segment inside the tunnel, at most. */
 const SEGMENT = 1400
 const SOCKETS = join(ROOT, 'test/oracle/sockets.py')
+const VLAN = join(ROOT, 'test/device/harness/vlan.py')
 const FEATURES = ['tx-udp_tnl-segmentation', 'tx-udp_tnl-csum-segmentation']
 
 t.setTimeout(DEADLINE_MS)
-const skip = missing('ip', 'ping', 'ethtool', 'python3')
+const skip = missing('ip', 'ping', 'ethtool', 'python3', 'tc')
 
 interface Tunnel {
   name: string
@@ -42,10 +43,10 @@ const oracle = new Map<string, number>()
 
 t.test('VXLAN over a pair', { skip }, async (t) => {
   const topology = Topology.of(t)
-  const [host, t1, t2] = await Promise.all(['host', 't1', 't2'].map((label) => topology.namespace(label)))
-  for (const ns of [t1, t2]) await serveTransfers(ns)
+  const [host, t1, t2, t3] = await Promise.all(['host', 't1', 't2', 't3'].map((label) => topology.namespace(label)))
+  for (const ns of [t1, t2, t3]) await serveTransfers(ns)
   const subjects = await startSubjects(topology, host)
-  for (const subject of subjects) await t.test(subject.name, (t) => suite(t, subject, [t1, t2]))
+  for (const subject of subjects) await t.test(subject.name, (t) => suite(t, subject, [t1, t2], t3))
   t.same(await stopSubjects(subjects), [0, 0], 'the daemons end when asked')
 })
 
@@ -56,7 +57,7 @@ async function expectsSuperFrames({ daemon, checksum }: Subject): Promise<boolea
   return checksum === 'offload' && offloads.names.includes('UDP_TUNNEL_GSO')
 }
 
-async function suite(t: Test, subject: Subject, ends: [Namespace, Namespace]): Promise<void> {
+async function suite(t: Test, subject: Subject, ends: [Namespace, Namespace], t3: Namespace): Promise<void> {
   const { host } = subject
   const superFrames = await expectsSuperFrames(subject)
   const [t1, t2] = ends
@@ -97,6 +98,33 @@ async function suite(t: Test, subject: Subject, ends: [Namespace, Namespace]): P
         } else t.ok(sent > segments, `${sent} frames: the sender's kernel cuts them up`)
       })
     })
+
+  if (superFrames)
+    await t.test(
+      'with a VLAN tag beside each frame they arrive so whole that the receiver can cut them up',
+      async (t) => {
+        await t1.do(['python3', VLAN, 'push', 'veth1', '5'])
+        await t2.do(['python3', VLAN, 'pop', 'veth2'])
+        await joinThrough(t2, t3)
+        for (const tunnel of TUNNELS)
+          await withTunnel(tunnel, [t1, t3], async () => {
+            const before = [await framesSent([t1]), await framesSent([t2], 'cut')]
+            await transfer(t1, 'tcp', '10.0.0.2', TWENTY_MEGABYTES)
+            await transfer(t1, 'udp', '10.0.0.2', 200)
+            const [sent, cut] = [(await framesSent([t1])) - before[0], (await framesSent([t2], 'cut')) - before[1]]
+            const segments = TWENTY_MEGABYTES / SEGMENT
+            t.ok(sent < segments / 2, `${tunnel.name}: ${sent} frames sent`)
+            t.ok(cut > segments, `${tunnel.name}: ${cut} frames behind the receiver`)
+          })
+        for (const [ns, dev] of [
+          [t1, 'veth1'],
+          [t2, 'veth2'],
+        ] as const)
+          await ns.do(`tc qdisc del dev ${dev} clsact`)
+        await t2.do('ip link del cut')
+      await t1.do('ip neigh flush dev veth1')
+      },
+    )
 
   if (superFrames)
     await t.test('switched off and on under traffic, it carries on', async (t) => {
@@ -176,8 +204,29 @@ async function withTunnel({ ends, options }: Tunnel, namespaces: Namespace[], ac
   }
 }
 
-/** Frames that both ends have sent so far. */
-async function framesSent([t1, t2]: [Namespace, Namespace]): Promise<number> {
-  const [near, far] = [await kernelLink({ ns: t1, dev: 'veth1' }), await kernelLink({ ns: t2, dev: 'veth2' })]
-  return near.stats64.tx.packets + far.stats64.tx.packets
+/**
+ * What veth2 receives in `here` goes on by a kernel veth that takes no super-frames, to another veth2 in `there`, and what
+ * comes back from there goes out again.
+ */
+async function joinThrough(here: Namespace, there: Namespace): Promise<void> {
+  await here.do(`ip link add cut type veth peer name veth2 netns ${there.name}`)
+  await here.do('ethtool -K cut tso off gso off tx-udp_tnl-segmentation off tx-udp_tnl-csum-segmentation off')
+  await there.do('ip addr add 10.9.0.2/24 dev veth2')
+  await there.do('ip addr add fd09::2/64 dev veth2 nodad')
+  await there.do('ip link set veth2 up')
+  await here.do('ip link set cut up')
+  await here.do('tc qdisc add dev cut clsact')
+  for (const [from, to] of [
+    ['veth2', 'cut'],
+    ['cut', 'veth2'],
+  ])
+    await here.do(
+      `tc filter add dev ${from} ingress pref 2 protocol all u32 match u32 0 0 action mirred egress redirect dev ${to}`,
+    )
+}
+
+/** Frames that devices have sent so far: one in each namespace, veth1, veth2, or `dev`. */
+async function framesSent(namespaces: Namespace[], dev?: string): Promise<number> {
+  const links = namespaces.map((ns, i) => kernelLink({ ns, dev: dev ?? `veth${i + 1}` }))
+  return (await Promise.all(links)).reduce((sum, link) => sum + link.stats64.tx.packets, 0)
 }
