@@ -33,14 +33,18 @@ const TO_TEST = {
   unshare: 'util-linux',
 }
 
+/** Beside what the tests need: what the benchmarks compare with. */
+const TO_BENCH = { socat: 'socat', vde_plug2tap: 'vde2', vde_switch: 'vde2' }
+
 /** What each purpose needs. `unit` takes no root and makes no device: the build, and a look for processes left over. */
 const NEEDED = {
   unit: { ...TO_BUILD, ps: 'procps' },
   start: { ...TO_BUILD, ...TO_RUN },
   test: { ...TO_BUILD, ...TO_RUN, ...TO_TEST },
+  bench: { ...TO_BUILD, ...TO_RUN, ...TO_TEST, ...TO_BENCH },
 }
 
-/** Prepares the clone for `purpose`: 'start', 'test' or 'unit'. */
+/** Prepares the clone for `purpose`: 'start', 'test', 'bench' or 'unit'. */
 export async function setUp(purpose) {
   // A root shell without a login has no sbin in its PATH, and that is where ip and nft are.
   process.env.PATH = `${process.env.PATH}:/usr/local/sbin:/usr/sbin:/sbin`

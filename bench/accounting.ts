@@ -1,0 +1,150 @@
+/**
+ * Exact accounts of a run: what was sent is what arrived, or stands in a counter that says why not.
+ *
+ *     datagrams   sent (UdpOutDatagrams + UdpSndbufErrors)
+ *                   = read by the receiver (UdpInDatagrams)
+ *                   + dropped by its socket (UdpInErrors, of which UdpRcvbufErrors)
+ *                   + dropped before the device (its qdisc), in its ring, or by the subject, by reason
+ *     frames      tx_packets + tx_dropped of one device
+ *                   = rx_packets of the other + what the kernel (ring) and the subject dropped, by reason
+ *
+ * The kernel's counters, never a tool's: iperf3's own loss figures are wrong under heavy loss. Read at rest, through
+ * /proc/PID/net of a process in the namespace, which costs no process.
+ *
+ * Neighbours: run.ts takes an account before and after each measurement and refuses the figure when they do not balance.
+ */
+import { readFileSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { isDeepStrictEqual } from 'node:util'
+import type { End, Link } from './link.js'
+
+const REST_MS = 40
+const REST_WITHIN_MS = 5000
+
+interface Device {
+  rxPackets: number
+  txPackets: number
+  txDropped: number
+}
+
+interface Host {
+  device: Device
+  udp: Record<string, number>
+  tcp: Record<string, number>
+}
+
+export interface Account {
+  client: Host
+  server: Host
+  /** By device that sent: tap_ring_full (or veth's own drops) and the subject's reasons. */
+  drops: Record<string, Record<string, number>>
+  /** Dropped by the client's qdisc, before its device. */
+  qdisc: number
+}
+
+/** Datagrams from the client to the server, all of them: `sent` is the sum of the others. */
+export interface Loss {
+  sent: number
+  delivered: number
+  /** By reason; `socket` is the receiver's, `qdisc` before the sender's device, all others between the two. */
+  lost: Record<string, number>
+  unexplained: number
+}
+
+export async function account(link: Link): Promise<Account> {
+  const { client, server } = await atRest(link)
+  const drops = link.drops
+    ? await link.drops()
+    : Object.fromEntries(
+        [
+          [link.client, client],
+          [link.server, server],
+        ].map(([end, host]) => [(end as End).dev, { ring: (host as Host).device.txDropped }]),
+      )
+  const qdiscs = JSON.parse(await link.client.ns.do(`tc -s -j qdisc show dev ${link.client.dev}`)) as {
+    drops: number
+  }[]
+  return { client, server, drops, qdisc: qdiscs.reduce((sum, { drops }) => sum + drops, 0) }
+}
+
+/** Both ends, once two readings are alike: nothing is on its way any more. */
+async function atRest(link: Link): Promise<{ client: Host; server: Host }> {
+  const read = () => ({ client: readHost(link.client), server: readHost(link.server) })
+  const deadline = performance.now() + REST_WITHIN_MS
+  for (let before = read(); ; ) {
+    await sleep(REST_MS)
+    const now = read()
+    if (isDeepStrictEqual(before, now)) return now
+    if (performance.now() > deadline) throw new Error(`${link.subject.name} is not at rest after ${REST_WITHIN_MS} ms`)
+    before = now
+  }
+}
+
+function readHost({ pid, dev }: End): Host {
+  const snmp = readFileSync(`/proc/${pid}/net/snmp`, 'utf8')
+  return { device: readDevice(pid, dev), udp: protocol(snmp, 'Udp'), tcp: protocol(snmp, 'Tcp') }
+}
+
+/** A row of /proc/net/dev: "NAME: rx_bytes rx_packets (6 more) tx_bytes tx_packets tx_errors tx_dropped …". */
+function readDevice(pid: number, dev: string): Device {
+  const rows = readFileSync(`/proc/${pid}/net/dev`, 'utf8').split('\n')
+  const row = rows.find((row) => row.trim().startsWith(`${dev}:`))
+  if (!row) throw new Error(`${dev} is gone`)
+  const words = row.split(':')[1].trim().split(/\s+/).map(Number)
+  return { rxPackets: words[1], txPackets: words[9], txDropped: words[11] }
+}
+
+/** A pair of rows of /proc/net/snmp: "Udp: InDatagrams NoPorts …" and "Udp: 12 0 …". */
+function protocol(snmp: string, name: string): Record<string, number> {
+  const [names, values] = snmp
+    .split('\n')
+    .filter((row) => row.startsWith(`${name}: `))
+    .map((row) => row.split(' ').slice(1))
+  return Object.fromEntries(names.map((key, i) => [key, Number(values[i])]))
+}
+
+export function datagrams(before: Account, after: Account, dev: string): Loss {
+  const of = (host: 'client' | 'server', ...names: string[]) =>
+    names.reduce((sum, name) => sum + after[host].udp[name] - before[host].udp[name], 0)
+  const sent = of('client', 'OutDatagrams', 'SndbufErrors')
+  const delivered = of('server', 'InDatagrams')
+  const lost: Record<string, number> = {
+    socket: of('server', 'InErrors', 'NoPorts'),
+    qdisc: after.qdisc - before.qdisc,
+  }
+  for (const [reason, count] of Object.entries(dropsBetween(before, after, dev))) lost[reason] = count
+  return { sent, delivered, lost: nonZero(lost), unexplained: sent - delivered - sum(lost) }
+}
+
+/** Frames that neither arrived nor stand in a counter, both ways together. */
+export function unexplainedFrames(before: Account, after: Account, link: Link): number {
+  const count = (host: 'client' | 'server', name: keyof Device) => after[host].device[name] - before[host].device[name]
+  const oneWay = (from: 'client' | 'server', to: 'client' | 'server') =>
+    count(from, 'txPackets') +
+    count(from, 'txDropped') -
+    count(to, 'rxPackets') -
+    sum(dropsBetween(before, after, link[from].dev))
+  const [there, back] = [oneWay('client', 'server'), oneWay('server', 'client')]
+  return Math.abs(there) + Math.abs(back)
+}
+
+export function retransmits(before: Account, after: Account): number {
+  return (['client', 'server'] as const).reduce(
+    (sum, host) => sum + after[host].tcp.RetransSegs - before[host].tcp.RetransSegs,
+    0,
+  )
+}
+
+function dropsBetween(before: Account, after: Account, dev: string): Record<string, number> {
+  return Object.fromEntries(
+    Object.entries(after.drops[dev]).map(([reason, count]) => [reason, count - (before.drops[dev][reason] ?? 0)]),
+  )
+}
+
+function nonZero(counts: Record<string, number>): Record<string, number> {
+  return Object.fromEntries(Object.entries(counts).filter(([, count]) => count !== 0))
+}
+
+function sum(counts: Record<string, number>): number {
+  return Object.values(counts).reduce((total, count) => total + count, 0)
+}

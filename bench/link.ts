@@ -1,0 +1,88 @@
+/**
+ * A subject at work: its two devices in two network namespaces, with endpoints beside them.
+ *
+ *     client, CPU 0 ── left ═══ subject ═══ right ── server, CPU 1
+ *          10.0.0.1                                10.0.0.2
+ *
+ * Neighbours: subjects/ make the devices, workloads/ send traffic, accounting.ts reads what became of it.
+ */
+import { must, type Process, run } from '../test/device/harness/processes.js'
+import type { Namespace, Topology } from '../test/device/harness/topology.js'
+import { compile } from './compile.js'
+import { type Joined, LEFT, RIGHT, type Subject } from './subjects/subject.js'
+
+export const CLIENT_ADDRESS = '10.0.0.1'
+export const SERVER_ADDRESS = '10.0.0.2'
+const SINK_PORT = '7000'
+const SERVE_PORT = '7001'
+
+export interface End {
+  ns: Namespace
+  dev: string
+  /** A process that lives in the namespace: /proc/PID/net is its network. */
+  pid: number
+}
+
+export interface Link extends Joined {
+  subject: Subject
+  client: End
+  server: End
+  /** Says on stdout when a datagram's payload was not what was sent. */
+  sink: Process
+  /** Runs a command beside the client, on its CPU; its stdout. */
+  run(command: string): Promise<string>
+  /** The same, in the background. */
+  start(command: string): Process
+  /** `traffic WORDS` beside the client; the numbers that it prints. */
+  traffic(what: 'flood' | 'connect' | 'round-trip tcp' | 'round-trip udp', ...args: number[]): Promise<number[]>
+}
+
+export async function connect(topology: Topology, subject: Subject, pinned: boolean): Promise<Link> {
+  const host = await topology.namespace('host')
+  const joined = await subject.join(topology, host)
+  const traffic = await compile(topology, 'traffic')
+  const on = (cpu: number) => (pinned ? `taskset -c ${cpu} ` : '')
+
+  const [client, server] = [await endpoint(topology, host, LEFT), await endpoint(topology, host, RIGHT)]
+  for (const [{ ns, dev }, address] of [
+    [client, CLIENT_ADDRESS],
+    [server, SERVER_ADDRESS],
+  ] as const) {
+    await ns.do(`ip addr add ${address}/24 dev ${dev}`)
+    await ns.do(`ip link set ${dev} up`)
+  }
+  const sink = server.ns.start(`${on(1)}${traffic} sink ${SINK_PORT}`)
+  await sink.line(/^ready/m)
+  await server.ns.start(`${on(1)}${traffic} serve ${SERVE_PORT}`).line(/^ready/m)
+  await server.ns.start(`${on(1)}iperf3 -s --forceflush`).line(/Server listening/)
+  await client.ns.do(`ping -n -q -c 3 -i 0.1 -w 5 ${SERVER_ADDRESS}`)
+
+  const argv = (command: string) => client.ns.argv(`${on(0)}${command}`)
+  return {
+    ...joined,
+    subject,
+    client,
+    server,
+    sink,
+    run: (command) => must(argv(command)),
+    start: (command) => topology.start(argv(command)),
+    traffic: async (what, ...args) => {
+      const port = what === 'flood' ? SINK_PORT : SERVE_PORT
+      const { code, stdout, stderr } = await run(argv(`${traffic} ${what} ${SERVER_ADDRESS} ${port} ${args.join(' ')}`))
+      if (code !== 0) throw new Error(stderr.trim())
+      return stdout.trim().split(' ').map(Number)
+    },
+  }
+}
+
+/** A namespace with one of the devices, and without IPv6, so that nothing is sent unasked. */
+async function endpoint(topology: Topology, host: Namespace, dev: string): Promise<End> {
+  const ns = await topology.namespace(dev)
+  await ns.sysctl('net.ipv4.tcp_tw_reuse', 1) // a client's ports run out within seconds otherwise
+  await ns.sysctl('net.ipv4.ip_local_port_range', '10240 65535')
+  await ns.sysctl('net.ipv6.conf.all.disable_ipv6', 1)
+  await ns.sysctl('net.ipv6.conf.default.disable_ipv6', 1)
+  await host.do(`ip link set ${dev} netns ${ns.name}`)
+  const { pid } = ns.start('cat')
+  return { ns, dev, pid }
+}

@@ -1,0 +1,142 @@
+/**
+ * Measures: block by block, workload by workload, subject by subject.
+ *
+ *     block 1   tcp-1: A B C D   tcp-4: A B C D   …
+ *     block 2   tcp-1: D C B A   tcp-4: D C B A   …
+ *
+ * Whatever else the machine does hits all subjects of a block's workload about alike, and the order turns round from
+ * block to block, so that none always comes first.
+ *
+ * Neighbours: link.ts connects the subjects, accounting.ts and gate.ts say whether a figure counts.
+ * Invariant: a subject that damages a payload, or loses a frame that no counter explains, gets the reason in the place
+ * of a figure.
+ */
+
+import type { Topology } from '../test/device/harness/topology.js'
+import { serveTransfers, transfer } from '../test/device/harness/traffic.js'
+import { account, datagrams, retransmits, unexplainedFrames } from './accounting.js'
+import { disturbance, stolenTooMuch } from './gate.js'
+import { connect, type Link, SERVER_ADDRESS } from './link.js'
+import { type CpuTimes, cpuTimes, cpuTimesSince, describeMachine, pssKiB } from './machine.js'
+import type { BlockJson, Figure, Results } from './results.js'
+import type { Subject } from './subjects/subject.js'
+import type { Workload } from './workloads/workload.js'
+
+export interface Plan {
+  subjects: Subject[]
+  workloads: Workload[]
+  blocks: number
+  /** Of each measurement. */
+  seconds: number
+  pinned: boolean
+  /** Without the rules of gate.ts, and all subjects at once: for seeing whether everything works, not how fast. */
+  smoke: boolean
+}
+
+export async function run(topology: Topology, plan: Plan, tell: (block: BlockJson) => void): Promise<Results> {
+  const { subjects, workloads, blocks, seconds, pinned, smoke } = plan
+  const links = await inTurn(subjects, smoke, (subject) => connect(topology, subject, pinned))
+  const damage = new Map<string, string>()
+  await inTurn(links, smoke, async (link) => {
+    const found = await damageOf(link, smoke)
+    if (found) damage.set(link.subject.name, found)
+  })
+
+  const done: BlockJson[] = []
+  for (let block = 1; block <= blocks; block++) {
+    const disturbed = smoke ? undefined : await disturbance()
+    for (const workload of workloads) {
+      const entry: BlockJson = { block, workload: workload.name, figures: {}, thrownAway: disturbed }
+      if (!disturbed) {
+        const those = links.filter(({ subject }) => workload.only?.test(subject.name) ?? true)
+        await inTurn(block % 2 ? those : those.toReversed(), smoke, async (link) => {
+          const refused = damage.get(link.subject.name)
+          const [figure, cpu] = refused ? [{ refused }, undefined] : await measure(link, workload, seconds)
+          entry.figures[link.subject.name] = figure
+          const stolen = cpu && !smoke && stolenTooMuch(cpu)
+          if (stolen) entry.thrownAway = `${(stolen * 100).toFixed(1)} % of the CPU time was stolen`
+        })
+      }
+      tell(entry)
+      done.push(entry)
+    }
+  }
+  return {
+    date: new Date().toISOString().slice(0, 10),
+    machine: describeMachine(),
+    settings: { seconds, blocks, pinned },
+    subjects: subjects.map(({ name, title }) => ({ name, title })),
+    workloads: workloads.map(({ name, title, unit, better, cpuUnit }) => ({ name, title, unit, better, cpuUnit })),
+    blocks: done,
+    memory: Object.fromEntries(links.map(({ subject, pids }) => [subject.name, pssKiB(pids)])),
+  }
+}
+
+/** One after the other; in a smoke run, which is in a hurry and judges no speed, all at once. */
+async function inTurn<T, R>(items: T[], smoke: boolean, act: (item: T) => Promise<R>): Promise<R[]> {
+  if (smoke) return Promise.all(items.map(act))
+  const results: R[] = []
+  for (const item of items) results.push(await act(item))
+  return results
+}
+
+const HASHED_BYTES = 32 << 20
+const HASHED_DATAGRAMS = 200
+
+/** Sends known bytes there and back, over TCP and UDP, and compares: undefined when all came back as it was. */
+async function damageOf({ client, server }: Link, smoke: boolean): Promise<string | undefined> {
+  const part = smoke ? 1 / 16 : 1
+  const peer = await serveTransfers(server.ns)
+  try {
+    await transfer(client.ns, 'tcp', SERVER_ADDRESS, HASHED_BYTES * part)
+    await transfer(client.ns, 'udp', SERVER_ADDRESS, HASHED_DATAGRAMS * part)
+    return undefined
+  } catch (error) {
+    return `did not bring known bytes there and back: ${firstLine(error)}`
+  } finally {
+    peer.signal('SIGTERM')
+    await peer.exit()
+  }
+}
+
+/** One figure, and the machine's CPU times while it was measured. */
+async function measure(link: Link, workload: Workload, seconds: number): Promise<[Figure, CpuTimes | undefined]> {
+  const offloads = workload.offloads ?? []
+  try {
+    for (const { end, set } of offloads) await link[end].ns.do(`ethtool -K ${link[end].dev} ${set}`)
+    const before = await account(link)
+    const begun = cpuTimes()
+    const { value, moved, more } = await workload.measure(link, seconds)
+    const cpu = cpuTimesSince(begun)
+    const after = await account(link)
+    const loss = workload.udp ? datagrams(before, after, link.client.dev) : undefined
+    const frames = workload.merges ? 0 : unexplainedFrames(before, after, link)
+    const figure: Figure = {
+      cpu: moved && cpu.busy / moved,
+      retransmits: workload.udp ? undefined : retransmits(before, after),
+      loss: moved === undefined ? undefined : loss, // a search means to lose some
+      more,
+    }
+    const refused = objection(link, loss?.unexplained ?? 0, frames)
+    return [refused ? { ...figure, refused } : { value, ...figure }, cpu]
+  } catch (error) {
+    return [{ refused: firstLine(error) }, undefined]
+  } finally {
+    // A subject that never had TSO cannot get it back.
+    for (const { end, undo } of offloads) await link[end].ns.run(`ethtool -K ${link[end].dev} ${undo}`)
+  }
+}
+
+/** Why a figure must not stand, if so. */
+function objection(link: Link, datagramsGone: number, framesGone: number): string | undefined {
+  const damaged = /^damaged.*/m.exec(link.sink.stdout)
+  if (damaged) return damaged[0]
+  if (datagramsGone !== 0) return `${datagramsGone} datagrams lost without explanation`
+  if (framesGone !== 0) return `${framesGone} frames lost without explanation`
+  return undefined
+}
+
+function firstLine(error: unknown): string {
+  const lines = String(error instanceof Error ? error.message : error).split('\n')
+  return lines.slice(0, 3).join(' ').slice(0, 200)
+}

@@ -1,0 +1,8 @@
+/** The subjects, in the order in which a block measures them and a table shows them. */
+import { cLoop } from './c-loop.js'
+import { nodeLoop, socat, vde } from './peers.js'
+import type { Subject } from './subject.js'
+import { veth, vethAgain } from './veth.js'
+import { vethd } from './vethd.js'
+
+export const SUBJECTS: Subject[] = [veth, vethAgain, vethd('uring'), vethd('poll'), cLoop, socat, vde, nodeLoop]

@@ -1,0 +1,53 @@
+/** Round trips of one byte, on an idle link and beside a bulk flow, and connections a second. */
+import { type Link, SERVER_ADDRESS } from '../link.js'
+import type { Measured, Workload } from './workload.js'
+
+async function roundTrip(link: Link, protocol: 'tcp' | 'udp', seconds: number): Promise<Measured> {
+  const [, median, p99, lost] = await link.traffic(`round-trip ${protocol}`, seconds)
+  if (median === undefined) throw new Error('no answer came')
+  return { value: median, more: { p99, lost } }
+}
+
+/** Runs `measure` while a TCP stream goes the same way, as fast as it can. */
+async function besideBulk(link: Link, measure: () => Promise<Measured>): Promise<Measured> {
+  const bulk = link.start(`iperf3 -c ${SERVER_ADDRESS} -C cubic -t 60 --forceflush -i 0.1`)
+  await bulk.line(/ 0\.00-0\.1/)
+  try {
+    return await measure()
+  } finally {
+    bulk.signal('SIGINT') // iperf3 tells its server, which waits for the next client then
+    await bulk.exit()
+  }
+}
+
+function latency(protocol: 'tcp' | 'udp', loaded: boolean): Workload {
+  return {
+    name: `${protocol}-rtt${loaded ? '-loaded' : ''}`,
+    title: `${protocol.toUpperCase()} round trip, ${loaded ? 'beside a bulk flow' : 'idle'}`,
+    unit: 'µs',
+    better: 'lower',
+    measure: (link, seconds) => {
+      const measure = () => roundTrip(link, protocol, seconds)
+      return loaded ? besideBulk(link, measure) : measure()
+    },
+  }
+}
+
+const connections: Workload = {
+  name: 'connections',
+  title: 'TCP connections a second',
+  unit: '1/s',
+  better: 'higher',
+  measure: async (link, seconds) => {
+    const [count, elapsed] = await link.traffic('connect', seconds)
+    return { value: count / elapsed }
+  },
+}
+
+export const LATENCY_WORKLOADS: Workload[] = [
+  latency('tcp', false),
+  latency('udp', false),
+  latency('tcp', true),
+  latency('udp', true),
+  connections,
+]

@@ -1,0 +1,79 @@
+/** UDP floods, and the highest rate that still arrives. Counted by the receiving kernel: UdpInDatagrams. */
+import { account, datagrams } from '../accounting.js'
+import type { Link } from '../link.js'
+import type { Workload } from './workload.js'
+
+/** The loss up to which a rate is said to arrive. */
+const TOLERATED_LOSS = 0.005
+/** Steps of the search, of which each lasts this part of a run. The last one tells rates apart that differ by 2 %. */
+const STEPS = 7
+const STEP = 0.3
+/** The search begins between the unlimited rate and this part of it. */
+const LOWEST = 1 / 16
+
+/** Sends for `seconds`; what was sent, what arrived, a second. */
+async function flood(link: Link, size: number, rate: number, seconds: number) {
+  const before = await account(link)
+  const [, elapsed] = await link.traffic('flood', size, rate, seconds)
+  const { sent, delivered } = datagrams(before, await account(link), link.client.dev)
+  return { offered: sent / elapsed, delivered: delivered / elapsed, arrives: delivered >= sent * (1 - TOLERATED_LOSS) }
+}
+
+function unlimited(size: number): Workload {
+  return {
+    name: `udp-${size}`,
+    title: `UDP ${size} B, unlimited sender, delivered`,
+    unit: 'kpps',
+    better: 'higher',
+    cpuUnit: 's/Mpacket',
+    udp: true,
+    measure: async (link, seconds) => {
+      const { delivered } = await flood(link, size, 0, seconds)
+      return { value: delivered / 1e3, moved: (delivered * seconds) / 1e6 }
+    },
+  }
+}
+
+/** Halves, on a logarithmic scale, the way between a rate that arrives and one that does not. */
+async function highestRate(link: Link, size: number, seconds: number): Promise<number> {
+  const step = seconds * STEP
+  const all = await flood(link, size, 0, step)
+  if (all.arrives) return all.delivered
+  let [low, high, best] = [all.offered * LOWEST, all.offered, 0]
+  for (let i = 0; i < STEPS; i++) {
+    const rate = Math.sqrt(low * high)
+    const { arrives, delivered } = await flood(link, size, rate, step)
+    if (arrives) [low, best] = [rate, Math.max(best, delivered)]
+    else high = rate
+  }
+  return best
+}
+
+function highest(name: string, title: string, more: Partial<Workload> = {}): Workload {
+  return {
+    name,
+    title,
+    unit: 'kpps',
+    better: 'higher',
+    udp: true,
+    ...more,
+    measure: async (link, seconds) => ({ value: (await highestRate(link, 64, seconds)) / 1e3 }),
+  }
+}
+
+/** Without the second one, GRO leaves datagrams alone that no socket has asked it to merge. */
+const UDP_GRO = [
+  { end: 'server', set: 'gro on', undo: 'gro off' },
+  { end: 'server', set: 'rx-udp-gro-forwarding on', undo: 'rx-udp-gro-forwarding off' },
+] as const
+
+export const UDP_WORKLOADS: Workload[] = [
+  unlimited(64),
+  unlimited(1400),
+  highest('udp-64-highest', 'UDP 64 B, highest rate with ≤ 0.5 % loss'),
+  highest('udp-64-highest-gro', 'UDP 64 B, highest rate with ≤ 0.5 % loss, `gro on`', {
+    offloads: [...UDP_GRO],
+    only: /^veth/,
+    merges: true,
+  }),
+]

@@ -1,0 +1,15 @@
+/**
+ * `npm run bench -- OPTIONS`: sets the clone up, with what the benchmarks compare with, and runs bench/main.ts.
+ *
+ * Neighbours: setup.mjs before it.
+ */
+import { join } from 'node:path'
+import { root, run, runMain, StepFailed } from './process.mjs'
+import { setUp } from './setup.mjs'
+
+await runMain(async () => {
+  if (process.getuid() !== 0) throw new StepFailed('making network devices takes root: run "sudo npm run bench"')
+  await setUp('bench')
+  await run(process.execPath, [join(root, 'dist/bench/main.js'), ...process.argv.slice(2)])
+  return 0
+})
