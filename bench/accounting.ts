@@ -16,19 +16,13 @@
 import { readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { isDeepStrictEqual } from 'node:util'
-import type { End, Link } from './link.js'
+import { type DeviceCounters, type End, type Link, readDevices } from './link.js'
 
 const REST_MS = 40
 const REST_WITHIN_MS = 5000
 
-interface Device {
-  rxPackets: number
-  txPackets: number
-  txDropped: number
-}
-
 interface Host {
-  device: Device
+  device: DeviceCounters
   udp: Record<string, number>
   tcp: Record<string, number>
 }
@@ -82,16 +76,7 @@ async function atRest(link: Link): Promise<{ client: Host; server: Host }> {
 
 function readHost({ pid, dev }: End): Host {
   const snmp = readFileSync(`/proc/${pid}/net/snmp`, 'utf8')
-  return { device: readDevice(pid, dev), udp: protocol(snmp, 'Udp'), tcp: protocol(snmp, 'Tcp') }
-}
-
-/** A row of /proc/net/dev: "NAME: rx_bytes rx_packets (6 more) tx_bytes tx_packets tx_errors tx_dropped …". */
-function readDevice(pid: number, dev: string): Device {
-  const rows = readFileSync(`/proc/${pid}/net/dev`, 'utf8').split('\n')
-  const row = rows.find((row) => row.trim().startsWith(`${dev}:`))
-  if (!row) throw new Error(`${dev} is gone`)
-  const words = row.split(':')[1].trim().split(/\s+/).map(Number)
-  return { rxPackets: words[1], txPackets: words[9], txDropped: words[11] }
+  return { device: readDevices(pid)[dev], udp: protocol(snmp, 'Udp'), tcp: protocol(snmp, 'Tcp') }
 }
 
 /** A pair of rows of /proc/net/snmp: "Udp: InDatagrams NoPorts …" and "Udp: 12 0 …". */
@@ -118,7 +103,8 @@ export function datagrams(before: Account, after: Account, dev: string): Loss {
 
 /** Frames that neither arrived nor stand in a counter, both ways together. */
 export function unexplainedFrames(before: Account, after: Account, link: Link): number {
-  const count = (host: 'client' | 'server', name: keyof Device) => after[host].device[name] - before[host].device[name]
+  const count = (host: 'client' | 'server', name: keyof DeviceCounters) =>
+    after[host].device[name] - before[host].device[name]
   const oneWay = (from: 'client' | 'server', to: 'client' | 'server') =>
     count(from, 'txPackets') +
     count(from, 'txDropped') -

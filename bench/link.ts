@@ -6,6 +6,7 @@
  *
  * Neighbours: subjects/ make the devices, workloads/ send traffic, accounting.ts reads what became of it.
  */
+import { readFileSync } from 'node:fs'
 import { must, type Process, run } from '../test/device/harness/processes.js'
 import type { Namespace, Topology } from '../test/device/harness/topology.js'
 import { compile } from './compile.js'
@@ -85,4 +86,22 @@ async function endpoint(topology: Topology, host: Namespace, dev: string): Promi
   await host.do(`ip link set ${dev} netns ${ns.name}`)
   const { pid } = ns.start('cat')
   return { ns, dev, pid }
+}
+
+export interface DeviceCounters {
+  rxPackets: number
+  txPackets: number
+  txDropped: number
+}
+
+/** /proc/net/dev of a process' namespace: "NAME: rx_bytes rx_packets (6 more) tx_bytes tx_packets tx_errors tx_dropped …". */
+export function readDevices(pid: number): Record<string, DeviceCounters> {
+  const [, , ...rows] = readFileSync(`/proc/${pid}/net/dev`, 'utf8').trim().split('\n')
+  return Object.fromEntries(
+    rows.map((row) => {
+      const [name, counters] = row.split(':')
+      const words = counters.trim().split(/\s+/).map(Number)
+      return [name.trim(), { rxPackets: words[1], txPackets: words[9], txDropped: words[11] }]
+    }),
+  )
 }

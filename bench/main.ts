@@ -24,11 +24,12 @@ const options = await yargs(process.argv.slice(2))
   .usage('bench [options]: one number a line')
   .option('subjects', { array: true, choices: named(SUBJECTS), describe: 'only these' })
   .option('workloads', { array: true, choices: named(WORKLOADS), describe: 'only these' })
-  .option('blocks', { type: 'number', default: 5, describe: 'how often each is measured' })
+  .option('blocks', { type: 'number', default: 7, describe: 'how often each is measured' })
   .option('seconds', { type: 'number', default: 1, describe: 'of each measurement' })
   .option('unpinned', { type: 'boolean', describe: 'the endpoints may run on any CPU' })
   .option('quick', { type: 'boolean', describe: 'three subjects, three workloads, in three minutes' })
   .option('smoke', { type: 'boolean', describe: 'whether everything works, on a busy machine, without judging speed' })
+  .option('anyway', { type: 'boolean', describe: 'measure on a busy machine: figures that say so, and little else' })
   .option('scale', { type: 'boolean', describe: '1 to 1000 pairs in one daemon, instead of speed' })
   .option('json', { type: 'string', requiresArg: true, describe: 'FILE: write the results; --scale adds to them' })
   .option('docs', { type: 'boolean', describe: 'make docs/benchmarks.md and its charts of docs/benchmarks.json' })
@@ -36,6 +37,8 @@ const options = await yargs(process.argv.slice(2))
   .strict()
   .demandCommand(0, 0)
   .parse()
+
+const gate = !options.smoke && !options.anyway
 
 function plan(): Plan {
   const preset = options.quick ? QUICK : options.smoke ? { ...SMOKE, workloads: undefined } : undefined
@@ -46,7 +49,8 @@ function plan(): Plan {
     blocks: options.smoke ? 1 : options.quick ? QUICK.blocks : options.blocks,
     seconds: options.smoke ? SMOKE.seconds : options.seconds,
     pinned: !options.unpinned,
-    smoke: options.smoke ?? false,
+    gate,
+    together: options.smoke ?? false,
   }
 }
 
@@ -61,7 +65,7 @@ async function main(): Promise<void> {
   const { subjects, ...rest } = plan()
   const lacks = missing('iperf3', 'ethtool', 'gcc', 'tc', ...subjects.flatMap(({ needs }) => needs))
   if (lacks) refuse(lacks)
-  const disturbed = options.smoke ? undefined : await disturbance()
+  const disturbed = gate ? await disturbance() : undefined
   if (disturbed) refuse(`${disturbed}; no figure measured now would mean anything`)
 
   const topology = new Topology()

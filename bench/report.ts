@@ -77,6 +77,7 @@ export function reportLines(results: Results): string[] {
   const where = settings.pinned ? 'client on CPU 0, server on CPU 1' : 'endpoints not pinned'
   const lines = [
     `# ${machine.cpu}, ${machine.cpus} CPUs, Linux ${machine.kernel}, Node ${machine.node}; ${where}`,
+    ...(settings.gate ? [] : ['# on a machine that may be busy: these figures mean little']),
     ...results.blocks.flatMap(({ block, workload, thrownAway }) =>
       thrownAway ? `# block ${block} of ${workload} was thrown away: ${thrownAway}` : [],
     ),

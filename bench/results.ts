@@ -41,7 +41,7 @@ export interface WorkloadJson {
 export interface Results {
   date: string
   machine: MachineJson
-  settings: { seconds: number; blocks: number; pinned: boolean }
+  settings: { seconds: number; blocks: number; pinned: boolean; gate: boolean }
   subjects: { name: string; title: string }[]
   workloads: WorkloadJson[]
   blocks: BlockJson[]

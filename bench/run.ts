@@ -29,31 +29,33 @@ export interface Plan {
   /** Of each measurement. */
   seconds: number
   pinned: boolean
-  /** Without the rules of gate.ts, and all subjects at once: for seeing whether everything works, not how fast. */
-  smoke: boolean
+  /** Whether the rules of gate.ts hold. */
+  gate: boolean
+  /** All subjects at once, in a hurry: for seeing whether everything works, not how fast. */
+  together: boolean
 }
 
 export async function run(topology: Topology, plan: Plan, tell: (block: BlockJson) => void): Promise<Results> {
-  const { subjects, workloads, blocks, seconds, pinned, smoke } = plan
-  const links = await inTurn(subjects, smoke, (subject) => connect(topology, subject, pinned))
+  const { subjects, workloads, blocks, seconds, pinned, gate, together } = plan
+  const links = await inTurn(subjects, together, (subject) => connect(topology, subject, pinned))
   const damage = new Map<string, string>()
-  await inTurn(links, smoke, async (link) => {
-    const found = await damageOf(link, smoke)
+  await inTurn(links, together, async (link) => {
+    const found = await damageOf(link, together)
     if (found) damage.set(link.subject.name, found)
   })
 
   const done: BlockJson[] = []
   for (let block = 1; block <= blocks; block++) {
-    const disturbed = smoke ? undefined : await disturbance()
+    const disturbed = gate ? await disturbance() : undefined
     for (const workload of workloads) {
       const entry: BlockJson = { block, workload: workload.name, figures: {}, thrownAway: disturbed }
       if (!disturbed) {
         const those = links.filter(({ subject }) => workload.only?.test(subject.name) ?? true)
-        await inTurn(block % 2 ? those : those.toReversed(), smoke, async (link) => {
+        await inTurn(block % 2 ? those : those.toReversed(), together, async (link) => {
           const refused = damage.get(link.subject.name)
           const [figure, cpu] = refused ? [{ refused }, undefined] : await measure(link, workload, seconds)
           entry.figures[link.subject.name] = figure
-          const stolen = cpu && !smoke && stolenTooMuch(cpu)
+          const stolen = cpu && gate && stolenTooMuch(cpu)
           if (stolen) entry.thrownAway = `${(stolen * 100).toFixed(1)} % of the CPU time was stolen`
         })
       }
@@ -64,7 +66,7 @@ export async function run(topology: Topology, plan: Plan, tell: (block: BlockJso
   return {
     date: new Date().toISOString().slice(0, 10),
     machine: describeMachine(),
-    settings: { seconds, blocks, pinned },
+    settings: { seconds, blocks, pinned, gate },
     subjects: subjects.map(({ name, title }) => ({ name, title })),
     workloads: workloads.map(({ name, title, unit, better, cpuUnit }) => ({ name, title, unit, better, cpuUnit })),
     blocks: done,
@@ -72,9 +74,9 @@ export async function run(topology: Topology, plan: Plan, tell: (block: BlockJso
   }
 }
 
-/** One after the other; in a smoke run, which is in a hurry and judges no speed, all at once. */
-async function inTurn<T, R>(items: T[], smoke: boolean, act: (item: T) => Promise<R>): Promise<R[]> {
-  if (smoke) return Promise.all(items.map(act))
+/** One after the other, or all at once. */
+async function inTurn<T, R>(items: T[], together: boolean, act: (item: T) => Promise<R>): Promise<R[]> {
+  if (together) return Promise.all(items.map(act))
   const results: R[] = []
   for (const item of items) results.push(await act(item))
   return results
@@ -84,8 +86,8 @@ const HASHED_BYTES = 32 << 20
 const HASHED_DATAGRAMS = 200
 
 /** Sends known bytes there and back, over TCP and UDP, and compares: undefined when all came back as it was. */
-async function damageOf({ client, server }: Link, smoke: boolean): Promise<string | undefined> {
-  const part = smoke ? 1 / 16 : 1
+async function damageOf({ client, server }: Link, hurry: boolean): Promise<string | undefined> {
+  const part = hurry ? 1 / 16 : 1
   const peer = await serveTransfers(server.ns)
   try {
     await transfer(client.ns, 'tcp', SERVER_ADDRESS, HASHED_BYTES * part)
@@ -118,7 +120,7 @@ async function measure(link: Link, workload: Workload, seconds: number): Promise
       more,
     }
     const refused = objection(link, loss?.unexplained ?? 0, frames)
-    return [refused ? { ...figure, refused } : { value, ...figure }, cpu]
+    return [refused ? { refused } : { value, ...figure }, cpu]
   } catch (error) {
     return [{ refused: firstLine(error) }, undefined]
   } finally {

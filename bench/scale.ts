@@ -1,9 +1,271 @@
+/**
+ * One daemon, 1 to 1000 pairs: what making, keeping and removing them costs, and what a busy one notices of the others.
+ *
+ *     for each number of pairs:   make all but one, many at once, through the API   → seconds
+ *                                 daemon's PSS, kernel's memory; 10 s of rest      → KiB, % of a CPU
+ *                                 the last one carries TCP, taking turns with the only pair of another daemon → ratio
+ *                                 remove all                                       → seconds
+ *     once:                       100 pairs flooded at once                        → fastest to slowest
+ *
+ * The pairs are up, and their namespaces without IPv6, which would send by itself. Kernel veth is made, weighed and
+ * removed beside them. A limit of the machine ends the series with the daemon's own words.
+ *
+ * Neighbours: run.ts measures one pair; charts.ts draws the curves.
+ */
+import { readFileSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { Client } from '../src/client/client.js'
+import { type Daemon, startDaemon } from '../test/device/harness/daemon.js'
+import { type Namespace, Topology } from '../test/device/harness/topology.js'
+import { compile } from './compile.js'
+import { connect, type Link, readDevices } from './link.js'
+import { pssKiB } from './machine.js'
+import { show } from './report.js'
+import { interval, median } from './stats.js'
+import { LEFT, RIGHT } from './subjects/subject.js'
+import { tcpStream } from './workloads/tcp.js'
+
+const NUMBERS = [1, 10, 100, 1000]
+const IDLE_SECONDS = 10
+const TURNS = 5
+const CLIENTS = 8
+const FLOODED = 100
+const FLOOD_SECONDS = 10
+const GROUP = 77
+
+export interface ScaleStep {
+  pairs: number
+  createSeconds: number
+  removeSeconds: number
+  pssKiB: number
+  /** What the kernel's memory grew by. */
+  kernelKiB: number
+  /** Percent of one CPU, at rest. */
+  idlePercent: number
+  /** TCP of one busy pair to that of a pair that is its daemon's only one, a turn each. */
+  busy: number[]
+  veth: { createSeconds: number; removeSeconds: number; kernelKiB: number }
+}
+
 export interface ScaleJson {
-  a: number
+  steps: ScaleStep[]
+  /** Frames that the slowest and the fastest of the flooded pairs delivered. */
+  fairness: { pairs: number; seconds: number; slowest: number; fastest: number }
+  /** What stopped the series before its end. */
+  stopped?: string
 }
-export async function measureScale(..._: unknown[]): Promise<ScaleJson> {
-  return { a: 1 }
+
+type Tell = (line: string) => void
+
+export async function measureScale(topology: Topology, tell: Tell): Promise<ScaleJson> {
+  const alone = await connect(topology, manyPairs(1).subject, true)
+  const steps: ScaleStep[] = []
+  let stopped: string | undefined
+  for (const pairs of NUMBERS) {
+    tell(`# ${pairs} pairs`)
+    const own = new Topology()
+    try {
+      steps.push(await measureStep(own, pairs, alone))
+    } catch (error) {
+      stopped = `${pairs} pairs: ${(error as Error).message.split('\n')[0]}`
+      break
+    } finally {
+      own.undo()
+    }
+  }
+  tell(`# ${FLOODED} pairs, all busy`)
+  return { steps, fairness: await measureFairness(topology), stopped }
 }
-export function scaleLines(_: ScaleJson): string[] {
-  return []
+
+async function measureStep(topology: Topology, pairs: number, alone: Link): Promise<ScaleStep> {
+  const veth = await weighVeth(topology, pairs)
+  const many = manyPairs(pairs)
+  const busyOne = await connect(topology, many.subject, true)
+  const { daemon, made } = many.result()
+  const idlePercent = await idle(daemon)
+  const pss = pssKiB([daemon.process.pid])
+  const busy: number[] = []
+  for (let turn = 0; turn < TURNS; turn++) {
+    const links = turn % 2 ? [busyOne, alone] : [alone, busyOne]
+    const rates = new Map<Link, number>()
+    for (const link of links) rates.set(link, (await tcpStream(link, 1)).value)
+    busy.push(rates.get(busyOne)! / rates.get(alone)!)
+  }
+  const removeSeconds = await timed(async () => {
+    await shared(
+      daemon,
+      [LEFT],
+      async (client, dev) => void (await client.removeDevices([dev], busyOne.client.ns.name)),
+    )
+    await removePairs(daemon, made.names, daemon.host)
+  })
+  const { createSeconds, kernelKiB } = made
+  return { pairs, createSeconds, removeSeconds, pssKiB: pss, kernelKiB, idlePercent, busy, veth }
+}
+
+interface Made {
+  names: string[]
+  createSeconds: number
+  kernelKiB: number
+}
+
+/** A subject whose daemon has `pairs` pairs, the busy one among them. */
+function manyPairs(pairs: number) {
+  let result: { daemon: Daemon; made: Made } | undefined
+  return {
+    result: () => result!,
+    subject: {
+      name: `${pairs} pairs`,
+      title: `${pairs} pairs`,
+      needs: [],
+      join: async (topology: Topology, host: Namespace) => {
+        await withoutIpv6(host)
+        const daemon = await startDaemon(topology, host)
+        const names = Array.from({ length: pairs - 1 }, (_, i) => `p${i}`)
+        const before = kernelKiB()
+        const createSeconds = await timed(async () => {
+          await createPairs(daemon, names, host, host)
+          const pair = { dev: { name: LEFT }, peer: { name: RIGHT } }
+          await shared(daemon, [pair], async (client, pair) => void (await client.addPair(pair, host.name)))
+        })
+        await setUp(host, bothEnds(names))
+        result = { daemon, made: { names, createSeconds, kernelKiB: kernelKiB() - before } }
+        return { pids: [daemon.process.pid] }
+      },
+    },
+  }
+}
+
+/** Pairs NAMEa and NAMEb, each end in a namespace; as many requests at once as there are clients. */
+async function createPairs(daemon: Daemon, names: string[], a: Namespace, b: Namespace): Promise<void> {
+  await shared(daemon, names, async (client, name) => {
+    await client.addPair({ dev: { name: `${name}a`, netns: a.name }, peer: { name: `${name}b`, netns: b.name } })
+  })
+}
+
+async function setUp(ns: Namespace, devices: string[]): Promise<void> {
+  await ns.do('ip -batch -', devices.map((dev) => `link set ${dev} up`).join('\n'))
+}
+
+async function removePairs(daemon: Daemon, names: string[], ns: Namespace): Promise<void> {
+  const packs = Array.from({ length: CLIENTS }, (_, i) => names.filter((_, at) => at % CLIENTS === i))
+  await shared(daemon, packs, async (client, pack) => {
+    if (pack.length > 0)
+      await client.removeDevices(
+        pack.map((name) => `${name}a`),
+        ns.name,
+      )
+  })
+}
+
+/** Gives the items to clients, each of which does one at a time. */
+async function shared<T>(daemon: Daemon, items: T[], act: (client: Client, item: T) => Promise<void>): Promise<void> {
+  const left = [...items]
+  const work = async (client: Client) => {
+    for (let item = left.shift(); item !== undefined; item = left.shift()) await act(client, item)
+  }
+  const clients = Array.from({ length: Math.min(CLIENTS, items.length) }, () => new Client(daemon.socket))
+  try {
+    await Promise.all(clients.map(work))
+  } finally {
+    for (const client of clients) client.close()
+  }
+}
+
+async function weighVeth(topology: Topology, pairs: number): Promise<ScaleStep['veth']> {
+  const ns = await topology.namespace('veth')
+  await withoutIpv6(ns)
+  const names = Array.from({ length: pairs }, (_, i) => `p${i}`)
+  const before = kernelKiB()
+  const add = (name: string) => `link add ${name}a group ${GROUP} type veth peer name ${name}b group ${GROUP}`
+  const createSeconds = await timed(() => ns.do('ip -batch -', names.map(add).join('\n')))
+  await setUp(ns, bothEnds(names))
+  const grown = kernelKiB() - before
+  const removeSeconds = await timed(() => ns.do(`ip link del group ${GROUP}`))
+  return { createSeconds, removeSeconds, kernelKiB: grown }
+}
+
+/** Percent of one CPU that the daemon's threads use when there is nothing to do. */
+async function idle(daemon: Daemon): Promise<number> {
+  const used = () => [...daemon.cpuMs().values()].reduce((sum, ms) => sum + ms, 0)
+  const before = used()
+  await sleep(IDLE_SECONDS * 1000)
+  return (used() - before) / (IDLE_SECONDS * 10)
+}
+
+/** Floods all pairs at once, a sender each, and compares what arrived. */
+async function measureFairness(topology: Topology): Promise<ScaleJson['fairness']> {
+  const [host, a, b] = await Promise.all(['host', 'a', 'b'].map((label) => topology.namespace(label)))
+  await Promise.all([a, b].map(withoutIpv6))
+  const daemon = await startDaemon(topology, host)
+  const names = Array.from({ length: FLOODED }, (_, i) => `p${i}`)
+  await createPairs(daemon, names, a, b)
+  for (const [ns, side, last] of [
+    [a, 'a', 1],
+    [b, 'b', 2],
+  ] as const) {
+    const add = names.map((name, i) => `addr add 10.1.${i}.${last}/24 dev ${name}${side}`)
+    await ns.do('ip -batch -', add.join('\n'))
+    await setUp(
+      ns,
+      names.map((name) => `${name}${side}`),
+    )
+  }
+  const traffic = await compile(topology, 'traffic')
+  const sink = b.start([traffic, 'sink', '7000'])
+  await sink.line(/^ready/m)
+  const before = readDevices(sink.pid)
+  const each = `${traffic} flood 10.1.$i.2 7000 1400 0 ${FLOOD_SECONDS} >/dev/null &`
+  await a.do(['sh', '-c', `i=0; while [ $i -lt ${FLOODED} ]; do ${each} i=$((i+1)); done; wait`])
+  const after = readDevices(sink.pid)
+  const arrived = names.map((name) => after[`${name}b`].rxPackets - before[`${name}b`].rxPackets)
+  return {
+    pairs: FLOODED,
+    seconds: FLOOD_SECONDS,
+    slowest: Math.min(...arrived),
+    fastest: Math.max(...arrived),
+  }
+}
+
+const bothEnds = (names: string[]) => names.flatMap((name) => [`${name}a`, `${name}b`])
+
+async function withoutIpv6(ns: Namespace): Promise<void> {
+  await ns.sysctl('net.ipv6.conf.all.disable_ipv6', 1)
+  await ns.sysctl('net.ipv6.conf.default.disable_ipv6', 1)
+}
+
+async function timed(act: () => Promise<unknown>): Promise<number> {
+  const begun = performance.now()
+  await act()
+  return (performance.now() - begun) / 1000
+}
+
+/** What the kernel keeps for itself: slabs, per-CPU areas, what it vmalloc'ed. */
+function kernelKiB(): number {
+  const meminfo = readFileSync('/proc/meminfo', 'utf8')
+  const one = (name: string) => Number(new RegExp(`^${name}:\\s+(\\d+) kB`, 'm').exec(meminfo)?.[1] ?? 0)
+  return ['Slab', 'Percpu', 'VmallocUsed', 'KernelStack'].map(one).reduce((sum, kib) => sum + kib)
+}
+
+/** One number a line. */
+export function scaleLines({ steps, fairness, stopped }: ScaleJson): string[] {
+  const line = (name: string, value: number, unit: string) => `${name.padEnd(46)} ${show(value).padStart(8)} ${unit}`
+  const lines = steps.flatMap(({ pairs, busy, veth, ...step }) => {
+    const [low, high] = interval(busy)
+    return [
+      line(`scale/${pairs}/create`, step.createSeconds, 's'),
+      line(`scale/${pairs}/create/veth`, veth.createSeconds, 's'),
+      line(`scale/${pairs}/remove`, step.removeSeconds, 's'),
+      line(`scale/${pairs}/remove/veth`, veth.removeSeconds, 's'),
+      line(`scale/${pairs}/pss`, step.pssKiB / 1024, 'MiB'),
+      line(`scale/${pairs}/kernel`, step.kernelKiB / 1024, 'MiB'),
+      line(`scale/${pairs}/kernel/veth`, veth.kernelKiB / 1024, 'MiB'),
+      line(`scale/${pairs}/idle`, step.idlePercent, '% of a CPU'),
+      `${line(`scale/${pairs}/busy:alone`, median(busy), 'ratio')}  (${show(low)}–${show(high)}, ${busy.length} turns)`,
+    ]
+  })
+  const { pairs, slowest, fastest } = fairness
+  lines.push(line(`scale/${pairs}-busy/fastest:slowest`, fastest / slowest, 'ratio'))
+  if (stopped) lines.push(`# stopped at ${stopped}`)
+  return lines
 }

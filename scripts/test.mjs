@@ -32,6 +32,7 @@ const FOLDERS = [
     alone: /pair-(fairness|lifetime|follows)/,
   },
   { name: 'daemon', budget: 120, jobs: 2, root: true },
+  { name: 'bench', budget: 30, jobs: 1, root: true },
   { name: 'oracle', budget: 180, jobs: 1, root: true },
 ]
 const OTHER_FOLDER = { budget: 60, jobs: 1, root: true }

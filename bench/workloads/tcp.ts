@@ -6,7 +6,8 @@ import type { Measured, Workload } from './workload.js'
 /** iperf3 counts whole seconds; a shorter run is given an amount instead. */
 const SHORT_RUN = '-n 8M'
 
-async function iperf(link: Link, seconds: number, options: string): Promise<Measured> {
+/** What the receiver saw, both ways together. */
+export async function tcpStream(link: Link, seconds: number, options = '-P 1'): Promise<Measured> {
   const length = seconds >= 1 ? `-t ${Math.round(seconds)}` : SHORT_RUN
   const report = JSON.parse(await link.run(`iperf3 -c ${SERVER_ADDRESS} -C cubic ${length} ${options} -J`))
   const { sum_received: there, sum_received_bidir_reverse: back } = report.end
@@ -23,7 +24,7 @@ function tcp(name: string, title: string, options: string, more: Partial<Workloa
     better: 'higher',
     cpuUnit: 's/GB',
     ...more,
-    measure: (link, seconds) => iperf(link, seconds, options),
+    measure: (link, seconds) => tcpStream(link, seconds, options),
   }
 }
 

@@ -6,10 +6,10 @@ import type { Workload } from './workload.js'
 /** The loss up to which a rate is said to arrive. */
 const TOLERATED_LOSS = 0.005
 /** Steps of the search, of which each lasts this part of a run. The last one tells rates apart that differ by 2 %. */
-const STEPS = 7
+const STEPS = 8
 const STEP = 0.3
 /** The search begins between the unlimited rate and this part of it. */
-const LOWEST = 1 / 16
+const LOWEST = 1 / 64
 
 /** Sends for `seconds`; what was sent, what arrived, a second. */
 async function flood(link: Link, size: number, rate: number, seconds: number) {
@@ -46,6 +46,7 @@ async function highestRate(link: Link, size: number, seconds: number): Promise<n
     if (arrives) [low, best] = [rate, Math.max(best, delivered)]
     else high = rate
   }
+  if (best === 0) throw new Error(`not even ${Math.round(low / 1e3)} kpps arrive`)
   return best
 }
 
