@@ -122,7 +122,7 @@ async function suite(t: Test, subject: Subject, ends: [Namespace, Namespace], t3
         ] as const)
           await ns.do(`tc qdisc del dev ${dev} clsact`)
         await t2.do('ip link del cut')
-      await t1.do('ip neigh flush dev veth1')
+        await t1.do('ip neigh flush dev veth1')
       },
     )
 
