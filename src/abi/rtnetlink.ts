@@ -77,6 +77,7 @@ export const IFLA_NET_NS_FD = 28
 export const IFLA_PROMISCUITY = 30
 export const IFLA_NUM_TX_QUEUES = 31
 export const IFLA_NUM_RX_QUEUES = 32
+export const IFLA_CARRIER = 33
 export const IFLA_CARRIER_CHANGES = 35
 export const IFLA_LINK_NETNSID = 37
 export const IFLA_GSO_MAX_SEGS = 40

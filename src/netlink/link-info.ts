@@ -105,6 +105,8 @@ export interface LinkInfo {
   tsoMaxSize: number
   tsoMaxSegs: number
   groMaxSize: number
+  /** netif_carrier_ok(), also of a device that is down. */
+  carrier: boolean
   carrierChanges: number
   stats: Stats64
 }
@@ -188,6 +190,7 @@ export function readLink(payload: Uint8Array): LinkInfo {
     tsoMaxSize: number(abi.IFLA_TSO_MAX_SIZE),
     tsoMaxSegs: number(abi.IFLA_TSO_MAX_SEGS),
     groMaxSize: number(abi.IFLA_GRO_MAX_SIZE),
+    carrier: attributes.u8(abi.IFLA_CARRIER) === 1,
     carrierChanges: number(abi.IFLA_CARRIER_CHANGES),
     stats: readStats64(attributes.bytes(abi.IFLA_STATS64) ?? new Uint8Array(0)),
   }

@@ -17,11 +17,20 @@ export function updateCarrier(pair: Pair): boolean {
   return changed.length > 0
 }
 
+/** Undoes what somebody did by `ip link set … carrier`, which veth refuses and a TAP does. `carrier`: what the device has. */
+export function keepCarrier(device: Device, carrier: boolean): void {
+  if (carrier !== device.carrier) tellCarrier(device, device.carrier)
+}
+
 function setCarrier(device: Device, on: boolean): void {
   if (on) device.carrierDrops += kernelTxDropped(device) - device.carrierDropsBase
-  for (const queue of device.queues) native().tapSetCarrier(queue, on)
+  tellCarrier(device, on)
   if (!on) device.carrierDropsBase = kernelTxDropped(device)
   device.carrier = on
+}
+
+function tellCarrier(device: Device, on: boolean): void {
+  for (const queue of device.queues) native().tapSetCarrier(queue, on)
 }
 
 function kernelTxDropped(device: Device): bigint {

@@ -23,7 +23,7 @@ import { netnsIdentity } from '../netlink/netns.js'
 import { setNoqueue } from '../netlink/qdisc.js'
 import type { NetlinkError, Rtnetlink } from '../netlink/socket.js'
 import { AddressBook, receiverAddress } from './address.js'
-import { updateCarrier } from './carrier.js'
+import { keepCarrier, updateCarrier } from './carrier.js'
 import { deleteDevices } from './delete.js'
 import { type Degradation, Device } from './device.js'
 import { keepTunnelOffloadsTogether, withdrawOffloads } from './features.js'
@@ -290,6 +290,7 @@ export class Driver extends EventEmitter<DriverEvents> {
       if (link.txqueuelen === 0) this.#restoreRing(rtnl, link)
       if (this.#context.vnetHdrLen === VNET_HDR_HASH_TUNNEL_SIZE && keepTunnelOffloadsTogether(name))
         this.#log.warn({ name }, 'tx-udp_tnl-csum-segmentation loses frames without the other: switched off too')
+      keepCarrier(device, link.carrier)
       const { index, mtu, address } = link
       return { nsid, index, name: link.name, inode: netnsIdentity(netnsFd), up: Device.isUp(link), address, mtu }
     })

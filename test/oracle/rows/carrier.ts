@@ -83,6 +83,18 @@ export const CARRIER: Row[] = [
     compare: [...ENDS, 'sh a cat /sys/class/net/v1/carrier_changes'],
   },
   {
+    name: 'it is nobody else\'s to switch: what "ip link set carrier" did is undone',
+    steps: [
+      ...ADDRESSED,
+      'a: ip link set v1 carrier off || true',
+      'carrier a v1',
+      'a: ping -n -q -c 1 -W 1 10.0.0.2',
+      'b: ip link set v2 down',
+      'a: sleep 0.02; ip link set v1 carrier on || true',
+    ],
+    compare: ENDS,
+  },
+  {
     name: 'neighbours are learned',
     steps: ADDRESSED,
     compare: ['sh a ip neigh show | grep -c 10.0.0.2', 'sh b ip neigh show | grep -c 10.0.0.1'],

@@ -14,6 +14,12 @@ export const DIFFERENCES: Row[] = [
     steps: [...PAIR, 'host: ip link set v1 up'],
     compare: ['member host v1 operstate'],
   },
+  {
+    differs: 'carrier by hand',
+    name: 'somebody else may switch the carrier, for a moment',
+    steps: [...PAIR, '? host: ip link set v1 carrier off'],
+    compare: [],
+  },
   { differs: 'max_mtu', name: 'the largest MTU is 65521', steps: PAIR, compare: ['member host v1 max_mtu'] },
   { differs: 'txqueuelen', name: 'txqueuelen is 256 and not 1000', steps: PAIR, compare: ['member host v1 txqlen'] },
   {
