@@ -27,6 +27,7 @@ import { keepCarrier, updateCarrier } from './carrier.js'
 import { deleteDevices } from './delete.js'
 import { type Degradation, Device } from './device.js'
 import { keepTunnelOffloadsTogether, withdrawOffloads } from './features.js'
+import { IndexBook } from './index-book.js'
 import { dellink, newlink } from './link-ops.js'
 import { type OffloadReport, offloadName, probeOffloads } from './offload.js'
 import { type EngineChoice, type PairOptions, TXQUEUELEN_DEFAULT } from './options.js'
@@ -93,6 +94,7 @@ export class Driver extends EventEmitter<DriverEvents> {
       vnetHdrLen: offloads.vnetHdrLen,
       tunFeatures: offloads.tunFeatures,
       addresses: new AddressBook(),
+      indexes: new IndexBook(),
       log,
       degraded: (device, degradation) => this.degraded(device, degradation),
     }

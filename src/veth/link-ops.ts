@@ -69,12 +69,12 @@ async function build(context: LinkContext, pair: Pair, dev: End, peer: End, step
   pair.b.lanes = lanes.slice(pair.a.queues.length)
   await steps.run(
     'move b',
-    () => moveOut(context.nursery, pair.b, peer),
+    () => moveOut(context, pair.b, peer),
     () => deleteDevices([pair.b]),
   )
   await steps.run(
     'move a',
-    () => moveOut(context.nursery, pair.a, dev, peer),
+    () => moveOut(context, pair.a, dev, peer),
     () => deleteDevices([pair.a]),
   )
   return pair

@@ -13,13 +13,12 @@ import { setNoqueue } from '../netlink/qdisc.js'
 import { inNetns, NetlinkError, type Rtnetlink } from '../netlink/socket.js'
 import type { Device } from './device.js'
 import type { EndOptions } from './options.js'
+import type { LinkContext } from './setup.js'
 
 /** DRV_NAME "%d" in drivers/net/veth.c. */
 const DEFAULT_NAME = 'veth%d'
 /** Tries for a free name or index: more than one is needed only when somebody else makes devices meanwhile. */
 const TRIES = 8
-/** The kernel's ifindex is an int. */
-const IFINDEX_MAX = 0x7fffffff
 
 /** One end while it is being made. */
 export interface End {
@@ -54,10 +53,10 @@ function freeName({ options, netnsFd }: End, others: End[]): string {
 
 /**
  * Gives a device its name and moves it to where it was asked for, in that order: so a taken name fails unseen. `peer`:
- * the end that has moved already, whose index is to be the lower one.
+ * the end that has moved already.
  */
-export function moveOut(nursery: number, device: Device, end: End, peer?: End): void {
-  let newIndex = indexFor(device, end, peer)
+export function moveOut({ nursery, indexes }: LinkContext, device: Device, end: End, peer?: End): void {
+  let newIndex = end.options.index ?? indexes.next(end.netnsFd)
   for (let tries = 1; ; tries++) {
     try {
       inNetns(nursery, (rtnl) => renameAndMove(rtnl, device, end, newIndex))
@@ -65,24 +64,14 @@ export function moveOut(nursery: number, device: Device, end: End, peer?: End): 
     } catch (error) {
       if (!(error instanceof NetlinkError)) throw error
       if (error.errno === -EBUSY && end.options.index !== undefined) throw indexTaken(end.options.index, error, peer)
-      if (error.errno === -EBUSY && newIndex !== undefined) newIndex = tries < TRIES ? newIndex + 1 : undefined
+      if (error.errno === -EBUSY && newIndex !== undefined)
+        newIndex = tries < TRIES ? indexes.next(end.netnsFd, true) : undefined
       else if (error.errno !== -EEXIST) throw error
       else if (!isPattern(end) || tries === TRIES) throw nameTaken(end.name, error)
       else end.name = freeName(end, peer === undefined ? [] : [peer])
     }
   }
   device.inItsNetns((rtnl, name) => setNoqueue(rtnl, getLink(rtnl, { name })!.index))
-}
-
-/**
- * The index to have at the destination: what was asked for, or beside the peer the one after its, or undefined: the
- * kernel keeps the nursery's where it is free there.
- */
-function indexFor(device: Device, { options, netnsFd }: End, peer?: End): number | undefined {
-  if (options.index !== undefined || peer === undefined) return options.index
-  if (netnsIdentity(netnsFd) !== netnsIdentity(peer.netnsFd)) return undefined
-  const { index } = device.peer.inItsNetns((rtnl, name) => getLink(rtnl, { name })!)
-  return index < IFINDEX_MAX ? index + 1 : undefined
 }
 
 /** A name that is refused is given back at once: another pair may want it in another namespace. */

@@ -15,6 +15,7 @@ import { inNetns } from '../netlink/socket.js'
 import { type AddressBook, receiverAddress } from './address.js'
 import { type Degradation, Device } from './device.js'
 import { attachLengthFilter } from './filter.js'
+import type { IndexBook } from './index-book.js'
 import { offloadsFor } from './offload.js'
 import { type ChecksumMode, type EndOptions, MTU_DEFAULT, TXQUEUELEN_DEFAULT } from './options.js'
 import type { Pair } from './pair.js'
@@ -32,6 +33,7 @@ export interface LinkContext {
   /** IFF_* that the tun driver offers. */
   tunFeatures: number
   addresses: AddressBook
+  indexes: IndexBook
   log: { warn(fields: object, message: string): void }
   /** Tells that a device does without something from now on. */
   degraded(device: Device, degradation: Degradation): void

@@ -11,6 +11,7 @@ import { resolveNetns } from '../../../src/netlink/netns.js'
 import { inNetns } from '../../../src/netlink/socket.js'
 import { AddressBook } from '../../../src/veth/address.js'
 import type { Degradation, Device } from '../../../src/veth/device.js'
+import { IndexBook } from '../../../src/veth/index-book.js'
 import { dellink, newlink } from '../../../src/veth/link-ops.js'
 import { probeOffloads } from '../../../src/veth/offload.js'
 import type { EndOptions } from '../../../src/veth/options.js'
@@ -39,6 +40,7 @@ export class Bed {
       vnetHdrLen,
       tunFeatures,
       addresses: new AddressBook('a machine'),
+      indexes: new IndexBook(),
       log,
       degraded,
     }

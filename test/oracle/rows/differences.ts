@@ -36,6 +36,12 @@ export const DIFFERENCES: Row[] = [
     compare: ['member host v1 num_tx_queues'],
   },
   {
+    differs: 'index',
+    name: 'an index is above that of every device there, and not the next of those that the kernel gave',
+    steps: ['host: ip link add br0 index 2000000000 type bridge', ...PAIR],
+    compare: ['order host v1 host br0'],
+  },
+  {
     differs: 'unequal queues',
     name: 'more to transmit than to receive are refused',
     steps: ['? link add v1 numtxqueues 4 numrxqueues 2 type veth peer name v2'],
