@@ -7,6 +7,7 @@
  */
 import { native } from '../native-bindings/index.js'
 import { VethdError } from '../src/errors.js'
+import { getLink } from '../src/netlink/link.js'
 import { netnsIdentity, netnsName } from '../src/netlink/netns.js'
 import type { Device } from '../src/veth/device.js'
 import type { Driver } from '../src/veth/driver.js'
@@ -83,12 +84,18 @@ export class Registry {
       return pair === undefined || doomed.has(pair) ? undefined : pair[side as 'a' | 'b']
     }
     const all = this.#all(doomed)
-    const isIt = (device: Device) => {
+    const isCalled = (name: string) => (device: Device) => {
       const place = placeOf(device)
-      return place?.inode === inode && place.name === dev
+      return place?.inode === inode && place.name === name
     }
     const likely = all.filter(({ known }) => known?.name === dev && known.inode === inode)
-    return likely.find(isIt) ?? all.find(isIt)
+    const found = likely.find(isCalled(dev)) ?? all.find(isCalled(dev))
+    if (found !== undefined) return found
+    const name = nameByAltname(
+      dev,
+      all.find((device) => placeOf(device)?.inode === inode),
+    )
+    return name === undefined ? undefined : all.find(isCalled(name))
   }
 
   #named(dev: string, doomed: ReadonlySet<Pair> = new Set()): Device[] {
@@ -110,6 +117,15 @@ function placeOf(device: Device): Place | undefined {
     return { name, inode }
   } catch {
     return undefined
+  }
+}
+
+/** The name of the link that has `altname` as an alternative one, in the namespace where `neighbour` is. */
+function nameByAltname(altname: string, neighbour: Device | undefined): string | undefined {
+  try {
+    return neighbour?.inItsNetns((rtnl) => getLink(rtnl, { name: altname }))?.name
+  } catch {
+    return undefined // the neighbour was deleted; or nothing can be called so
   }
 }
 

@@ -120,6 +120,21 @@ export const LIFE: Row[] = [
     compare: ['link a v1'],
   },
   {
+    name: 'a device is found by an alternative name: shown, changed, moved and deleted',
+    steps: [
+      'link add v1 type veth peer name v2',
+      'host: ip link property add dev v1 altname uplink altname a-name-that-is-longer-than-fifteen-bytes',
+      'link set uplink mtu 1400',
+      'link set a-name-that-is-longer-than-fifteen-bytes netns {a}',
+      '-n {a} link set uplink up',
+      '? link set uplink down',
+      '-n {a} link show uplink',
+      'host: sleep 0.02',
+      '-n {a} link del dev uplink',
+    ],
+    compare: ['left', 'whereabouts'],
+  },
+  {
     name: 'ARP and multicast can be switched off',
     steps: [...UP, 'a: ip link set v1 arp off multicast off'],
     compare: ['link a v1'],
