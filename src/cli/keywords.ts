@@ -57,12 +57,12 @@ function parseNumber(text: string, min: number, max: number): number | undefined
   return value >= min && value <= max ? value : undefined
 }
 
-/** rtnl_group_a2n(): a name of /etc/iproute2/group, or a number as C's strtoul reads it, within 32 bits. */
+/** rtnl_group_a2n(): a name of /etc/iproute2/group, or a number from 0 on as C's strtol reads it, within 32 signed bits. */
 export function parseGroup(word: string): number {
   const named = groupNames().get(word)
   if (named !== undefined) return named
-  const value = parseUnsigned(word)
-  if (value !== undefined) return value
+  const value = parseInteger(word)
+  if (value !== undefined && value >= 0) return value
   throw wrongArgument(word, 'Invalid "group" value', `a group is a number, or a name of ${GROUP_FILES.join(' or ')}`)
 }
 

@@ -5,6 +5,7 @@
  *
  * Nothing here knows whether a device or a namespace exists, or which MTU is allowed: that is the daemon's to say.
  */
+import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { EAFNOSUPPORT } from '../abi/errno.js'
 import type { LinkChange, NewEnd, NewPair } from '../api/schema.js'
@@ -162,6 +163,7 @@ export function isVethAdd([object = '', command = '', ...words]: readonly string
       const option = words[at + 2]
       return words[at + 1] === 'veth' && (option === undefined || ['peer', 'checksum'].includes(option))
     }
+    if (keyword === undefined && matches(words[at], 'help')) return false
     if (keyword === undefined ? words[at] === 'dev' : !WITHOUT_VALUE.includes(keyword)) at += 1
     if (keyword !== undefined && WITH_MANY_VALUES.includes(keyword)) return false
   }
@@ -196,7 +198,8 @@ export function parseLinkShow(words: readonly string[]): string | undefined {
   let dev: string | undefined
   for (let at = 0; at < words.length; at++) {
     if (['up', 'master', 'vrf', 'nomaster', 'type', 'group'].includes(words[at])) throw notOurs(words[at], 'show')
-    const word = words[at] === 'dev' ? valueAfter(words, at++) : words[at]
+    const word = deviceAt(words, at)
+    if (words[at] === 'dev') at += 1
     if (dev !== undefined) throw garbageArgument('dev', word)
     dev = word
   }
@@ -264,6 +267,9 @@ function parseLink(words: readonly string[], command: Command, afterKind = false
         const netns = valueAfter(words, at++)
         once('netns', netns)
         attributes.netns = fromHere(netns)
+        // the daemon would name it by its whole path
+        if (netns.includes('/') && !existsSync(attributes.netns))
+          throw wrongArgument(netns, 'Invalid "netns" value', `there is no file "${netns}"`, 'NETNS_INVALID')
         break
       }
       case 'group':
@@ -317,7 +323,8 @@ function parseLink(words: readonly string[], command: Command, afterKind = false
         at = words.length
         break
       default: {
-        const dev = words[at] === 'dev' ? valueAfter(words, at++) : words[at]
+        const dev = deviceAt(words, at)
+        if (words[at] === 'dev') at += 1
         if (link.dev !== link.name) throw garbageArgument('dev', dev)
         // ID/a and ID/b name a device by its pair; everything else with a slash is no device
         if (!isDeviceName(dev) && (command === 'add' || !/^[0-9]+\/[ab]$/.test(dev))) throw badName(dev, 'dev')
@@ -330,6 +337,16 @@ function parseLink(words: readonly string[], command: Command, afterKind = false
 
 function keywordOf(text: string): Keyword | undefined {
   return KEYWORDS.find(({ word, short, also }) => text === word || text === also || (short && matches(text, word)))
+}
+
+/** The device that `words[at]` is, or "dev" announces: without that, "h" and more of "help" ask for ip's usage. */
+function deviceAt(words: readonly string[], at: number): string {
+  if (words[at] === 'dev') return valueAfter(words, at)
+  if (!matches(words[at], 'help')) return words[at]
+  throw new VethdError('ARGUMENT_INVALID', `"${words[at]}" is help: say "dev ${words[at]}" for a device`, {
+    iproute2: 'Usage: vethctl link help',
+    exit: 255,
+  })
 }
 
 /** The word after `words[at]`. */
