@@ -31,6 +31,8 @@ t.test('an unknown option is refused in the words of ip', async (t) => {
     exit: 255,
     iproute2: 'Option "-foo" is unknown, try "vethctl -help".',
   })
+  // -f is short for ip's -family, and not for -force
+  t.throws(() => parse('-f inet link'), { name: 'VethdError', exit: 255 })
   t.throws(() => parse('-n'), {
     name: 'VethdError',
     exit: 255,
