@@ -8,6 +8,7 @@
     sockets.py send-gso ADDR PORT N SIZE   N segments of SIZE bytes in one send (UDP_SEGMENT)
     sockets.py send-raw ADDR PROTO N       N packets of an IP protocol
     sockets.py send-marked DEV MARK N      N frames that carry a mark
+    sockets.py verified DEV OTHER          sends by DEV what the kernel cuts and sums up; what OTHER hears of the sum
     sockets.py toggle DEV OTHER N          takes DEV down and up, N times, and looks at the carrier of OTHER at once
 """
 import fcntl
@@ -16,6 +17,7 @@ import socket
 import struct
 import sys
 
+SOL_PACKET, PACKET_AUXDATA, PACKET_VNET_HDR, TP_STATUS_CSUM_VALID = 263, 8, 15, 1 << 7
 SO_NO_CHECK, SO_MARK = 11, 36
 SIOCSIFFLAGS, IFF_UP = 0x8914, 1
 UDP_SEGMENT, UDP_GRO = 103, 104
@@ -88,6 +90,23 @@ def send_marked(dev, mark, count):
     made.bind((dev, 0))
     for _ in range(int(count)):
         made.send(bytes.fromhex("ffffffffffff" "027664000001" "88b5") + bytes(46))
+
+
+def verified(dev, other):
+    """3000 bytes of UDP as one super-frame for IP fragments (VIRTIO_NET_HDR_GSO_UDP): the kernel adds the checksum up."""
+    into, out = (socket.socket(socket.AF_PACKET, socket.SOCK_RAW) for _ in range(2))
+    into.setsockopt(SOL_PACKET, PACKET_AUXDATA, 1)
+    into.bind((other, 0x0800))
+    into.settimeout(5)
+    out.setsockopt(SOL_PACKET, PACKET_VNET_HDR, 1)
+    out.bind((dev, 0))
+    vnet = struct.pack("=BBHHHH", 1, 3, 42, 1000, 34, 6)
+    ip = bytes.fromhex("4500" "0bd4" "00010000" "4011" "0000" "c0000201" "c0000202")
+    udp = bytes.fromhex("0400" "0400" "0bc0" "0000")
+    out.send(vnet + bytes.fromhex("ffffffffffff" "027664000001" "0800") + ip + udp + bytes(3000))
+    _, ancillary, _, _ = into.recvmsg(1 << 16, 64)
+    (status,) = struct.unpack_from("=I", ancillary[0][2])
+    print("known to be right" if status & TP_STATUS_CSUM_VALID else "to be looked at", flush=True)
 
 
 def toggle(dev, other, count):

@@ -48,6 +48,24 @@ export const DIFFERENCES: Row[] = [
     compare: [],
   },
   { differs: 'tso_max_size', name: 'super-frames are of 64 KB', steps: PAIR, compare: ['member host v1 tso_max_size'] },
+  {
+    differs: 'addr_assign_type',
+    name: 'an address that was not asked for is known as set, not as random',
+    steps: PAIR,
+    compare: ['sh host cat /sys/class/net/v1/addr_assign_type'],
+  },
+  {
+    differs: 'name_assign_type',
+    name: 'a name is known as one that was changed',
+    steps: PAIR,
+    compare: ['sh host cat /sys/class/net/v1/name_assign_type'],
+  },
+  {
+    differs: 'sysfs',
+    name: 'a TAP has files of its own in sysfs',
+    steps: PAIR,
+    compare: ['sh host ls /sys/class/net/v1'],
+  },
   { differs: 'driver', name: 'ethtool -i says tun', steps: PAIR, compare: ['sh host ethtool -i v1 | head -1'] },
   {
     differs: 'ethtool -S',
@@ -73,6 +91,12 @@ export const DIFFERENCES: Row[] = [
       'sockets host send-marked v1 7 5',
     ],
     compare: ['sh host nft list ruleset | grep -o "packets [0-9]*"; nft delete table netdev t'],
+  },
+  {
+    differs: 'verified checksums',
+    name: 'that a checksum is known to be right does not cross the wire',
+    steps: [...PAIR, 'host: ip link set v1 up; ip link set v2 up', 'carrier host v1', 'sockets host verified v1 v2'],
+    compare: [],
   },
   {
     differs: 'VLAN tag',
@@ -110,6 +134,12 @@ export const DIFFERENCES: Row[] = [
     compare: [],
   },
   {
+    differs: 'tc qdisc del',
+    name: 'noqueue can be deleted, and comes back',
+    steps: [...PAIR, 'host: ip link set v1 up', '? host: tc qdisc del dev v1 root'],
+    compare: [],
+  },
+  {
     differs: 'MTU of 65535',
     name: 'an MTU above 65521 is refused',
     steps: ['? link add v1 mtu 65535 type veth peer name v2'],
@@ -144,6 +174,18 @@ export const DIFFERENCES: Row[] = [
     name: 'channels are combined',
     steps: PAIR,
     compare: ['sh host ethtool -l v1'],
+  },
+  {
+    differs: 'ethtool -c',
+    name: 'coalescing can be asked for',
+    steps: PAIR,
+    compare: ['sh host ethtool -c v1'],
+  },
+  {
+    differs: 'ethtool -s',
+    name: 'the speed can be changed',
+    steps: [...PAIR, '? host: ethtool -s v1 speed 1000 duplex full'],
+    compare: ['settings host v1 Speed'],
   },
   {
     differs: 'BIG TCP',
