@@ -51,7 +51,8 @@ export function parseOptions(words: readonly string[]): { options: Options; rest
     else if (matches(option, '-stats') || matches(option, '-statistics')) options.statistics += 1
     else if (matches(option, '-details')) options.details = true
     else if (matches(option, '-Version') || option === '-version') options.version = true
-    else if (option !== '-f' && matches(option, '-force')) options.force = true // -f is ip's -family
+    else if (option !== '-f' && matches(option, '-force'))
+      options.force = true // -f is ip's -family
     else if (matches(option, '-batch')) options.batch = value()
     else if (matches(option, '-json')) options.json = true
     else if (matches(option, '-pretty')) options.pretty = true

@@ -12,6 +12,9 @@ import { inNetns } from '../netlink/socket.js'
 /** The kernel's ifindex is an int. */
 const IFINDEX_MAX = 0x7fffffff
 
+/** Namespaces that are remembered; one that is forgotten is looked at again. */
+const REMEMBERED = 1024
+
 export class IndexBook {
   /** The last index given, by the inode number of the namespace. A later namespace of that number begins higher. */
   readonly #last = new Map<number, number>()
@@ -22,7 +25,9 @@ export class IndexBook {
     const known = this.#last.get(inode)
     const last = known === undefined || afresh ? Math.max(known ?? 0, highestIndex(netnsFd)) : known
     if (last >= IFINDEX_MAX) return undefined
+    this.#last.delete(inode) // the newest stands last
     this.#last.set(inode, last + 1)
+    if (this.#last.size > REMEMBERED) this.#last.delete(this.#last.keys().next().value!)
     return last + 1
   }
 }
