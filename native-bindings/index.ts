@@ -228,6 +228,13 @@ export interface Native {
   /** prctl(PR_SET_NAME) of the calling thread; cut to 15 bytes. */
   setThreadName(name: string): void
   /**
+   * sched_setaffinity(2) of the calling thread: it runs on these CPUs only. Those that the process may not use are passed
+   * over; EINVAL when none is left.
+   */
+  setThreadAffinity(cpus: Int32Array): void
+  /** sched_getaffinity(2) of the calling thread: the CPUs that it may run on, ascending. */
+  getThreadAffinity(): number[]
+  /**
    * Constants and struct offsets as the C compiler of this build saw them: `TUNSETIFF`, `offsetof(struct x, y)`,
    * `sizeof(struct x)`. Values of constants that the build's headers lacked come from compat.h and are listed in
    * `missing`.

@@ -1,9 +1,10 @@
 /** File descriptors, and memory outside the heap. */
+import { once } from 'node:events'
 import { closeSync, fstatSync, readFileSync } from 'node:fs'
 import t from 'tap'
 import { native } from '../../../native-bindings/index.js'
 import { EAGAIN } from '../../../src/abi/errno.js'
-import { collectUntil, openPipe } from './helpers.js'
+import { collectUntil, openPipe, startWorker } from './helpers.js'
 
 const n = native()
 
@@ -102,4 +103,32 @@ t.test('setThreadName names the calling thread, in 15 bytes', async (t) => {
   t.teardown(() => n.setThreadName(before))
   n.setThreadName('vethd-a-long-name')
   t.equal(comm(), 'vethd-a-long-na')
+})
+
+t.test('setThreadAffinity keeps the calling thread on CPUs, and no other thread', async (t) => {
+  const allowed = n.getThreadAffinity()
+  t.teardown(() => n.setThreadAffinity(Int32Array.from(allowed)))
+  const listOf = (thread: string) =>
+    /^Cpus_allowed_list:\s*(.*)$/m.exec(readFileSync(`/proc/${thread}/status`, 'utf8'))?.[1]
+  const worker = startWorker(
+    t,
+    `n.setThreadAffinity(Int32Array.of(${allowed[0]}))
+    parentPort.postMessage(n.getThreadAffinity())`,
+  )
+  t.same((await once(worker, 'message'))[0], [allowed[0]])
+  t.same(n.getThreadAffinity(), allowed, 'the thread that started it runs where it may')
+  n.setThreadAffinity(Int32Array.of(allowed[0]))
+  t.same(n.getThreadAffinity(), [allowed[0]])
+  t.equal(listOf('thread-self'), String(allowed[0]))
+})
+
+t.test('CPUs that do not exist are passed over, and refused when there are no others', async (t) => {
+  const allowed = n.getThreadAffinity()
+  t.teardown(() => n.setThreadAffinity(Int32Array.from(allowed)))
+  n.setThreadAffinity(Int32Array.of(allowed[0], 8191))
+  t.same(n.getThreadAffinity(), [allowed[0]])
+  for (const cpus of [[], [8191]])
+    t.throws(() => n.setThreadAffinity(Int32Array.from(cpus)), { code: 'EINVAL', syscall: 'sched_setaffinity' })
+  for (const cpu of [-1, 8192])
+    t.throws(() => n.setThreadAffinity(Int32Array.of(cpu)), { message: /"cpus" must be numbers of CPUs/ })
 })

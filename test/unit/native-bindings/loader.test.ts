@@ -57,6 +57,8 @@ const names: Record<keyof Native, 'takes arguments' | 'takes none'> = {
   bpfMapMemory: 'takes arguments',
   bpfLoadProgram: 'takes arguments',
   setThreadName: 'takes arguments',
+  setThreadAffinity: 'takes arguments',
+  getThreadAffinity: 'takes none',
   abi: 'takes none',
 }
 
