@@ -1,5 +1,6 @@
 /**
- * The workers, and which of them serves which lane. All lanes of a pair go to one worker, the one with the fewest.
+ * The workers, and which of them serves which lane. Lanes of one queue go to one worker, both directions; the queues of a
+ * pair are spread over the workers, those with the fewest lanes first. A pair has one queue unless more were asked for.
  *
  * The main thread's side of messages.ts: every command is answered, and a wake-up follows every post, because a worker
  * that waits in the kernel sees nothing else.
@@ -9,6 +10,7 @@ import { native } from '../../native-bindings/index.js'
 import { VethdError } from '../errors.js'
 import type { EngineName } from '../io/index.js'
 import { MAX_LANES } from '../io/slab.js'
+import { dealCpus, requireCpus } from './cpus.js'
 import type { Command, LaneSpec, Receiver, Report } from './messages.js'
 import type { WorkerStart } from './worker.js'
 
@@ -22,6 +24,8 @@ export interface PoolOptions {
   engine: EngineName
   /** Number of worker threads. */
   workers: number
+  /** The CPUs that the workers keep to (cpus.ts, dealCpus); none: wherever the process may run. */
+  cpus: readonly number[]
   /** The device that a lane reads from is gone; called once a lane. `errno` is negative. */
   onGone(lane: LaneAddress, errno: number): void
   /**
@@ -33,8 +37,8 @@ export interface PoolOptions {
   onFault(error: Error): void
 }
 
-/** What is the same for all lanes of a pair but the index, which the pool gives. */
-export type LaneRequest = Omit<LaneSpec, 'index'>
+/** A lane to be served: all but its index, which the pool gives, and the queue whose flows it carries. */
+export type LaneRequest = Omit<LaneSpec, 'index'> & { queue: number }
 
 class PoolWorker {
   readonly wakeFd = native().eventfd()
@@ -46,8 +50,8 @@ class PoolWorker {
   readonly #answers = new Map<number, (error?: string) => void>()
   #lastId = 0
 
-  constructor(number: number, options: PoolOptions, stop: SharedArrayBuffer) {
-    const start: WorkerStart = { engine: options.engine, wakeFd: this.wakeFd, stop, number }
+  constructor(number: number, cpus: number[], options: PoolOptions, stop: SharedArrayBuffer) {
+    const start: WorkerStart = { engine: options.engine, wakeFd: this.wakeFd, stop, number, cpus }
     this.thread = new Worker(new URL('./worker.js', import.meta.url), { workerData: start, execArgv: [] })
     this.ended = new Promise((resolve) => this.thread.once('exit', () => resolve()))
     this.ready = new Promise((resolve, reject) => {
@@ -97,19 +101,24 @@ class PoolWorker {
 export class Pool {
   /** Why the workers have no more than an ordinary share of a busy CPU; undefined when they have. */
   niceRefused: string | undefined
+  /** The CPUs that each worker keeps to; none: wherever the process may run. */
+  readonly cpus: readonly (readonly number[])[]
   readonly #workers: PoolWorker[]
   readonly #stop: SharedArrayBuffer
 
-  private constructor(workers: PoolWorker[], stop: SharedArrayBuffer) {
+  private constructor(workers: PoolWorker[], cpus: number[][], stop: SharedArrayBuffer) {
     this.#workers = workers
+    this.cpus = cpus
     this.#stop = stop
   }
 
-  /** Starts the workers; rejects when one of them cannot have its engine. */
+  /** Starts the workers; rejects when one of them cannot have its engine, or its CPUs. */
   static async open(options: PoolOptions): Promise<Pool> {
+    requireCpus(options.cpus)
     const stop = new SharedArrayBuffer(4)
-    const workers = Array.from({ length: options.workers }, (_, number) => new PoolWorker(number, options, stop))
-    const pool = new Pool(workers, stop)
+    const cpus = dealCpus(options.cpus, options.workers)
+    const workers = cpus.map((own, number) => new PoolWorker(number, own, options, stop))
+    const pool = new Pool(workers, cpus, stop)
     try {
       pool.niceRefused = (await Promise.all(workers.map((worker) => worker.ready)))[0]
     } catch (error) {
@@ -119,35 +128,50 @@ export class Pool {
     return pool
   }
 
-  /** Starts lanes, all on one worker; their addresses in the order given. */
+  /** Starts lanes, all or none; their addresses in the order given. */
   async addLanes(requests: LaneRequest[]): Promise<LaneAddress[]> {
-    const number = this.#leastLoaded()
-    const worker = this.#workers[number]
-    if (worker.freeIndexes.length < requests.length)
-      throw new VethdError(
-        'LIMIT_REACHED',
-        `all ${this.#workers.length} workers serve their ${MAX_LANES} lanes: start vethd with more --workers`,
-      )
-    const specs = requests.map((request) => ({ ...request, index: worker.freeIndexes.pop() as number }))
+    const numbers = this.#leastLoadedFirst()
+    const lanes: LaneAddress[] = []
+    const shares = this.#workers.map((): LaneSpec[] => [])
     try {
-      await worker.ask((id) => ({ kind: 'add', id, lanes: specs }))
+      for (const { queue, ...request } of requests) {
+        const worker = numbers[queue % numbers.length]
+        const index = this.#takeIndex(worker)
+        lanes.push({ worker, index })
+        shares[worker].push({ ...request, index })
+      }
+      await this.#askEach(shares, (id, lanes) => ({ kind: 'add', id, lanes }))
+      return lanes
     } catch (error) {
-      worker.freeIndexes.push(...specs.map(({ index }) => index)) // all or none: the worker has let go of them
+      await this.removeLanes(lanes) // a lane that a worker does not have is none to be waited for
       throw error
     }
-    return specs.map(({ index }) => ({ worker: number, index }))
+  }
+
+  #takeIndex(worker: number): number {
+    const index = this.#workers[worker].freeIndexes.pop()
+    if (index !== undefined) return index
+    throw new VethdError(
+      'LIMIT_REACHED',
+      `a worker serves ${MAX_LANES} lanes, two a queue, and no more: start vethd with more --workers`,
+    )
   }
 
   /** Ends lanes; when this resolves, the workers use their fds no longer. */
   async removeLanes(lanes: LaneAddress[]): Promise<void> {
-    await Promise.all(
-      this.#workers.map(async (worker, number) => {
-        const indexes = lanes.filter((lane) => lane.worker === number).map((lane) => lane.index)
-        if (indexes.length === 0) return
-        await worker.ask((id) => ({ kind: 'remove', id, lanes: indexes }))
-        worker.freeIndexes.push(...indexes)
-      }),
-    )
+    const shares = this.#workers.map((): number[] => [])
+    for (const { worker, index } of lanes) shares[worker].push(index)
+    await this.#askEach(shares, (id, lanes) => ({ kind: 'remove', id, lanes }))
+    for (const [number, indexes] of shares.entries()) this.#workers[number].freeIndexes.push(...indexes)
+  }
+
+  /** Asks each worker that has a share for something. */
+  async #askEach<T>(shares: T[][], make: (id: number, share: T[]) => Command): Promise<void> {
+    const asked = this.#workers.map((worker, number) => {
+      const share = shares[number]
+      return share.length === 0 ? undefined : worker.ask((id) => make(id, share))
+    })
+    await Promise.all(asked)
   }
 
   /** The receiving device has another address or MTU. */
@@ -173,9 +197,7 @@ export class Pool {
     for (const worker of this.#workers) native().eventfdSignal(worker.wakeFd)
   }
 
-  #leastLoaded(): number {
-    let least = 0
-    for (let i = 1; i < this.#workers.length; i++) if (this.#workers[i].load < this.#workers[least].load) least = i
-    return least
+  #leastLoadedFirst(): number[] {
+    return [...this.#workers.keys()].sort((a, b) => this.#workers[a].load - this.#workers[b].load)
   }
 }

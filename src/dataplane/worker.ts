@@ -19,6 +19,8 @@ export interface WorkerStart {
   /** One Int32: not 0 means stop. */
   stop: SharedArrayBuffer
   number: number
+  /** The CPUs that this thread keeps to; none: wherever the process may run. */
+  cpus: number[]
 }
 
 /**
@@ -31,12 +33,13 @@ export const WORKER_NICE = -5
 /** Longest native wait: bounds how late a stop is seen when even the eventfd was lost. */
 const WAIT_BOUND_MS = 2000
 
-const { engine, wakeFd, stop, number } = workerData as WorkerStart
+const { engine, wakeFd, stop, number, cpus } = workerData as WorkerStart
 const stopFlag = new Int32Array(stop)
 const port = parentPort!
 const report = (message: Report): void => port.postMessage(message)
 
 native().setThreadName(`vethd-lanes/${number}`)
+if (cpus.length > 0) native().setThreadAffinity(Int32Array.from(cpus))
 const niceRefused = takeNice()
 const io = createEngine(engine, wakeFd)
 const lanes = new Lanes(

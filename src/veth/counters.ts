@@ -103,7 +103,17 @@ export class LaneCounters {
   }
 }
 
-/** The main thread's side: all totals at one moment, exact. */
+/** The main thread's side: the totals of several lanes together. */
+export function sumTotals(lanes: SharedArrayBuffer[]): Record<CounterName, bigint> {
+  const sum = readTotals(createTotals())
+  for (const lane of lanes) {
+    const totals = readTotals(lane)
+    for (const name of COUNTER_NAMES) sum[name] += totals[name]
+  }
+  return sum
+}
+
+/** All totals of a lane at one moment, exact. */
 export function readTotals(totals: SharedArrayBuffer): Record<CounterName, bigint> {
   const words = new Uint32Array(totals)
   const copy = new Uint32Array(words.length)

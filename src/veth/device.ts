@@ -65,8 +65,8 @@ export class Device {
   /** One fd a queue; none once the pair was removed. */
   readonly queues: number[]
   readonly address: string
-  /** What the lanes that read from this device count (counters.ts). */
-  readonly totals = createTotals()
+  /** What each of the lanes that read from this device counts (counters.ts). */
+  readonly totals: SharedArrayBuffer[]
   /** The lanes that read from this device, one a queue. */
   lanes: LaneAddress[] = []
   /** Refuses frames that are too long for the peer; null without CAP_BPF. */
@@ -86,6 +86,7 @@ export class Device {
     this.pair = pair
     this.side = side
     this.queues = queues
+    this.totals = queues.map(() => createTotals())
     this.address = address
   }
 

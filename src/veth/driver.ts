@@ -44,8 +44,10 @@ export interface DriverLog {
 
 export interface DriverOptions {
   engine?: EngineChoice
-  /** Worker threads; default one for every two CPUs, at most four. */
+  /** Worker threads; default one for every two CPUs, at most four and no more than `cpus`. */
   workers?: number
+  /** The CPUs that the workers keep to; left out: wherever the process may run. */
+  cpus?: readonly number[]
   log?: DriverLog
 }
 
@@ -112,7 +114,8 @@ export class Driver extends EventEmitter<DriverEvents> {
       let driver: Driver | undefined
       const pool = await Pool.open({
         engine: engine.name,
-        workers: options.workers ?? defaultWorkers(),
+        workers: options.workers ?? defaultWorkers(options.cpus?.length),
+        cpus: options.cpus ?? [],
         onGone: (lane, errno) => driver?.deviceGone(lane, errno),
         onRefused: (lane, offloads) => driver?.superFrameRefused(lane, offloads),
         onFault: (error) => driver?.fault(error),
@@ -128,6 +131,11 @@ export class Driver extends EventEmitter<DriverEvents> {
       native().close(nursery)
       throw error
     }
+  }
+
+  /** The CPUs that each worker keeps to; none: wherever the process may run. */
+  get workers(): readonly (readonly number[])[] {
+    return this.#context.pool.cpus
   }
 
   get pairs(): ReadonlyMap<number, Pair> {
@@ -354,6 +362,7 @@ export function makeNursery(): number {
   }
 }
 
-function defaultWorkers(): number {
-  return Math.max(1, Math.min(4, availableParallelism() >> 1))
+/** `cpus`: how many the workers keep to. */
+function defaultWorkers(cpus = Number.POSITIVE_INFINITY): number {
+  return Math.max(1, Math.min(4, availableParallelism() >> 1, cpus))
 }

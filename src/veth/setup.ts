@@ -143,9 +143,10 @@ export function lanesFrom(context: LinkContext, device: Device, peerMtu: number,
   return device.queues.map((fromFd, queue) => ({
     fromFd,
     toFd: peer.queues[queue % peer.queues.length],
+    queue,
     vnetHdrLen: context.vnetHdrLen,
     checksum: device.pair.checksum,
-    totals: device.totals,
+    totals: device.totals[queue],
     receiver: { ...receiverAddress(peerAddress), mtu: peerMtu },
   }))
 }

@@ -13,7 +13,7 @@
  * but for `undescribed`, which the kernel takes from a sender and counts nowhere.
  */
 import type { Stats64 } from '../netlink/link-info.js'
-import { type CounterName, readTotals } from './counters.js'
+import { type CounterName, sumTotals } from './counters.js'
 import type { Device } from './device.js'
 
 /** Why frames that a device transmitted did not reach its peer. The first three are the kernel's drops (tx_dropped). */
@@ -60,8 +60,8 @@ export interface DeviceStats {
 
 /** The counters of a device at this moment, or that of `kernel`. Throws DEVICE_NOT_FOUND when it is gone. */
 export function deviceStats(device: Device, kernel = device.state().link.stats): DeviceStats {
-  const own = readTotals(device.totals)
-  const peerOwn = readTotals(device.peer.totals)
+  const own = sumTotals(device.totals)
+  const peerOwn = sumTotals(device.peer.totals)
   const drops = dropsOf(device, kernel.txDropped, own)
   const dropped = sum(drops)
   return {

@@ -12,7 +12,7 @@ import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { native } from '../../native-bindings/index.js'
 import { VNET_HDR_HASH_TUNNEL_SIZE, VNET_HDR_MRG_RXBUF_SIZE } from '../../src/abi/virtio-net.js'
-import { readTotals } from '../../src/veth/counters.js'
+import { sumTotals } from '../../src/veth/counters.js'
 import type { Degradation, Device } from '../../src/veth/device.js'
 import { Driver } from '../../src/veth/driver.js'
 import { type Daemon, ROOT, startDaemon } from './harness/daemon.js'
@@ -100,7 +100,7 @@ for (const engine of ENGINES)
       await until('the device to be degraded', async () => told.length > 0).catch(() => {})
       native().tapSetVnetHdrSize(pair.b.fd, VNET_HDR_HASH_TUNNEL_SIZE)
 
-      t.equal(told.length, 1, 'told once', { counted: readTotals(pair.a.totals) })
+      t.equal(told.length, 1, 'told once', { counted: sumTotals(pair.a.totals) })
       t.equal(told[0][0], pair.a, 'of the sender')
       t.match(told[0][1], { what: 'UDP_TUNNEL_GSO_CSUM', why: /EINVAL/ })
       t.same(pair.a.degradations, [told[0][1]])

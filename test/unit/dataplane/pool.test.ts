@@ -11,10 +11,11 @@ import { openPipe } from '../native-bindings/helpers.js'
 const FRAME = new Uint8Array(12 + 60).fill(0x5a)
 FRAME.fill(0, 0, 12)
 
-async function openPool(t: Test, workers: number): Promise<Pool> {
+async function openPool(t: Test, workers: number, cpus: number[] = []): Promise<Pool> {
   const pool = await Pool.open({
     engine: 'poll',
     workers,
+    cpus,
     onGone: (lane, errno) => t.fail(`lane ${lane.index} is gone: ${errno}`),
     onRefused: (lane) => t.fail(`a frame of lane ${lane.index} was refused`),
     onFault: (error) => t.fail(error),
@@ -23,9 +24,9 @@ async function openPool(t: Test, workers: number): Promise<Pool> {
   return pool
 }
 
-function request(fromFd: number, toFd: number): LaneRequest {
+function request(fromFd: number, toFd: number, queue = 0): LaneRequest {
   const receiver = { macHigh: 0, macLow: 0, mtu: 1500 }
-  return { fromFd, toFd, vnetHdrLen: 12, checksum: 'offload', totals: createTotals(), receiver }
+  return { fromFd, toFd, queue, vnetHdrLen: 12, checksum: 'offload', totals: createTotals(), receiver }
 }
 
 async function carries(t: Test, from: number, to: number): Promise<void> {
@@ -51,7 +52,7 @@ t.test('a lane carries frames until it is removed, and never after', async (t) =
   t.equal(native().read(from, new Uint8Array(100)), FRAME.length, 'it is still there')
 })
 
-t.test('the lanes of a pair go together to the worker with the fewest', async (t) => {
+t.test('lanes of one queue go together to the worker with the fewest', async (t) => {
   const pool = await openPool(t, 2)
   const add = (count: number): Promise<LaneAddress[]> =>
     pool.addLanes(Array.from({ length: count }, () => request(openPipe(t), openPipe(t))))
@@ -69,7 +70,30 @@ t.test('the lanes of a pair go together to the worker with the fewest', async (t
   t.equal((await add(1))[0].worker, 1)
 })
 
-t.test('lanes of which one cannot be added are not added at all', async (t) => {
+t.test('the queues of a pair are spread over the workers, both directions of each on one', async (t) => {
+  const pool = await openPool(t, 3)
+  const workersOf = async (queues: number[]) =>
+    (await pool.addLanes(queues.map((queue) => request(openPipe(t), openPipe(t), queue)))).map(({ worker }) => worker)
+  t.same(await workersOf([0, 0]), [0, 0])
+  t.same(await workersOf([0, 1, 2, 3, 0, 1, 2, 3]), [1, 2, 0, 1, 1, 2, 0, 1], 'those with the fewest lanes first')
+})
+
+t.test('lanes of which one cannot be added are not added at all, on whichever worker', async (t) => {
+  const pool = await openPool(t, 2)
+  const [from, to] = [openPipe(t), openPipe(t)]
+  await t.rejects(pool.addLanes([request(from, to, 0), request(-1, to, 1)]), { code: 'INTERNAL', message: /EBADF/ })
+  native().write(from, FRAME)
+  t.notOk(native().waitReadable(to, 50))
+  native().read(from, new Uint8Array(100))
+  const again = await pool.addLanes([request(from, to, 0), request(openPipe(t), openPipe(t), 1)])
+  t.same(again, [
+    { worker: 0, index: 0 },
+    { worker: 1, index: 0 },
+  ])
+  await carries(t, from, to)
+})
+
+t.test('lanes of a worker of which one cannot be added are not added at all', async (t) => {
   const pool = await openPool(t, 1)
   const [from, to, other] = [openPipe(t), openPipe(t), openPipe(t)]
   await t.rejects(pool.addLanes([request(from, to), request(-1, to)]), { code: 'INTERNAL', message: /EBADF/ })
@@ -85,6 +109,16 @@ t.test('more lanes than a worker has numbers for are refused', async (t) => {
   const pool = await openPool(t, 1)
   const tooMany = Array.from({ length: MAX_LANES + 1 }, () => request(-1, -1))
   await t.rejects(pool.addLanes(tooMany), { code: 'LIMIT_REACHED' })
+})
+
+t.test('CPUs that the process may not use are refused before anything is started', async (t) => {
+  const allowed = native().getThreadAffinity()
+  t.teardown(() => native().setThreadAffinity(Int32Array.from(allowed)))
+  native().setThreadAffinity(Int32Array.of(allowed[0]))
+  await t.rejects(openPool(t, 1, [allowed[0], 8000]), {
+    code: 'ARGUMENT_INVALID',
+    message: `--cpus: this process may not run on CPU 8000, but on ${allowed[0]}`,
+  })
 })
 
 t.test('a receiver that changes is known to the lane from then on', async (t) => {
