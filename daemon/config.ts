@@ -2,6 +2,7 @@
 import yargs from 'yargs'
 import { DEFAULT_SOCKET } from '../src/api/socket.js'
 import { packageVersion } from '../src/api/version.js'
+import { parseCpuList } from '../src/dataplane/cpus.js'
 import { VethdError } from '../src/errors.js'
 import { ENGINE_CHOICES, type EngineChoice } from '../src/veth/options.js'
 
@@ -13,6 +14,8 @@ export interface Config {
   engine: EngineChoice
   /** Threads of the data plane; left out: the driver's own choice. */
   workers?: number
+  /** The CPUs that they keep to; left out: wherever the process may run. */
+  cpus?: number[]
   /** Pairs to make at the start, in the daemon's own network namespace: the names of dev and peer. */
   pairs: [dev: string, peer: string][]
   logLevel: LogLevel
@@ -20,7 +23,7 @@ export interface Config {
 
 /** Reads the words after `vethd`. Throws ARGUMENT_INVALID; prints and ends by itself for --help and --version. */
 export function parseConfig(words: readonly string[]): Config {
-  const { socket, engine, workers, pair, logLevel } = yargs([...words])
+  const { socket, engine, workers, cpus, pair, logLevel } = yargs([...words])
     .scriptName('vethd')
     .locale('en')
     .usage('vethd [options]: pairs of TAP devices, joined as veth joins its ends')
@@ -31,6 +34,11 @@ export function parseConfig(words: readonly string[]): Config {
       describe: 'how frames are read and written',
     })
     .option('workers', { type: 'number', describe: 'threads of the data plane', requiresArg: true })
+    .option('cpus', {
+      type: 'string',
+      describe: 'CPUs that these threads keep to, 0-2,5: dealt out one by one',
+      requiresArg: true,
+    })
     .option('pair', {
       type: 'string',
       array: true,
@@ -49,7 +57,14 @@ export function parseConfig(words: readonly string[]): Config {
   if (workers !== undefined && !(Number.isInteger(workers) && workers >= 1)) {
     throw new VethdError('ARGUMENT_INVALID', '--workers takes a whole number from 1 on')
   }
-  return { socket, engine, workers, pairs: pair.map(splitPair), logLevel }
+  return {
+    socket,
+    engine,
+    workers,
+    cpus: cpus === undefined ? undefined : parseCpuList(cpus),
+    pairs: pair.map(splitPair),
+    logLevel,
+  }
 }
 
 function splitPair(text: string): [string, string] {

@@ -2,6 +2,7 @@
 import { checkMachine } from '../../src/api/machine.js'
 import { Doctor, Version } from '../../src/api/schema.js'
 import { packageVersion } from '../../src/api/version.js'
+import { formatCpuList } from '../../src/dataplane/cpus.js'
 import type { App, RouteContext } from './context.js'
 
 export function doctorRoutes(app: App, { driver, registry }: RouteContext): void {
@@ -19,6 +20,7 @@ export function doctorRoutes(app: App, { driver, registry }: RouteContext): void
     pairs: registry.pairs.length,
     checks: checkMachine(),
     engine: { ...driver.engine },
+    workers: driver.workers.map((cpus) => ({ cpus: cpus.length > 0 ? formatCpuList(cpus) : null })),
     offloads: { names: driver.offloads.names, refused: driver.offloads.refused },
   }))
 }

@@ -335,6 +335,11 @@ export const Doctor = Type.Object({
     reason: Type.String(),
     missing: Type.Array(Type.String()),
   }),
+  workers: Type.Array(
+    Type.Object({
+      cpus: Type.Union([Type.String(), Type.Null()], { description: 'that it keeps to, 0-2,5; null: any' }),
+    }),
+  ),
   offloads: Type.Object({ names: Type.Array(Type.String()), refused: Type.Array(Type.String()) }),
 })
 export type Doctor = Static<typeof Doctor>

@@ -31,12 +31,16 @@ async function ask({ client }: Context): Promise<{ found?: Doctor; why?: string 
   }
 }
 
-function doctorText({ daemon, pairs, checks, engine, offloads }: Doctor, socket: string): string {
+function doctorText({ daemon, pairs, checks, engine, workers, offloads }: Doctor, socket: string): string {
   const lines = [
     ['vethd', `${daemon.version}, pid ${daemon.pid}, Node ${daemon.node}, ${pairs} ${pairs === 1 ? 'pair' : 'pairs'}`],
     ['socket', socket],
     ['engine', `${engine.name}: ${engine.reason}`],
     ...(engine.missing.length > 0 ? [['', `missing: ${engine.missing.join(', ')}`]] : []),
+    [
+      'workers',
+      `${workers.length}: ${workers.map(({ cpus }) => `on ${cpus === null ? 'any CPU' : `CPU ${cpus}`}`).join('; ')}`,
+    ],
     ['offloads', offloads.names.length > 0 ? offloads.names.join(' ') : 'none'],
     ...(offloads.refused.length > 0 ? [['', `refused: ${offloads.refused.join(' ')}`]] : []),
   ]

@@ -9,16 +9,18 @@ t.test('nothing said is the default socket, engine auto and no pair', async (t) 
     socket: '/run/vethd/control.sock',
     engine: 'auto',
     workers: undefined,
+    cpus: undefined,
     pairs: [],
     logLevel: 'info',
   })
 })
 
 t.test('everything can be said, and pairs more than once', async (t) => {
-  t.same(parse('--socket /tmp/s --engine poll --workers 2 --pair a,b --pair c,d --log-level debug'), {
+  t.same(parse('--socket /tmp/s --engine poll --workers 2 --cpus 0-2,5 --pair a,b --pair c,d --log-level debug'), {
     socket: '/tmp/s',
     engine: 'poll',
     workers: 2,
+    cpus: [0, 1, 2, 5],
     pairs: [
       ['a', 'b'],
       ['c', 'd'],
@@ -33,6 +35,7 @@ t.test('what cannot be meant is refused', async (t) => {
     '--workers x',
     '--workers 0',
     '--workers 1.5',
+    '--cpus x',
     '--pair a',
     '--pair a,b,c',
     '--foo',

@@ -1,0 +1,132 @@
+/**
+ * The worker threads: on which CPUs they run, and which of them serves which queue of a pair.
+ *
+ *     a ── left ═══ right ── b      two queues, two workers: a flow keeps to its queue, and so to its order
+ */
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import t from 'tap'
+import { native } from '../../native-bindings/index.js'
+import { formatCpuList } from '../../src/dataplane/cpus.js'
+import { accounts, ledger, unexplained } from './harness/counters.js'
+import { type Daemon, ROOT, startDaemon, VETHD } from './harness/daemon.js'
+import { ENGINES, vethd } from './harness/subject.js'
+import { DEADLINE_MS, missing, type Namespace, Topology } from './harness/topology.js'
+import { ping } from './harness/traffic.js'
+
+const FLOWS = join(ROOT, 'test/device/harness/flows.py')
+const FIRST_PORT = 7100
+/** Flows are tried until both queues have one: that all of these hash to one queue happens once in a million runs. */
+const FLOWS_TRIED = 20
+
+t.setTimeout(DEADLINE_MS)
+const skip = missing('ip', 'ping', 'python3')
+
+/** Cpus_allowed_list of each worker thread, and of the main thread. */
+function cpusOfThreads(pid: number): Record<string, string> {
+  const status = (tid: string, key: string) =>
+    new RegExp(`^${key}:\\s*(.*)$`, 'm').exec(readFileSync(`/proc/${pid}/task/${tid}/status`, 'utf8'))![1]
+  const threads = readdirSync(`/proc/${pid}/task`).filter(
+    (tid) => tid === String(pid) || status(tid, 'Name').startsWith('vethd-lanes/'),
+  )
+  return Object.fromEntries(threads.map((tid) => [status(tid, 'Name'), status(tid, 'Cpus_allowed_list')]))
+}
+
+t.test('workers run on the CPUs that they were given', { skip }, async (t) => {
+  const topology = Topology.of(t)
+  const host = await topology.namespace('host')
+  const allowed = native().getThreadAffinity()
+  const [first, second = first] = allowed
+  const all = formatCpuList(allowed)
+  const start = async (...args: string[]) => {
+    const daemon = await startDaemon(topology, host, { args })
+    return { cpus: cpusOfThreads(daemon.process.pid), doctor: await daemon.must('doctor') }
+  }
+
+  const free = await start('--workers', '2')
+  t.same(free.cpus, { node: all, 'vethd-lanes/0': all, 'vethd-lanes/1': all }, 'on any, if nothing was said')
+  t.match(free.doctor, /^workers +2: on any CPU; on any CPU$/m)
+
+  const dealt = await start('--workers', '3', '--cpus', `${second},${first}`)
+  const workers = [first, second, first].map((cpu, i) => [`vethd-lanes/${i}`, String(second === first ? first : cpu)])
+  t.same(dealt.cpus, { node: all, ...Object.fromEntries(workers) }, 'dealt out one by one; the main thread runs on any')
+  t.match(dealt.doctor, `workers  3: on CPU ${first}; on CPU ${second}; on CPU ${first}\n`)
+
+  const one = await start('--workers', '1', '--cpus', all)
+  t.same(one.cpus, { node: all, 'vethd-lanes/0': all }, 'one worker has them all')
+  const { cpus } = await start('--cpus', String(second))
+  t.same(cpus, { node: all, 'vethd-lanes/0': String(second) }, 'no more workers than CPUs, if no number was said')
+})
+
+t.test('CPUs that it may not use end vethd with what it may', { skip }, async (t) => {
+  const topology = Topology.of(t)
+  const host = await topology.namespace('host')
+  const [first] = native().getThreadAffinity()
+  const { code, stderr } = await host.run([
+    'taskset',
+    '-c',
+    String(first),
+    process.execPath,
+    VETHD,
+    '--cpus',
+    `${first},8000`,
+  ])
+  t.equal(code, 255)
+  t.equal(stderr, `vethd: --cpus: this process may not run on CPU 8000, but on ${first}\n`)
+})
+
+/** The number of the worker that carries a flow of its own. */
+async function workerOf(daemon: Daemon, from: Namespace, port: number): Promise<number> {
+  const used = () =>
+    [...daemon.cpuMs()].flatMap(([thread, ms]) => {
+      const number = /vethd-lanes\/(\d)$/.exec(thread)?.[1]
+      return number === undefined ? [] : [{ number: Number(number), ms }]
+    })
+  const before = used()
+  await from.do(['python3', FLOWS, 'send', '10.0.0.2', '3000', String(port)])
+  const during = used().map(({ number, ms }, i) => ({ number, ms: ms - before[i].ms }))
+  const [most, next] = during.sort((x, y) => y.ms - x.ms)
+  if (next.ms > most.ms / 5) throw new Error(`port ${port}: both workers ran: ${JSON.stringify(during)}`)
+  return most.number
+}
+
+for (const engine of ENGINES) {
+  t.test(`two queues are served by two workers, and no flow loses its order: ${engine} engine`, { skip }, async (t) => {
+    const topology = Topology.of(t)
+    const host = await topology.namespace('host')
+    const daemon = await startDaemon(topology, host, { engine, args: ['--workers', '2'] })
+    const subject = vethd(daemon, engine, 'offload')
+    await subject.do('link add left numtxqueues 2 numrxqueues 2 type veth peer name right numtxqueues 2 numrxqueues 2')
+    const ends = [
+      { ns: await topology.namespace('a'), dev: 'left' },
+      { ns: await topology.namespace('b'), dev: 'right' },
+    ]
+    for (const [i, { ns, dev }] of ends.entries()) {
+      await subject.do(`link set ${dev} netns ${ns.name}`)
+      await ns.do(`ip addr add 10.0.0.${i + 1}/24 dev ${dev}`)
+      await ns.do(`ip link set ${dev} up`)
+    }
+    const [a, b] = ends
+    await ping(a.ns, '10.0.0.2')
+
+    const flows = new Map<number, number>()
+    for (let port = FIRST_PORT; flows.size < 2 && port < FIRST_PORT + FLOWS_TRIED; port++)
+      flows.set(await workerOf(daemon, a.ns, port), port)
+    t.same([...flows.keys()].sort(), [0, 1], 'each worker carries a flow')
+
+    const ports = [...flows.values()].map(String)
+    const receiver = b.ns.start(['python3', FLOWS, 'receive', ...ports])
+    await receiver.line(/^ready/m)
+    await a.ns.do(['python3', FLOWS, 'send', '10.0.0.2', '30000', ...ports])
+    const books = ledger(...(await accounts(subject, a, b)))
+    t.equal(unexplained(books), 0, `every frame is accounted for: ${JSON.stringify(books)}`)
+    receiver.feed('')
+    const { stdout } = await receiver.exit()
+    for (const line of stdout.trim().split('\n').slice(1)) {
+      const [port, came, late] = line.split(' ').map(Number)
+      t.ok(came > 1000, `port ${port}: ${came} of 30000 datagrams came`)
+      t.equal(late, 0, `port ${port}: none behind a later one`)
+    }
+    t.equal((await daemon.stop()).code, 0)
+  })
+}
