@@ -234,6 +234,8 @@ export interface Native {
   setThreadAffinity(cpus: Int32Array): void
   /** sched_getaffinity(2) of the calling thread: the CPUs that it may run on, ascending. */
   getThreadAffinity(): number[]
+  /** sched_yield(2): whoever else waits for this CPU runs first. */
+  yieldThread(): void
   /**
    * Constants and struct offsets as the C compiler of this build saw them: `TUNSETIFF`, `offsetof(struct x, y)`,
    * `sizeof(struct x)`. Values of constants that the build's headers lacked come from compat.h and are listed in

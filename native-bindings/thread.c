@@ -1,4 +1,4 @@
-/* The calling thread: its name, as ps and top show it, and the CPUs that it may run on. */
+/* The calling thread: its name, as ps and top show it, the CPUs that it may run on, and others first. */
 #include "addon.h"
 #include "args.h"
 #include "errors.h"
@@ -54,9 +54,18 @@ static napi_value get_thread_affinity(napi_env env, napi_callback_info info) {
   return cpus;
 }
 
+/* Returns nothing, cannot fail: a hot path. */
+static napi_value yield_thread(napi_env env, napi_callback_info info) {
+  (void)env;
+  (void)info;
+  sched_yield();
+  return NULL;
+}
+
 const struct binding thread_bindings[] = {
   {"setThreadName", set_thread_name},
   {"setThreadAffinity", set_thread_affinity},
   {"getThreadAffinity", get_thread_affinity},
+  {"yieldThread", yield_thread},
   {0},
 };

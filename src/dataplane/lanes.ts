@@ -110,18 +110,22 @@ export class Lanes implements CompletionSink {
     else if (served.state === GONE) this.#ended.push(served)
   }
 
-  /** One turn of all lanes; waits up to `timeoutMs` for a frame when none has a turn to come. */
-  turn(timeoutMs: number): void {
+  /**
+   * One turn of all lanes; waits up to `timeoutMs` for a frame when none has a turn to come. True when a lane was flooded: the
+   * longest burst came back full.
+   */
+  turn(timeoutMs: number): boolean {
     const leaving = this.#ended
     this.#ended = this.#leaving
     this.#leaving = leaving
     const served = this.#queueReads()
     this.#io.submit(this.#active.length > 0 || leaving.length > 0 ? 0 : timeoutMs)
     this.#io.reap(this)
-    this.#endBursts(served)
+    const flooded = this.#endBursts(served)
     this.#foldCounters()
     for (const lane of leaving) this.#forget(lane)
     leaving.length = 0
+    return flooded
   }
 
   /** Gives the active lanes their reads, oldest first; the number of lanes that got any. */
@@ -222,8 +226,9 @@ export class Lanes implements CompletionSink {
     this.#onGone(served.lane.index, errno)
   }
 
-  /** Those whose burst came back full go on, behind the lanes that had no turn and those that woke up. */
-  #endBursts(servedCount: number): void {
+  /** Those whose burst came back full go on, behind the lanes that had no turn and those that woke up. True: as in `turn`. */
+  #endBursts(servedCount: number): boolean {
+    let flooded = false
     const active = this.#active
     const next = this.#next
     for (let i = 0; i < servedCount; i++) {
@@ -233,6 +238,7 @@ export class Lanes implements CompletionSink {
         served.state = GONE
         this.#ended.push(served)
       } else if (served.got === served.asked) {
+        flooded ||= served.got === BURST_MAX
         served.size = Math.min(BURST_MAX, served.size * 2)
         next.push(served)
       } else {
@@ -244,6 +250,7 @@ export class Lanes implements CompletionSink {
     active.length = 0
     this.#active = next
     this.#next = active
+    return flooded
   }
 
   #foldCounters(): void {

@@ -8,9 +8,9 @@ import { join } from 'node:path'
 import t from 'tap'
 import { native } from '../../native-bindings/index.js'
 import { formatCpuList } from '../../src/dataplane/cpus.js'
-import { accounts, ledger, unexplained } from './harness/counters.js'
+import { accounts, type End, ledger, unexplained } from './harness/counters.js'
 import { type Daemon, ROOT, startDaemon, VETHD } from './harness/daemon.js'
-import { ENGINES, vethd } from './harness/subject.js'
+import { ENGINES, type Subject, vethd } from './harness/subject.js'
 import { DEADLINE_MS, missing, type Namespace, Topology } from './harness/topology.js'
 import { ping } from './harness/traffic.js'
 
@@ -20,7 +20,7 @@ const FIRST_PORT = 7100
 const FLOWS_TRIED = 20
 
 t.setTimeout(DEADLINE_MS)
-const skip = missing('ip', 'ping', 'python3')
+const skip = missing('ip', 'ping', 'python3', 'iperf3', 'taskset')
 
 /** Cpus_allowed_list of each worker thread, and of the main thread. */
 function cpusOfThreads(pid: number): Record<string, string> {
@@ -75,6 +75,52 @@ t.test('CPUs that it may not use end vethd with what it may', { skip }, async (t
   t.equal(stderr, `vethd: --cpus: this process may not run on CPU 8000, but on ${first}\n`)
 })
 
+/** A pair between two new namespaces, 10.0.0.1 and 10.0.0.2. */
+async function between(topology: Topology, subject: Subject, newPair: string): Promise<[End, End]> {
+  const ends: [End, End] = [
+    { ns: await topology.namespace('a'), dev: 'left' },
+    { ns: await topology.namespace('b'), dev: 'right' },
+  ]
+  await subject.do(newPair)
+  for (const [i, { ns, dev }] of ends.entries()) {
+    await subject.do(`link set ${dev} netns ${ns.name}`)
+    await ns.do(`ip addr add 10.0.0.${i + 1}/24 dev ${dev}`)
+    await ns.do(`ip link set ${dev} up`)
+  }
+  await ping(ends[0].ns, '10.0.0.2')
+  return ends
+}
+
+/** Datagrams of a namespace that its sockets took, and that found one full (/proc/net/snmp). */
+async function datagrams(ns: Namespace): Promise<{ taken: number; refused: number }> {
+  const [names, values] = (await ns.do('grep ^Udp: /proc/net/snmp')).split('\n').map((line) => line.split(' '))
+  const count = (name: string) => Number(values[names.indexOf(name)])
+  return { taken: count('InDatagrams'), refused: count('RcvbufErrors') }
+}
+
+for (const engine of ENGINES) {
+  const elsewhere = native().getThreadAffinity().length < 2 && 'needs a second CPU'
+  t.test(
+    `a flood leaves its receiver time on the CPU of the worker: ${engine} engine`,
+    { skip: skip || elsewhere },
+    async (t) => {
+      const topology = Topology.of(t)
+      const host = await topology.namespace('host')
+      const [first, second] = native().getThreadAffinity()
+      const args = ['--workers', '1', '--cpus', String(second)]
+      const subject = vethd(await startDaemon(topology, host, { engine, args }), engine, 'offload')
+      const [a, b] = await between(topology, subject, subject.newPair('left', 'right'))
+      await b.ns.start(`taskset -c ${second} iperf3 -s -1 --forceflush`).line(/Server listening/)
+      await a.ns.do(`taskset -c ${first} iperf3 -c 10.0.0.2 -u -b 0 -l 64 -t 1`)
+      const { taken, refused } = await datagrams(b.ns)
+      const books = ledger(...(await accounts(subject, a, b)))
+      t.comment(`${JSON.stringify({ taken, refused })} ${JSON.stringify(books)}`)
+      t.ok(taken > refused, `${taken} datagrams were taken, ${refused} carried in vain`)
+      t.equal(unexplained(books), 0)
+    },
+  )
+}
+
 /** The number of the worker that carries a flow of its own. */
 async function workerOf(daemon: Daemon, from: Namespace, port: number): Promise<number> {
   const used = () =>
@@ -96,18 +142,8 @@ for (const engine of ENGINES) {
     const host = await topology.namespace('host')
     const daemon = await startDaemon(topology, host, { engine, args: ['--workers', '2'] })
     const subject = vethd(daemon, engine, 'offload')
-    await subject.do('link add left numtxqueues 2 numrxqueues 2 type veth peer name right numtxqueues 2 numrxqueues 2')
-    const ends = [
-      { ns: await topology.namespace('a'), dev: 'left' },
-      { ns: await topology.namespace('b'), dev: 'right' },
-    ]
-    for (const [i, { ns, dev }] of ends.entries()) {
-      await subject.do(`link set ${dev} netns ${ns.name}`)
-      await ns.do(`ip addr add 10.0.0.${i + 1}/24 dev ${dev}`)
-      await ns.do(`ip link set ${dev} up`)
-    }
-    const [a, b] = ends
-    await ping(a.ns, '10.0.0.2')
+    const queues = 'numtxqueues 2 numrxqueues 2'
+    const [a, b] = await between(topology, subject, `link add left ${queues} type veth peer name right ${queues}`)
 
     const flows = new Map<number, number>()
     for (let port = FIRST_PORT; flows.size < 2 && port < FIRST_PORT + FLOWS_TRIED; port++)

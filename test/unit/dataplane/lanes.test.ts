@@ -126,6 +126,25 @@ t.test('a lane that falls silent serves the next frame as well', (t) => {
   t.end()
 })
 
+t.test('a turn tells of a flood when the longest burst came back full, and only then', (t) => {
+  const bed = new Bed()
+  const { from } = bed.add(0)
+  for (let i = 0; i < 3 * BURST_MAX; i++) from.toRead.push(frameOf(i))
+  const flooded: number[] = []
+  while (from.toRead.length > 0) {
+    const before = from.toRead.length
+    if (bed.lanes.turn(0)) flooded.push(before - from.toRead.length)
+  }
+  t.ok(flooded.length > 0)
+  t.ok(
+    flooded.every((read) => read === BURST_MAX),
+    flooded.join(' '),
+  )
+  for (let i = 0; i < BURST_MAX - 1; i++) from.toRead.push(frameOf(i))
+  for (let turn = 0; turn < A_FEW; turn++) t.notOk(bed.lanes.turn(0))
+  t.end()
+})
+
 t.test('a flood takes at most BURST_MAX frames before a trickle has its turn', (t) => {
   for (const waitsFirst of [true, false]) {
     const bed = new Bed()

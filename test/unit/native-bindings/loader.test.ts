@@ -59,6 +59,7 @@ const names: Record<keyof Native, 'takes arguments' | 'takes none'> = {
   setThreadName: 'takes arguments',
   setThreadAffinity: 'takes arguments',
   getThreadAffinity: 'takes none',
+  yieldThread: 'takes none',
   abi: 'takes none',
 }
 
