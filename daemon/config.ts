@@ -9,6 +9,9 @@ import { ENGINE_CHOICES, type EngineChoice } from '../src/veth/options.js'
 export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal'] as const
 export type LogLevel = (typeof LOG_LEVELS)[number]
 
+/** Longer than this it would be a loop that happens to wait now and then. */
+const BUSY_POLL_MAX_US = 100_000
+
 export interface Config {
   socket: string
   engine: EngineChoice
@@ -16,6 +19,8 @@ export interface Config {
   workers?: number
   /** The CPUs that they keep to; left out: wherever the process may run. */
   cpus?: number[]
+  /** How long they ask for the next frame before they wait for one, in microseconds. */
+  busyPollUs: number
   /** Pairs to make at the start, in the daemon's own network namespace: the names of dev and peer. */
   pairs: [dev: string, peer: string][]
   logLevel: LogLevel
@@ -23,7 +28,7 @@ export interface Config {
 
 /** Reads the words after `vethd`. Throws ARGUMENT_INVALID; prints and ends by itself for --help and --version. */
 export function parseConfig(words: readonly string[]): Config {
-  const { socket, engine, workers, cpus, pair, logLevel } = yargs([...words])
+  const { socket, engine, workers, cpus, busyPoll, pair, logLevel } = yargs([...words])
     .scriptName('vethd')
     .locale('en')
     .usage('vethd [options]: pairs of TAP devices, joined as veth joins its ends')
@@ -37,6 +42,12 @@ export function parseConfig(words: readonly string[]): Config {
     .option('cpus', {
       type: 'string',
       describe: 'CPUs that these threads keep to, 0-2,5: dealt out one by one',
+      requiresArg: true,
+    })
+    .option('busy-poll', {
+      type: 'number',
+      default: 0,
+      describe: 'microseconds for which they ask for the next frame before they wait for one',
       requiresArg: true,
     })
     .option('pair', {
@@ -57,11 +68,15 @@ export function parseConfig(words: readonly string[]): Config {
   if (workers !== undefined && !(Number.isInteger(workers) && workers >= 1)) {
     throw new VethdError('ARGUMENT_INVALID', '--workers takes a whole number from 1 on')
   }
+  if (!(Number.isInteger(busyPoll) && busyPoll >= 0 && busyPoll <= BUSY_POLL_MAX_US)) {
+    throw new VethdError('ARGUMENT_INVALID', `--busy-poll takes whole microseconds, 0 to ${BUSY_POLL_MAX_US}`)
+  }
   return {
     socket,
     engine,
     workers,
     cpus: cpus === undefined ? undefined : parseCpuList(cpus),
+    busyPollUs: busyPoll,
     pairs: pair.map(splitPair),
     logLevel,
   }

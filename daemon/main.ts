@@ -33,7 +33,13 @@ async function start(config: Config, log: Log): Promise<void> {
   const notify = openNotify((error) => log.warn({ err: error }, 'the service manager cannot be told'))
   requireAddon()
   await refuseSecondDaemon(config.socket)
-  const driver = await Driver.open({ engine: config.engine, workers: config.workers, cpus: config.cpus, log })
+  const driver = await Driver.open({
+    engine: config.engine,
+    workers: config.workers,
+    cpus: config.cpus,
+    busyPollUs: config.busyPollUs,
+    log,
+  })
   const events = new Events(driver, log)
 
   const app = await buildServer({ driver, registry: new Registry(driver), events }, log)

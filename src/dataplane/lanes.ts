@@ -33,6 +33,11 @@ const IDLE = 0
 const ACTIVE = 1
 const GONE = 2
 
+/** What a turn came to: nothing, frames, or the longest burst of a lane, full. */
+export const TURN_IDLE = 0
+export const TURN_CARRIED = 1
+export const TURN_FLOODED = 2
+
 /** A lane and where it stands in its turns. */
 class ServedLane {
   state = IDLE
@@ -110,11 +115,8 @@ export class Lanes implements CompletionSink {
     else if (served.state === GONE) this.#ended.push(served)
   }
 
-  /**
-   * One turn of all lanes; waits up to `timeoutMs` for a frame when none has a turn to come. True when a lane was flooded: the
-   * longest burst came back full.
-   */
-  turn(timeoutMs: number): boolean {
+  /** One turn of all lanes, TURN_*; waits up to `timeoutMs` for a frame when none has a turn to come. */
+  turn(timeoutMs: number): number {
     const leaving = this.#ended
     this.#ended = this.#leaving
     this.#leaving = leaving
@@ -122,10 +124,11 @@ export class Lanes implements CompletionSink {
     this.#io.submit(this.#active.length > 0 || leaving.length > 0 ? 0 : timeoutMs)
     this.#io.reap(this)
     const flooded = this.#endBursts(served)
+    const carried = this.#touched.length > 0
     this.#foldCounters()
     for (const lane of leaving) this.#forget(lane)
     leaving.length = 0
-    return flooded
+    return flooded ? TURN_FLOODED : carried ? TURN_CARRIED : TURN_IDLE
   }
 
   /** Gives the active lanes their reads, oldest first; the number of lanes that got any. */
@@ -226,7 +229,7 @@ export class Lanes implements CompletionSink {
     this.#onGone(served.lane.index, errno)
   }
 
-  /** Those whose burst came back full go on, behind the lanes that had no turn and those that woke up. True: as in `turn`. */
+  /** Those whose burst came back full go on, behind the lanes that had no turn and those that woke up. True: a burst of BURST_MAX did. */
   #endBursts(servedCount: number): boolean {
     let flooded = false
     const active = this.#active

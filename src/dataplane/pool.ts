@@ -26,6 +26,8 @@ export interface PoolOptions {
   workers: number
   /** The CPUs that the workers keep to (cpus.ts, dealCpus); none: wherever the process may run. */
   cpus: readonly number[]
+  /** How long a worker asks for the next frame before it waits for one (worker.ts). */
+  busyPollUs: number
   /** The device that a lane reads from is gone; called once a lane. `errno` is negative. */
   onGone(lane: LaneAddress, errno: number): void
   /**
@@ -51,7 +53,8 @@ class PoolWorker {
   #lastId = 0
 
   constructor(number: number, cpus: number[], options: PoolOptions, stop: SharedArrayBuffer) {
-    const start: WorkerStart = { engine: options.engine, wakeFd: this.wakeFd, stop, number, cpus }
+    const { engine, busyPollUs } = options
+    const start: WorkerStart = { engine, wakeFd: this.wakeFd, stop, number, cpus, busyPollUs }
     this.thread = new Worker(new URL('./worker.js', import.meta.url), { workerData: start, execArgv: [] })
     this.ended = new Promise((resolve) => this.thread.once('exit', () => resolve()))
     this.ready = new Promise((resolve, reject) => {

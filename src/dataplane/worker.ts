@@ -10,7 +10,7 @@ import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_thread
 import { native } from '../../native-bindings/index.js'
 import { createEngine, type EngineName } from '../io/index.js'
 import { Lane } from '../veth/xmit.js'
-import { Lanes } from './lanes.js'
+import { Lanes, TURN_FLOODED, TURN_IDLE } from './lanes.js'
 import type { Command, LaneSpec, Report } from './messages.js'
 
 export interface WorkerStart {
@@ -21,6 +21,8 @@ export interface WorkerStart {
   number: number
   /** The CPUs that this thread keeps to; none: wherever the process may run. */
   cpus: number[]
+  /** How long it asks again and again for the next frame before it waits for one; 0: not at all. */
+  busyPollUs: number
 }
 
 /**
@@ -38,7 +40,7 @@ const YIELD_BOUND_MS = 0.5
 /** How long nothing is yielded then: so a busy neighbour gets hardly more than its share. */
 const YIELD_PAUSE_MS = 50
 
-const { engine, wakeFd, stop, number, cpus } = workerData as WorkerStart
+const { engine, wakeFd, stop, number, cpus, busyPollUs } = workerData as WorkerStart
 const stopFlag = new Int32Array(stop)
 const port = parentPort!
 const report = (message: Report): void => port.postMessage(message)
@@ -54,14 +56,22 @@ const lanes = new Lanes(
 )
 
 let yieldFrom = 0
+let busyPollUntil = 0
 
 report({ kind: 'ready', niceRefused })
 while (Atomics.load(stopFlag, 0) === 0) {
-  if (lanes.turn(WAIT_BOUND_MS)) yieldToReceivers()
+  const turn = lanes.turn(isBusyPolling() ? 0 : WAIT_BOUND_MS)
+  if (turn === TURN_FLOODED) yieldToReceivers()
+  if (turn !== TURN_IDLE && busyPollUs > 0) busyPollUntil = performance.now() + busyPollUs / 1000
   if (io.takeWakeUp()) takeCommands()
 }
 io.close()
 port.close()
+
+/** A thread that sleeps is slow to wake: a frame that comes soon after another finds this one awake. */
+function isBusyPolling(): boolean {
+  return busyPollUs > 0 && performance.now() < busyPollUntil
+}
 
 /**
  * Beside a flood, lets its receiver run, should it wait for this CPU. What it cannot take is then lost in the ring, which costs

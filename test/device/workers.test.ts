@@ -121,6 +121,21 @@ for (const engine of ENGINES) {
   )
 }
 
+for (const engine of ENGINES) {
+  t.test(`a worker that polls busily does so after a frame, and then waits: ${engine} engine`, { skip }, async (t) => {
+    const topology = Topology.of(t)
+    const host = await topology.namespace('host')
+    const daemon = await startDaemon(topology, host, { engine, args: ['--workers', '1', '--busy-poll', '20000'] })
+    const subject = vethd(daemon, engine, 'offload')
+    const [a] = await between(topology, subject, subject.newPair('left', 'right'))
+    const used = () => [...daemon.cpuMs()].find(([thread]) => thread.endsWith('vethd-lanes/0'))![1]
+    const before = used()
+    await ping(a.ns, '10.0.0.2', '-c 10 -i 0.1 -w 5')
+    const ms = used() - before
+    t.ok(ms > 40 && ms < 400, `10 pings, 100 ms apart, 20 ms of polling after each: ${ms} ms of CPU`)
+  })
+}
+
 /** The number of the worker that carries a flow of its own. */
 async function workerOf(daemon: Daemon, from: Namespace, port: number): Promise<number> {
   const used = () =>

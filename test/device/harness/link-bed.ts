@@ -53,7 +53,15 @@ export class Bed {
     const onFault = (error: Error): void => {
       t.fail(error)
     }
-    const pool = await Pool.open({ engine, workers: 1, cpus: [], onGone: () => {}, onRefused: () => {}, onFault })
+    const pool = await Pool.open({
+      engine,
+      workers: 1,
+      cpus: [],
+      busyPollUs: 0,
+      onGone: () => {},
+      onRefused: () => {},
+      onFault,
+    })
     const bed = new Bed(topology, nursery, pool, without)
     t.teardown(async () => {
       await dellink(bed.context, [...bed.#pairs])

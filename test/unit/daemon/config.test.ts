@@ -10,23 +10,30 @@ t.test('nothing said is the default socket, engine auto and no pair', async (t) 
     engine: 'auto',
     workers: undefined,
     cpus: undefined,
+    busyPollUs: 0,
     pairs: [],
     logLevel: 'info',
   })
 })
 
 t.test('everything can be said, and pairs more than once', async (t) => {
-  t.same(parse('--socket /tmp/s --engine poll --workers 2 --cpus 0-2,5 --pair a,b --pair c,d --log-level debug'), {
-    socket: '/tmp/s',
-    engine: 'poll',
-    workers: 2,
-    cpus: [0, 1, 2, 5],
-    pairs: [
-      ['a', 'b'],
-      ['c', 'd'],
-    ],
-    logLevel: 'debug',
-  })
+  t.same(
+    parse(
+      '--socket /tmp/s --engine poll --workers 2 --cpus 0-2,5 --busy-poll 50 --pair a,b --pair c,d --log-level debug',
+    ),
+    {
+      socket: '/tmp/s',
+      engine: 'poll',
+      workers: 2,
+      cpus: [0, 1, 2, 5],
+      busyPollUs: 50,
+      pairs: [
+        ['a', 'b'],
+        ['c', 'd'],
+      ],
+      logLevel: 'debug',
+    },
+  )
 })
 
 t.test('what cannot be meant is refused', async (t) => {
@@ -36,6 +43,10 @@ t.test('what cannot be meant is refused', async (t) => {
     '--workers 0',
     '--workers 1.5',
     '--cpus x',
+    '--busy-poll x',
+    '--busy-poll -1',
+    '--busy-poll 0.5',
+    '--busy-poll 100001',
     '--pair a',
     '--pair a,b,c',
     '--foo',

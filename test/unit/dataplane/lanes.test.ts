@@ -6,7 +6,7 @@ import fc from 'fast-check'
 import t, { type Test } from 'tap'
 import { EAGAIN, EBADF, EBADFD, EINVAL, EIO, ENOBUFS, ENOMEM, EPERM } from '../../../src/abi/errno.js'
 import * as tun from '../../../src/abi/if-tun.js'
-import { BURST_MAX, Lanes } from '../../../src/dataplane/lanes.js'
+import { BURST_MAX, Lanes, TURN_CARRIED, TURN_FLOODED, TURN_IDLE } from '../../../src/dataplane/lanes.js'
 import { type CompletionSink, OP_WRITE } from '../../../src/io/frame-io.js'
 import { MemoryIo, type MemoryPort } from '../../../src/io/memory.js'
 import { type CounterName, createTotals, readTotals } from '../../../src/veth/counters.js'
@@ -133,7 +133,7 @@ t.test('a turn tells of a flood when the longest burst came back full, and only 
   const flooded: number[] = []
   while (from.toRead.length > 0) {
     const before = from.toRead.length
-    if (bed.lanes.turn(0)) flooded.push(before - from.toRead.length)
+    if (bed.lanes.turn(0) === TURN_FLOODED) flooded.push(before - from.toRead.length)
   }
   t.ok(flooded.length > 0)
   t.ok(
@@ -141,7 +141,10 @@ t.test('a turn tells of a flood when the longest burst came back full, and only 
     flooded.join(' '),
   )
   for (let i = 0; i < BURST_MAX - 1; i++) from.toRead.push(frameOf(i))
-  for (let turn = 0; turn < A_FEW; turn++) t.notOk(bed.lanes.turn(0))
+  const turns = Array.from({ length: 2 * A_FEW }, () => bed.lanes.turn(0))
+  t.notOk(turns.includes(TURN_FLOODED))
+  t.ok(turns.includes(TURN_CARRIED))
+  t.equal(turns.at(-1), TURN_IDLE)
   t.end()
 })
 
