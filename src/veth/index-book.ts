@@ -3,7 +3,9 @@
  * would come with that of the nursery, which may be lower than those of devices that were there before (`ip link` lists
  * by it), or one that a dead device had a moment ago.
  *
- * Neighbour: placement.ts. The kernel does not tell its own counter; what was there and what vethd gave is all that counts here.
+ * The kernel does not tell its own counter: what vethd finds there the first time is where it goes on from, and from what
+ * it gave. It looks again only when the next one is taken, since looking at a thousand devices takes as long as making a
+ * pair. Neighbour: placement.ts.
  */
 import { listLinks } from '../netlink/link.js'
 import { netnsIdentity } from '../netlink/netns.js'

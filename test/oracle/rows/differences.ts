@@ -37,8 +37,8 @@ export const DIFFERENCES: Row[] = [
   },
   {
     differs: 'index',
-    name: 'an index is above that of every device there, and not the next of those that the kernel gave',
-    steps: ['host: ip link add br0 index 2000000000 type bridge', ...PAIR],
+    name: 'where a pair has died, the next index is not the next of the kernel',
+    steps: [...PAIR, 'link del v1', 'host: ip link add br0 type bridge', ...PAIR],
     compare: ['order host v1 host br0'],
   },
   {
