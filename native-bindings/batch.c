@@ -8,11 +8,16 @@
 #include "fd.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <sys/epoll.h>
+#include <sys/uio.h>
 
-enum { OP_READ = 0, OP_WRITE = 1 };
+enum { OP_READ = 0, OP_WRITE = 1, OP_WRITEV = 2 };
 
-/* One operation as it lies in the Int32Array; `length` is overwritten by the result. */
+/*
+ * One operation as it lies in the Int32Array; `length` is overwritten by the result. Of a gathered write, `offset` is
+ * where its pieces are listed in the slab, and `length` how many they are.
+ */
 struct op {
   int32_t opcode;
   int32_t fd;
@@ -20,8 +25,35 @@ struct op {
   int32_t length;
 };
 
+/* A part of a frame, in the slab. */
+struct piece {
+  int32_t offset;
+  int32_t length;
+};
+
+/* The kernel's UIO_MAXIOV is higher; a list on the stack must have a bound. */
+#define PIECES_MAX 256
+
+static bool is_inside(int32_t offset, int32_t length, struct view slab) {
+  return offset >= 0 && length >= 0 && (size_t)offset + (size_t)length <= slab.length;
+}
+
+static int32_t gather(const struct op *op, struct view slab) {
+  struct iovec iov[PIECES_MAX];
+  if (op->length < 0 || op->length > PIECES_MAX) return -EINVAL;
+  if (op->offset % (int32_t)sizeof(int32_t) != 0) return -EINVAL;
+  if (!is_inside(op->offset, op->length * (int32_t)sizeof(struct piece), slab)) return -EFAULT;
+  const struct piece *pieces = (const struct piece *)((char *)slab.data + op->offset);
+  for (int32_t i = 0; i < op->length; i++) {
+    if (!is_inside(pieces[i].offset, pieces[i].length, slab)) return -EFAULT;
+    iov[i] = (struct iovec){(char *)slab.data + pieces[i].offset, (size_t)pieces[i].length};
+  }
+  return fd_writev(op->fd, iov, op->length);
+}
+
 static int32_t carry_out(const struct op *op, struct view slab) {
-  if (op->offset < 0 || op->length < 0 || (size_t)op->offset + (size_t)op->length > slab.length) return -EFAULT;
+  if (op->opcode == OP_WRITEV) return gather(op, slab);
+  if (!is_inside(op->offset, op->length, slab)) return -EFAULT;
   char *at = (char *)slab.data + op->offset;
   if (op->opcode == OP_READ) return fd_read(op->fd, at, (size_t)op->length);
   if (op->opcode == OP_WRITE) return fd_write(op->fd, at, (size_t)op->length);

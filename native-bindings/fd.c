@@ -29,6 +29,13 @@ int32_t fd_write(int fd, const void *from, size_t length) {
   return put < 0 ? -errno : (int32_t)put;
 }
 
+int32_t fd_writev(int fd, const struct iovec *pieces, int count) {
+  ssize_t put;
+  do put = writev(fd, pieces, count);
+  while (put < 0 && errno == EINTR);
+  return put < 0 ? -errno : (int32_t)put;
+}
+
 void fd_close_quietly(int fd) {
   int error = errno;
   close(fd);

@@ -4,10 +4,12 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/uio.h>
 
 /* Bytes, or a negative errno. */
 int32_t fd_read(int fd, void *into, size_t length);
 int32_t fd_write(int fd, const void *from, size_t length);
+int32_t fd_writev(int fd, const struct iovec *pieces, int count);
 
 /* Closes without touching errno. */
 void fd_close_quietly(int fd);

@@ -164,9 +164,11 @@ export interface Native {
   // --- batched I/O (the poll engine) -----------------------------------------------------------------------------
   /**
    * Carries out `count` operations in order. Each is four int32 in `ops`: [opcode, fd, byte offset in the slab,
-   * length], opcode 0 = read, 1 = write, and the fourth is overwritten by the result: bytes, or a negative errno. Once a
-   * read of an fd returned an error, the reads of the same fd that follow it directly get the same result without a
-   * call. -EFAULT for a range outside the slab, -EINVAL for another opcode.
+   * length], opcode 0 = read, 1 = write, and the fourth is overwritten by the result: bytes, or a negative errno. Opcode
+   * 2 = gathered write: the third is where in the slab its pieces are listed, two int32 each, offset in the slab and
+   * length, and the fourth how many they are, at most 256. Once a read of an fd returned an error, the reads of the same fd
+   * that follow it directly get the same result without a call. -EFAULT for a range outside the slab, -EINVAL for another
+   * opcode, too many pieces, or a list that is not aligned.
    */
   ioBatch(slab: ArrayBuffer, ops: Int32Array, count: number): void
   epollCreate(): number

@@ -7,6 +7,7 @@
 
 // opcodes
 export const IORING_OP_NOP = 0
+export const IORING_OP_WRITEV = 2
 export const IORING_OP_POLL_ADD = 6
 export const IORING_OP_ASYNC_CANCEL = 14
 export const IORING_OP_READ = 22

@@ -7,7 +7,7 @@
  *
  *     wait(lane)              ─┐                        ┌─ a frame came (its length), or 0: readable, ask by `read`
  *     read(lane, slot)         ├─▶ submit(timeout) ─▶ reap ─ a frame (its length) or a negative errno
- *     write(lane, slot, …)    ─┘                        └─ only when it failed: a negative errno
+ *     write, writev(lane, …)  ─┘                        └─ only when it failed: a negative errno
  *
  * Invariants: operations are carried out in the order in which they were queued. A read or write has ended when the
  * `submit` that carried it returns, so its slot is the caller's again (after the frame in it was looked at). A `wait`
@@ -44,6 +44,12 @@ export interface FrameIo {
   read(lane: number, slot: number): void
   /** Queues a write of `len` bytes at `offset` of the slab, inside `slot`. Completes only when it fails. */
   write(lane: number, slot: number, offset: number, len: number): void
+  /**
+   * Queues a write of one frame that lies in `count` pieces (1 … PIECES_MAX): `pieces[2i]` is the offset of one in the
+   * slab, `pieces[2i + 1]` its length. The first is inside `slot`, by which a failure is told. The list may be used anew
+   * at once, the slots of the pieces only when the `submit` has returned.
+   */
+  writev(lane: number, slot: number, pieces: Int32Array, count: number): void
 
   /**
    * Carries out what is queued. When no read is among it, waits up to `timeoutMs` for a completion or for a wake-up

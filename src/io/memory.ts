@@ -67,12 +67,23 @@ export class MemoryIo implements FrameIo {
   }
 
   write(lane: number, slot: number, offset: number, len: number): void {
+    this.#queue.push(() => this.#deliver(lane, slot, this.mem.slice(offset, offset + len)))
+  }
+
+  writev(lane: number, slot: number, pieces: Int32Array, count: number): void {
+    const list = pieces.slice(0, 2 * count)
     this.#queue.push(() => {
-      const { to } = this.#lanes.get(lane)!
-      if (to.gone) this.#complete(OP_WRITE, lane, slot, -EBADFD)
-      else if (to.down) this.#complete(OP_WRITE, lane, slot, -EIO)
-      else to.written.push(this.mem.slice(offset, offset + len))
+      const frame: number[] = []
+      for (let i = 0; i < list.length; i += 2) frame.push(...this.mem.subarray(list[i], list[i] + list[i + 1]))
+      this.#deliver(lane, slot, Uint8Array.from(frame))
     })
+  }
+
+  #deliver(lane: number, slot: number, frame: Uint8Array): void {
+    const { to } = this.#lanes.get(lane)!
+    if (to.gone) this.#complete(OP_WRITE, lane, slot, -EBADFD)
+    else if (to.down) this.#complete(OP_WRITE, lane, slot, -EIO)
+    else to.written.push(frame)
   }
 
   submit(_timeoutMs: number): void {

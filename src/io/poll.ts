@@ -10,10 +10,11 @@ import { native } from '../../native-bindings/index.js'
 import { EBADFD, ECANCELED, EINTR } from '../abi/errno.js'
 import { EPOLLIN } from '../abi/poll.js'
 import { type CompletionSink, type FrameIo, OP_READ, OP_WAIT, OP_WRITE } from './frame-io.js'
-import { BURST_SLOTS, createSlab, MAX_LANES, SLOT_BYTES } from './slab.js'
+import { BURST_SLOTS, createSlab, MAX_LANES, PIECES_OFFSET, SLOT_BYTES } from './slab.js'
 
 const BATCH_READ = 0
 const BATCH_WRITE = 1
+const BATCH_WRITEV = 2
 /** Words of one operation of ioBatch. */
 const OP_WORDS = 4
 /** A turn's writes (of the burst before, and of frames that ended a wait) and reads. */
@@ -26,6 +27,8 @@ export class PollIo implements FrameIo {
   readonly name = 'poll'
   readonly mem: Uint8Array
   readonly #slab: ArrayBuffer
+  /** The slab in words, for lists of pieces. */
+  readonly #words: Int32Array
   readonly #batch = native().ioBatch
   readonly #epollWait = native().epollWait
   readonly #epollFd: number
@@ -51,6 +54,7 @@ export class PollIo implements FrameIo {
     const slab = createSlab()
     this.mem = slab.mem
     this.#slab = slab.mem.buffer as ArrayBuffer
+    this.#words = new Int32Array(this.#slab)
     this.#wakeFd = wakeFd
     this.#epollFd = native().epollCreate()
     native().epollAdd(this.#epollFd, wakeFd, EPOLLIN, WAKE_TAG)
@@ -90,6 +94,13 @@ export class PollIo implements FrameIo {
 
   write(lane: number, _slot: number, offset: number, len: number): void {
     this.#queue(lane, BATCH_WRITE, this.#toFd[lane], offset, len)
+  }
+
+  /** The list goes to the end of the slot as it is: ioBatch makes an iovec of it. */
+  writev(lane: number, slot: number, pieces: Int32Array, count: number): void {
+    const list = slot * SLOT_BYTES + PIECES_OFFSET
+    for (let i = 0, at = list >>> 2; i < 2 * count; i++) this.#words[at + i] = pieces[i]
+    this.#queue(lane, BATCH_WRITEV, this.#toFd[lane], list, count)
   }
 
   #queue(lane: number, opcode: number, fd: number, offset: number, len: number): void {

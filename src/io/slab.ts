@@ -4,7 +4,10 @@
  *     slot 0 … MAX_LANES-1          one a lane: the frame that ends a lane's wait lands here
  *     slot MAX_LANES …              two halves of BURST_SLOTS: while one is being read into, the other is written out
  *
- *     a slot:  | virtio_net_hdr 12 or 24 | Ethernet 14 | up to two VLAN tags | up to 65536 bytes |
+ *     a slot:  | virtio_net_hdr 12 or 24 | Ethernet 14 | up to two VLAN tags | up to 65536 bytes | pieces |
+ *
+ * The last kilobytes belong to the engine: there it keeps the list of pieces of a gathered write that begins in the slot,
+ * which so lives as long as the frame does.
  *
  * Invariant: a slot has one owner at every step. Only pages that a frame has touched cost memory.
  */
@@ -16,6 +19,12 @@ export const MAX_LANES = 4096
 export const BURST_SLOTS = 256
 /** vnet header, Ethernet with two tags and the longest super-frame, rounded up to whole pages. */
 export const SLOT_BYTES = 17 * 4096
+/** Where in a slot the list of pieces stands, on a multiple of an iovec's size. */
+export const PIECES_OFFSET = 65536 + 64
+/** struct iovec: address and length, 64 bits each. */
+export const IOVEC_BYTES = 16
+/** Pieces that a gathered write may have; the last slot's spare end holds 8 bytes of io_uring's wake-up. */
+export const PIECES_MAX = Math.floor((SLOT_BYTES - 8 - PIECES_OFFSET) / IOVEC_BYTES)
 export const SLOT_COUNT = MAX_LANES + 2 * BURST_SLOTS
 
 export interface Slab {

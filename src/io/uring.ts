@@ -14,12 +14,22 @@ import {
   IORING_OP_ASYNC_CANCEL,
   IORING_OP_READ,
   IORING_OP_WRITE,
+  IORING_OP_WRITEV,
   IOSQE_CQE_SKIP_SUCCESS,
   IOSQE_FIXED_FILE,
   RWF_NOWAIT,
 } from '../abi/io-uring.js'
 import { type CompletionSink, type FrameIo, OP_READ, OP_WAIT, OP_WRITE } from './frame-io.js'
-import { BURST_SLOTS, createSlab, MAX_LANES, SLOT_BYTES, SLOT_COUNT, type Slab } from './slab.js'
+import {
+  BURST_SLOTS,
+  createSlab,
+  IOVEC_BYTES,
+  MAX_LANES,
+  PIECES_OFFSET,
+  SLOT_BYTES,
+  SLOT_COUNT,
+  type Slab,
+} from './slab.js'
 import { UringRing } from './uring-ring.js'
 
 const SLOT_BITS = 16
@@ -43,6 +53,8 @@ export class UringIo implements FrameIo {
   /** The address of each slot, as two halves. */
   readonly #slotLow = new Int32Array(SLOT_COUNT)
   readonly #slotHigh = new Int32Array(SLOT_COUNT)
+  /** The slab in words, for lists of pieces. */
+  readonly #words: Int32Array
   readonly #wakeFd: number
   /** Reads queued and not yet reaped: while there are any, `submit` does not wait. */
   #reads = 0
@@ -52,6 +64,7 @@ export class UringIo implements FrameIo {
   constructor(wakeFd: number) {
     this.#slab = createSlab()
     this.mem = this.#slab.mem
+    this.#words = new Int32Array(this.mem.buffer)
     this.#wakeFd = wakeFd
     this.#ring = new UringRing(SQ_ENTRIES, CQ_ENTRIES)
     native().uringRegisterFilesSparse(this.#ring.fd, FILE_SLOTS)
@@ -130,6 +143,34 @@ export class UringIo implements FrameIo {
       (this.#slotLow[slot] + within) | 0,
       this.#slotHigh[slot],
       len,
+      RWF_NOWAIT,
+      tag(OP_WRITE, lane, slot),
+    )
+  }
+
+  /** The list becomes struct iovec[] at the end of the slot; the kernel copies it when it takes the entry. */
+  writev(lane: number, slot: number, pieces: Int32Array, count: number): void {
+    this.#makeRoom()
+    const words = this.#words
+    const first = slot * SLOT_BYTES + PIECES_OFFSET
+    let at = first >>> 2
+    for (let i = 0; i < 2 * count; i += 2, at += IOVEC_BYTES >>> 2) {
+      const offset = pieces[i]
+      const within = offset % SLOT_BYTES
+      const inSlot = (offset - within) / SLOT_BYTES
+      words[at] = this.#slotLow[inSlot] + within
+      words[at + 1] = this.#slotHigh[inSlot]
+      words[at + 2] = pieces[i + 1]
+      words[at + 3] = 0
+    }
+    this.#ring.push(
+      IORING_OP_WRITEV,
+      IOSQE_FIXED_FILE | IOSQE_CQE_SKIP_SUCCESS,
+      2 * lane + 1,
+      -1,
+      (this.#slotLow[slot] + PIECES_OFFSET) | 0,
+      this.#slotHigh[slot],
+      count,
       RWF_NOWAIT,
       tag(OP_WRITE, lane, slot),
     )

@@ -7,7 +7,7 @@
 import type { Test } from 'tap'
 import { EAGAIN, EBADFD, ECANCELED, EIO } from '../../../src/abi/errno.js'
 import { type FrameIo, OP_READ, OP_WAIT, OP_WRITE } from '../../../src/io/frame-io.js'
-import { MAX_LANES, SLOT_BYTES } from '../../../src/io/slab.js'
+import { MAX_LANES, PIECES_MAX, SLOT_BYTES } from '../../../src/io/slab.js'
 
 /** A device as the engine sees it (`fd`) and as the stack behind it does (everything else). */
 export interface BenchPort {
@@ -174,6 +174,68 @@ export function conformance(t: Test, openBench: () => Bench): void {
     t.equal(turn(io, PATIENCE_MS).length, 1)
     io.cancelWait(0)
     t.same([...turn(io, SHORT_MS), ...turn(io, 0)], [])
+  })
+
+  onBench('a gathered write makes one frame of pieces in many slots, in their order', 2, (t, { io }, [a, b]) => {
+    io.addLane(0, a.fd, b.fd)
+    const frame = frameOf(1, VNET_HDR_LEN + 1400).map((byte, i) => (i < VNET_HDR_LEN + 14 ? byte : i))
+    const lens = [VNET_HDR_LEN + 54, 1, 300, 1000, frame.length - (VNET_HDR_LEN + 54 + 1301)]
+    const pieces = new Int32Array(2 * lens.length + 2)
+    let taken = 0
+    lens.forEach((len, i) => {
+      const offset = (FIRST + i) * SLOT_BYTES + 3 * i // an odd place, too
+      io.mem.set(frame.subarray(taken, taken + len), offset)
+      pieces.set([offset, len], 2 * i)
+      taken += len
+    })
+    io.writev(0, FIRST, pieces, lens.length)
+    pieces.fill(-1) // the list is the caller's again
+    t.same(turn(io, 0), [])
+    t.same(b.receive(), frame)
+    t.equal(b.receive(), undefined)
+  })
+
+  onBench(
+    'gathered and plain writes are carried out in the order in which they were queued',
+    2,
+    (t, { io }, [a, b]) => {
+      io.addLane(0, a.fd, b.fd)
+      const frames = [1, 2, 3, 4].map((mark) => frameOf(mark, VNET_HDR_LEN + 100))
+      frames.forEach((frame, i) => {
+        const offset = (FIRST + i) * SLOT_BYTES
+        io.mem.set(frame, offset)
+        if (i % 2 === 0) io.write(0, FIRST + i, offset, frame.length)
+        else io.writev(0, FIRST + i, Int32Array.of(offset, 40, offset + 40, frame.length - 40), 2)
+      })
+      t.same(turn(io, 0), [])
+      for (const frame of frames) t.same(b.receive(), frame)
+    },
+  )
+
+  onBench('the most pieces that a gathered write may have', 2, (t, { io }, [a, b]) => {
+    io.addLane(0, a.fd, b.fd)
+    const frame = frameOf(5, VNET_HDR_LEN + 14 + 4 * PIECES_MAX)
+    const pieces = new Int32Array(2 * PIECES_MAX)
+    let at = FIRST * SLOT_BYTES
+    io.mem.set(frame, at)
+    for (let i = 0; i < PIECES_MAX; i++) {
+      const len = i === 0 ? frame.length - 4 * (PIECES_MAX - 1) : 4
+      pieces.set([at, len], 2 * i)
+      at += len
+    }
+    io.writev(0, FIRST, pieces, PIECES_MAX)
+    t.same(turn(io, 0), [])
+    t.same(b.receive(), frame)
+  })
+
+  onBench('a gathered write that fails names the slot of its first piece', 2, (t, { io }, [a, b]) => {
+    io.addLane(0, a.fd, b.fd)
+    const [first, second] = [(FIRST + 7) * SLOT_BYTES, FIRST * SLOT_BYTES]
+    io.mem.set(frameOf(1), first)
+    io.mem.set(frameOf(1), second)
+    b.setDown()
+    io.writev(0, FIRST + 7, Int32Array.of(first, 72, second, 72), 2)
+    t.same(turn(io, 0), [{ op: OP_WRITE, lane: 0, slot: FIRST + 7, result: -EIO }])
   })
 
   onBench('a write to a device that is down answers EIO and names its slot', 2, (t, { io }, [a, b]) => {

@@ -8,6 +8,7 @@ import { openPipe } from './helpers.js'
 const n = native()
 const READ = 0
 const WRITE = 1
+const WRITEV = 2
 
 /** Carries out operations written as rows; the results. */
 function batch(slab: ArrayBuffer, rows: [opcode: number, fd: number, offset: number, length: number][]): number[] {
@@ -31,6 +32,45 @@ t.test('a batch writes and reads in order, at the offsets it names', async (t) =
   )
   t.same([...bytes.subarray(32, 34)], [1, 2])
   t.same([...bytes.subarray(48, 51)], [3, 4, 5])
+})
+
+/** Where the list of pieces of a gathered write stands in the slabs below. */
+const LIST = 32
+
+t.test('a gathered write is one write of the pieces that its list names', async (t) => {
+  const pipe = openPipe(t)
+  const slab = new ArrayBuffer(64)
+  new Uint8Array(slab).set([1, 2, 3, 4, 5, 6])
+  new Int32Array(slab, LIST).set([4, 2, 0, 3])
+  t.same(
+    batch(slab, [
+      [WRITEV, pipe, LIST, 2],
+      [READ, pipe, 8, 8],
+    ]),
+    [5, 5],
+  )
+  t.same([...new Uint8Array(slab, 8, 5)], [5, 6, 1, 2, 3])
+})
+
+t.test('a gathered write of too many pieces, or with one outside the slab, writes nothing', async (t) => {
+  const pipe = openPipe(t)
+  const slab = new ArrayBuffer(64)
+  new Int32Array(slab, LIST).set([0, 1, 60, 5, -1, 1, 0, -1])
+  t.same(
+    batch(slab, [
+      [WRITEV, pipe, LIST, 2],
+      [WRITEV, pipe, LIST + 16, 1],
+      [WRITEV, pipe, LIST + 24, 1],
+      [WRITEV, pipe, 56, 2],
+      [WRITEV, pipe, -8, 1],
+      [WRITEV, pipe, LIST + 2, 1],
+      [WRITEV, pipe, LIST, -1],
+      [WRITEV, pipe, LIST, 257],
+      [WRITEV, -1, LIST, 1],
+      [READ, pipe, 0, 8],
+    ]),
+    [-EFAULT, -EFAULT, -EFAULT, -EFAULT, -EFAULT, -EINVAL, -EINVAL, -EINVAL, -EBADF, -EAGAIN],
+  )
 })
 
 t.test(
