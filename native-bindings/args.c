@@ -47,6 +47,13 @@ uint32_t args_bits(struct args *args, size_t index, const char *name) {
   return (uint32_t)(int64_t)args_integer(args, index, name, INT32_MIN, UINT32_MAX, "a 32-bit integer");
 }
 
+int64_t args_milliseconds(struct args *args, size_t index, const char *name) {
+  double number = 0;
+  if (!args->failed && (napi_get_value_double(args->env, args->value[index], &number) != napi_ok || !(number <= INT32_MAX)))
+    args_refuse(args, name, "a number of milliseconds");
+  return args->failed ? 0 : number < 0 ? -1 : (int64_t)(number * 1e6);
+}
+
 size_t args_size(struct args *args, size_t index, const char *name) {
   const double largest_integer = 9007199254740991.0;
   return (size_t)args_integer(args, index, name, 1, largest_integer, "a number of bytes, at least 1");

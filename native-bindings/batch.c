@@ -10,7 +10,10 @@
 #include <errno.h>
 #include <stdbool.h>
 #include <sys/epoll.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
+#include <time.h>
+#include <unistd.h>
 
 enum { OP_READ = 0, OP_WRITE = 1, OP_WRITEV = 2 };
 
@@ -120,16 +123,33 @@ static napi_value epoll_remove(napi_env env, napi_callback_info info) {
 /* Most events one epollWait reports; the rest comes with the next. */
 #define EVENTS_MAX 256
 
+#define NS_PER_MS 1000000
+#define NS_PER_S 1000000000
+
+/*
+ * Only a wait with a fraction of a millisecond needs epoll_pwait2; where that is missing (before Linux 5.11) or forbidden,
+ * the whole millisecond is waited for.
+ */
+static int wait_for_events(int epoll, struct epoll_event *events, int room, int64_t timeout_ns) {
+  if (timeout_ns > 0 && timeout_ns % NS_PER_MS != 0) {
+    struct timespec timeout = {.tv_sec = timeout_ns / NS_PER_S, .tv_nsec = timeout_ns % NS_PER_S};
+    int count = (int)syscall(SYS_epoll_pwait2, epoll, events, room, &timeout, NULL, 0);
+    if (count >= 0 || (errno != ENOSYS && errno != EPERM)) return count;
+    timeout_ns += NS_PER_MS;
+  }
+  return epoll_wait(epoll, events, room, timeout_ns < 0 ? -1 : (int)(timeout_ns / NS_PER_MS));
+}
+
 static napi_value epoll_wait_tags(napi_env env, napi_callback_info info) {
   struct args args = args_read(env, info);
   int epoll = args_int32(&args, 0, "epollFd");
   struct view out = args_int32s(&args, 1, "out");
-  int timeout_ms = args_int32(&args, 2, "timeoutMs");
+  int64_t timeout_ns = args_milliseconds(&args, 2, "timeoutMs");
   if (args.failed) return NULL;
 
   struct epoll_event events[EVENTS_MAX];
   size_t room = out.length / 2;
-  int count = epoll_wait(epoll, events, room < EVENTS_MAX ? (int)room : EVENTS_MAX, timeout_ms);
+  int count = wait_for_events(epoll, events, room < EVENTS_MAX ? (int)room : EVENTS_MAX, timeout_ns);
   /* A signal ends the wait with nothing to report: the caller comes back anyway. */
   if (count < 0) return result_number(env, errno == EINTR ? 0 : -errno);
   int32_t *pair = out.data;

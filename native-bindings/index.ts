@@ -154,7 +154,7 @@ export interface Native {
   /**
    * io_uring_enter with IORING_ENTER_GETEVENTS|EXT_ARG and a timeout. Returns the number submitted or a negative errno
    * (-ETIME when the timeout passed before `minComplete` completions came; but the kernel reports what was submitted
-   * rather than that, so after submitting look at the ring). `timeoutMs` < 0 waits without bound.
+   * rather than that, so after submitting look at the ring). `timeoutMs` < 0 waits without bound; it may have a fraction.
    */
   uringEnter(fd: number, toSubmit: number, minComplete: number, timeoutMs: number): number
   /** Closes the ring's fd and sets it to -1; the mappings stay until their ArrayBuffers are collected. */
@@ -178,7 +178,7 @@ export interface Native {
   epollRemove(epollFd: number, fd: number): void
   /**
    * Fills `out` with pairs [tag, events], at most 256; the number of pairs, or a negative errno. `timeoutMs` < 0 waits
-   * without bound.
+   * without bound; it may have a fraction.
    */
   epollWait(epollFd: number, out: Int32Array, timeoutMs: number): number
 

@@ -162,11 +162,11 @@ static napi_value uring_enter(napi_env env, napi_callback_info info) {
   int fd = args_int32(&args, 0, "fd");
   uint32_t to_submit = args_uint32(&args, 1, "toSubmit");
   uint32_t min_complete = args_uint32(&args, 2, "minComplete");
-  int32_t timeout_ms = args_int32(&args, 3, "timeoutMs");
+  int64_t timeout_ns = args_milliseconds(&args, 3, "timeoutMs");
   if (args.failed) return NULL;
 
-  struct __kernel_timespec timeout = {.tv_sec = timeout_ms / 1000, .tv_nsec = timeout_ms % 1000 * 1000000LL};
-  struct io_uring_getevents_arg wait = {.ts = timeout_ms < 0 ? 0 : (uintptr_t)&timeout};
+  struct __kernel_timespec timeout = {.tv_sec = timeout_ns / 1000000000, .tv_nsec = timeout_ns % 1000000000};
+  struct io_uring_getevents_arg wait = {.ts = timeout_ns < 0 ? 0 : (uintptr_t)&timeout};
   long result = syscall(SYS_io_uring_enter, fd, to_submit, min_complete, IORING_ENTER_GETEVENTS | IORING_ENTER_EXT_ARG,
                         &wait, sizeof wait);
   /* A signal ends the wait like a completion does: the caller looks at the ring and comes back. */

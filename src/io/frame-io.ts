@@ -53,7 +53,7 @@ export interface FrameIo {
 
   /**
    * Carries out what is queued. When no read is among it, waits up to `timeoutMs` for a completion or for a wake-up
-   * of the worker; 0 does not wait.
+   * of the worker; 0 does not wait. It may have a fraction.
    */
   submit(timeoutMs: number): void
   /** Hands every completion that is there to `sink`, which may queue one operation for each. */

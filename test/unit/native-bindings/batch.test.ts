@@ -177,6 +177,14 @@ t.test('an fd is added once', async (t) => {
   t.throws(() => n.epollAdd(epoll, pipe, EPOLLIN, 1), { code: 'EEXIST', errno: -EEXIST })
 })
 
+t.test('epollWait waits for parts of a millisecond, too', async (t) => {
+  const started = performance.now()
+  for (let i = 0; i < 10; i++) t.equal(n.epollWait(openEpoll(t), new Int32Array(2), 0.2), 0)
+  const took = performance.now() - started
+  t.ok(took >= 2, `${took} ms`)
+  t.throws(() => n.epollWait(openEpoll(t), new Int32Array(2), Number.NaN), TypeError)
+})
+
 t.test('epollWait waits as long as it is told', async (t) => {
   const start = performance.now()
   t.equal(n.epollWait(openEpoll(t), new Int32Array(2), 30), 0)
