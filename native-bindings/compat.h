@@ -63,6 +63,12 @@
 #define VNET_HDR_HASH_TUNNEL_SIZE sizeof(struct virtio_net_hdr_v1_hash_tunnel)
 #endif
 
+/* netinet/tcp.h, which is glibc's */
+#ifndef TH_CWR
+#define TH_CWR 0x80
+#define COMPAT_TH_CWR 1
+#endif
+
 /* linux/io_uring.h */
 #ifndef IORING_SETUP_NO_SQARRAY /* 6.6 */
 #define IORING_SETUP_NO_SQARRAY (1U << 16)

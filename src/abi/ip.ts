@@ -45,9 +45,19 @@ export const TCPHDR_SOURCE = 0
 export const TCPHDR_DEST = 2
 export const TCPHDR_SEQ = 4
 export const TCPHDR_ACK_SEQ = 8
+export const TCPHDR_FLAGS = 13
 export const TCPHDR_WINDOW = 14
 export const TCPHDR_CHECK = 16
 export const TCPHDR_LEN = 20
+
+// TCPHDR_FLAGS; CWR is RFC 3168's
+export const TH_FIN = 0x1
+export const TH_SYN = 0x2
+export const TH_RST = 0x4
+export const TH_PUSH = 0x8
+export const TH_ACK = 0x10
+export const TH_URG = 0x20
+export const TH_CWR = 0x80
 
 // struct udphdr, RFC 768
 export const UDPHDR_SOURCE = 0
