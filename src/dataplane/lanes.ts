@@ -8,18 +8,23 @@
  *              drained (-EAGAIN)    any other error ──▶ gone: reported once, never asked again
  *
  * One turn: the active lanes, oldest first, queue a burst of reads each, as long as burst slots are left; one `submit`
- * carries out the writes of the turn before and these reads; what was read goes through xmit and is queued for writing.
- * So what one lane reads before another has its turn is bounded by BURST_MAX, and so is what a flood can take.
+ * carries out the writes of the turn before and these reads; what was read goes through xmit, and GRO where that is on, and
+ * is queued for writing. So what one lane reads before another has its turn is bounded by BURST_MAX (GRO_BURST_MAX), and so
+ * is what a flood can take.
  *
- * Invariant: the slots of a turn's reads are written out by the next `submit`, and the halves alternate, so a slot is
- * never read into before its frame has left.
+ * Invariant: what a turn has read is written out by the next `submit`, or was copied into a held slot (holding.ts), and the
+ * halves alternate, so a slot is never read into before its frame has left.
  */
 import { EAGAIN, EBADF, EBADFD, ECANCELED, EINTR, EINVAL, EIO, ENOBUFS, ENOMEM } from '../abi/errno.js'
-import { checkVnetHdr, vnetOffloads } from '../frame/virtio-net-hdr.js'
+import type { GroRun } from '../frame/gro-run.js'
+import { checkVnetHdr, vnetHdrLen, vnetOffloads } from '../frame/virtio-net-hdr.js'
 import { type CompletionSink, type FrameIo, OP_READ, OP_WAIT } from '../io/frame-io.js'
 import { BURST_SLOTS, MAX_LANES, SLOT_BYTES, SLOT_COUNT } from '../io/slab.js'
 import * as counter from '../veth/counters.js'
+import { Gro, type GroOutput, type GroSettings } from '../veth/gro.js'
 import { type Lane, vethXmit } from '../veth/xmit.js'
+import { HeldSlots, Holding } from './holding.js'
+import type { Receiver } from './messages.js'
 
 /**
  * Frames that one lane may read in one turn. A turn of small frames takes some 4 µs a frame, and a trickle beside a flood
@@ -28,6 +33,8 @@ import { type Lane, vethXmit } from '../veth/xmit.js'
 export const BURST_MAX = 16
 /** Frames that a lane asks for first after a wait. */
 const BURST_MIN = 2
+/** The same for a lane with GRO, whose burst is what can be merged: a NAPI's (NAPI_POLL_WEIGHT). */
+const GRO_BURST_MAX = 64
 
 const IDLE = 0
 const ACTIVE = 1
@@ -52,8 +59,24 @@ class ServedLane {
   refused = 0
   /** Set once the lane is to be removed: called when nothing of it is under way any more. */
   onRemoved: (() => void) | null = null
+  /** What merges its frames; null while that is off. */
+  gro: Gro | null = null
 
   constructor(readonly lane: Lane) {}
+}
+
+/** A list that keeps its memory when it is emptied: an array gives it back, and would ask for it again every turn. */
+class LaneList {
+  readonly items: ServedLane[] = []
+  length = 0
+
+  push(served: ServedLane): void {
+    this.items[this.length++] = served
+  }
+
+  clear(): void {
+    this.length = 0
+  }
 }
 
 /** Told once about each lane whose device is gone. `errno` is negative. */
@@ -62,7 +85,7 @@ export type GoneListener = (lane: number, errno: number) => void
 /** Told once about each lane and kind of super-frame that the kernel refuses, in TUN_F_* that would end it. */
 export type RefusedListener = (lane: number, offloads: number) => void
 
-export class Lanes implements CompletionSink {
+export class Lanes implements CompletionSink, GroOutput {
   readonly #io: FrameIo
   readonly #mem: Uint8Array
   readonly #onGone: GoneListener
@@ -70,11 +93,15 @@ export class Lanes implements CompletionSink {
   readonly #lanes: (ServedLane | undefined)[] = new Array(MAX_LANES).fill(undefined)
   /** Bytes queued for writing from each slot, to take a frame's count back when its write fails. */
   readonly #written = new Int32Array(SLOT_COUNT)
+  /** Frames that went into that write: more than one where GRO has merged them. */
+  readonly #frames = new Int32Array(SLOT_COUNT)
   /** Lanes with a turn to come, oldest first; `#next` collects those of the turn after. */
-  #active: ServedLane[] = []
-  #next: ServedLane[] = []
+  #active = new LaneList()
+  #next = new LaneList()
   /** Lanes that counted something in this turn. */
-  readonly #touched: ServedLane[] = []
+  readonly #touched = new LaneList()
+  readonly #heldSlots = new HeldSlots()
+  readonly #holding = new Holding()
   /** Lanes that ended in this turn, and those of the turn before: forgotten once their last writes are carried out. */
   #ended: ServedLane[] = []
   #leaving: ServedLane[] = []
@@ -87,14 +114,28 @@ export class Lanes implements CompletionSink {
     this.#onRefused = onRefused
   }
 
-  add(lane: Lane, fromFd: number, toFd: number): void {
+  add(lane: Lane, fromFd: number, toFd: number, gro: GroSettings | null): void {
     this.#io.addLane(lane.index, fromFd, toFd)
-    this.#lanes[lane.index] = new ServedLane(lane)
+    const served = new ServedLane(lane)
+    this.#lanes[lane.index] = served
+    this.#setGro(served, gro)
     this.#io.wait(lane.index)
   }
 
-  get(index: number): Lane | undefined {
-    return this.#lanes[index]?.lane
+  /** The receiving device is another than before: its address, its MTU, or what is merged for it. */
+  setReceiver(index: number, receiver: Receiver): void {
+    const served = this.#lanes[index]
+    if (served === undefined) return
+    served.lane.setReceiver(receiver)
+    this.#setGro(served, receiver.gro)
+  }
+
+  #setGro(served: ServedLane, settings: GroSettings | null): void {
+    if (settings === null) {
+      served.gro?.end()
+      served.gro = null
+    } else if (served.gro === null) served.gro = new Gro(served.lane, settings, this.#mem, this)
+    else served.gro.settings = settings
   }
 
   /** A refusal of these offloads is told again, should it come. */
@@ -121,14 +162,19 @@ export class Lanes implements CompletionSink {
     this.#ended = this.#leaving
     this.#leaving = leaving
     const served = this.#queueReads()
-    this.#io.submit(this.#active.length > 0 || leaving.length > 0 ? 0 : timeoutMs)
+    this.#io.submit(this.#active.length > 0 || leaving.length > 0 ? 0 : this.#untilDue(timeoutMs))
     this.#io.reap(this)
+    this.#endRuns()
     const flooded = this.#endBursts(served)
     const carried = this.#touched.length > 0
     this.#foldCounters()
-    for (const lane of leaving) this.#forget(lane)
-    leaving.length = 0
+    if (leaving.length > 0) this.#forgetAll(leaving)
     return flooded ? TURN_FLOODED : carried ? TURN_CARRIED : TURN_IDLE
+  }
+
+  /** How long to wait: no longer than a held run may. */
+  #untilDue(timeoutMs: number): number {
+    return this.#holding.any ? this.#holding.timeLeft(performance.now(), timeoutMs) : timeoutMs
   }
 
   /** Gives the active lanes their reads, oldest first; the number of lanes that got any. */
@@ -137,13 +183,14 @@ export class Lanes implements CompletionSink {
     const end = slot + BURST_SLOTS
     this.#half ^= 1
     let served = 0
-    for (; served < this.#active.length && slot < end; served++) {
-      const lane = this.#active[served]
+    const active = this.#active
+    for (; served < active.length && slot < end; served++) {
+      const lane = active.items[served]
       lane.asked = Math.min(lane.size, end - slot)
       lane.got = 0
       for (const last = slot + lane.asked; slot < last; slot++) this.#io.read(lane.lane.index, slot)
     }
-    for (let i = served; i < this.#active.length; i++) this.#next.push(this.#active[i])
+    for (let i = served; i < active.length; i++) this.#next.push(active.items[i])
     return served
   }
 
@@ -165,8 +212,7 @@ export class Lanes implements CompletionSink {
 
   #wake(served: ServedLane): void {
     if (served.onRemoved !== null) {
-      served.state = GONE
-      this.#ended.push(served)
+      this.#retire(served)
       return
     }
     served.state = ACTIVE
@@ -180,8 +226,8 @@ export class Lanes implements CompletionSink {
     const off = slot * SLOT_BYTES
     const toSend = vethXmit(served.lane, this.#mem, off, len)
     if (toSend === 0) return
-    this.#written[slot] = toSend
-    this.#io.write(served.lane.index, slot, off, toSend)
+    if (served.gro === null) this.writeFrame(served.lane, slot, toSend)
+    else served.gro.receive(slot, toSend)
   }
 
   /**
@@ -194,13 +240,55 @@ export class Lanes implements CompletionSink {
     served.lane.counters.burst[counter.DROP_UNDESCRIBED]++
   }
 
-  /** The frame did not arrive: it was counted as sent, and moves to a drop with a reason. */
+  writeFrame(lane: Lane, slot: number, len: number): void {
+    this.#written[slot] = len
+    this.#frames[slot] = 1
+    this.#io.write(lane.index, slot, slot * SLOT_BYTES, len)
+  }
+
+  writeRun(lane: Lane, run: GroRun): void {
+    const slot = run.off / SLOT_BYTES
+    this.#written[slot] = run.len
+    this.#frames[slot] = run.frames
+    this.#io.writev(lane.index, slot, run.pieces, run.pieceCount)
+  }
+
+  /** A held slot for a run, or -1. */
+  takeSlot(): number {
+    return this.#heldSlots.take()
+  }
+
+  giveSlot(slot: number): void {
+    this.#heldSlots.give(slot)
+  }
+
+  counted(lane: Lane): void {
+    this.#touch(this.#lanes[lane.index]!)
+  }
+
+  /** Before any lane waits again: a wait's frame may be part of a run, and the next one lands in the same slot. */
+  #endRuns(): void {
+    const touched = this.#touched
+    for (let i = 0; i < touched.length; i++) {
+      const { gro } = touched.items[i]
+      if (gro === null) continue
+      if (gro.settings.flushUs === 0) gro.endBurst(0)
+      else this.#holding.add(gro)
+    }
+    if (!this.#holding.any) return
+    this.#heldSlots.submitted()
+    this.#holding.endBursts(performance.now())
+  }
+
+  /** The frame did not arrive, or the frames of a run: counted as sent, they move to a drop with a reason. */
   #writeFailed(served: ServedLane, slot: number, result: number): void {
     this.#touch(served)
     const counts = served.lane.counters.burst
-    counts[counter.SENT_PACKETS]--
-    counts[counter.SENT_BYTES] -= this.#written[slot] - served.lane.vnetHdrLen
-    counts[dropReason(result)]++
+    const frames = this.#frames[slot]
+    const merged = frames > 1 ? (frames - 1) * vnetHdrLen(this.#mem, slot * SLOT_BYTES) : 0 // headers that it has once
+    counts[counter.SENT_PACKETS] -= frames
+    counts[counter.SENT_BYTES] -= this.#written[slot] - served.lane.vnetHdrLen + merged
+    counts[dropReason(result)] += frames
     if (result === -EINVAL) this.#superFrameRefused(served, slot)
   }
 
@@ -223,52 +311,68 @@ export class Lanes implements CompletionSink {
 
   #lost(served: ServedLane, errno: number): void {
     if (served.state === GONE) return
-    served.state = GONE
+    this.#retire(served)
     this.#io.abandon(served.lane.index)
-    if (served.onRemoved !== null) this.#ended.push(served)
     this.#onGone(served.lane.index, errno)
   }
 
-  /** Those whose burst came back full go on, behind the lanes that had no turn and those that woke up. True: a burst of BURST_MAX did. */
+  /** A lane is asked for nothing any more. What it holds goes on its way. */
+  #retire(served: ServedLane): void {
+    served.state = GONE
+    served.gro?.end()
+    if (served.onRemoved !== null) this.#ended.push(served)
+  }
+
+  /**
+   * Those whose burst came back full go on, behind the lanes that had no turn and those that woke up. Whether one had as long
+   * a burst as there is.
+   */
   #endBursts(servedCount: number): boolean {
     let flooded = false
     const active = this.#active
     const next = this.#next
     for (let i = 0; i < servedCount; i++) {
-      const served = active[i]
+      const served = active.items[i]
       if (served.state === GONE) continue
-      if (served.onRemoved !== null) {
-        served.state = GONE
-        this.#ended.push(served)
-      } else if (served.got === served.asked) {
-        flooded ||= served.got === BURST_MAX
-        served.size = Math.min(BURST_MAX, served.size * 2)
+      if (served.onRemoved !== null) this.#retire(served)
+      else if (served.got === served.asked) {
+        const longest = burstMax(served)
+        flooded ||= served.got === longest
+        served.size = Math.min(longest, served.size * 2)
         next.push(served)
       } else {
-        served.size = Math.max(BURST_MIN, Math.min(BURST_MAX, served.got + 1))
+        served.size = Math.max(BURST_MIN, Math.min(burstMax(served), served.got + 1))
         served.state = IDLE
         this.#io.wait(served.lane.index)
       }
     }
-    active.length = 0
+    active.clear()
     this.#active = next
     this.#next = active
     return flooded
   }
 
   #foldCounters(): void {
-    for (const served of this.#touched) {
-      served.touched = false
-      served.lane.counters.fold()
+    const touched = this.#touched
+    for (let i = 0; i < touched.length; i++) {
+      touched.items[i].touched = false
+      touched.items[i].lane.counters.fold()
     }
-    this.#touched.length = 0
+    touched.clear()
   }
 
-  #forget(served: ServedLane): void {
-    this.#io.removeLane(served.lane.index)
-    this.#lanes[served.lane.index] = undefined
-    served.onRemoved?.()
+  #forgetAll(leaving: ServedLane[]): void {
+    for (const served of leaving) {
+      this.#io.removeLane(served.lane.index)
+      this.#lanes[served.lane.index] = undefined
+      served.onRemoved?.()
+    }
+    leaving.length = 0
   }
+}
+
+function burstMax(served: ServedLane): number {
+  return served.gro === null ? BURST_MAX : GRO_BURST_MAX
 }
 
 /** A read that brought nothing, and says nothing against the next one. */

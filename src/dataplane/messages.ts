@@ -2,6 +2,7 @@
  * What the main thread and a worker say to each other. Commands are posted and the worker's eventfd is signalled; the
  * worker takes them between two turns (receiveMessageOnPort), so they never wait for traffic.
  */
+import type { GroSettings } from '../veth/gro.js'
 import type { ChecksumMode } from '../veth/options.js'
 
 /** A lane as a worker gets it. The fds stay the main thread's: it closes them after the lane was removed. */
@@ -25,6 +26,8 @@ export interface Receiver {
   macLow: number
   /** IP MTU. */
   mtu: number
+  /** What is merged for it; null: nothing. */
+  gro: GroSettings | null
 }
 
 export type Command =

@@ -110,7 +110,7 @@ function carryOut(command: Command): void {
       removeLanes(command.lanes, () => report({ kind: 'done', id: command.id }))
       break
     case 'receiver':
-      lanes.get(command.lane)?.setReceiver(command.receiver)
+      lanes.setReceiver(command.lane, command.receiver)
       break
     case 'report-again':
       lanes.tellAgain(command.lane, command.offloads)
@@ -121,7 +121,7 @@ function addLanes(id: number, specs: LaneSpec[]): void {
   const added: number[] = []
   try {
     for (const spec of specs) {
-      lanes.add(new Lane(spec), spec.fromFd, spec.toFd)
+      lanes.add(new Lane(spec), spec.fromFd, spec.toFd, spec.receiver.gro)
       added.push(spec.index)
     }
     report({ kind: 'done', id })

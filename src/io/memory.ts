@@ -12,6 +12,8 @@ export class MemoryPort {
   readonly written: Uint8Array[] = []
   down = false
   gone = false
+  /** What every write answers, if not 0: a kernel that does not take such frames. */
+  refuses = 0
   /** So many reads answer EINVAL before the next frame: frames that the kernel lost while it was asked for them. */
   lost = 0
 }
@@ -83,6 +85,7 @@ export class MemoryIo implements FrameIo {
     const { to } = this.#lanes.get(lane)!
     if (to.gone) this.#complete(OP_WRITE, lane, slot, -EBADFD)
     else if (to.down) this.#complete(OP_WRITE, lane, slot, -EIO)
+    else if (to.refuses !== 0) this.#complete(OP_WRITE, lane, slot, to.refuses)
     else to.written.push(frame)
   }
 

@@ -3,6 +3,7 @@
  *
  *     slot 0 … MAX_LANES-1          one a lane: the frame that ends a lane's wait lands here
  *     slot MAX_LANES …              two halves of BURST_SLOTS: while one is being read into, the other is written out
+ *     slot FIRST_HELD_SLOT …        for runs that are held longer than their turn (dataplane/holding.ts)
  *
  *     a slot:  | virtio_net_hdr 12 or 24 | Ethernet 14 | up to two VLAN tags | up to 65536 bytes | pieces |
  *
@@ -25,7 +26,10 @@ export const PIECES_OFFSET = 65536 + 64
 export const IOVEC_BYTES = 16
 /** Pieces that a gathered write may have; the last slot's spare end holds 8 bytes of io_uring's wake-up. */
 export const PIECES_MAX = Math.floor((SLOT_BYTES - 8 - PIECES_OFFSET) / IOVEC_BYTES)
-export const SLOT_COUNT = MAX_LANES + 2 * BURST_SLOTS
+export const FIRST_HELD_SLOT = MAX_LANES + 2 * BURST_SLOTS
+/** Runs that all lanes together may hold; each costs memory only once it was used. */
+export const HELD_SLOTS = 512
+export const SLOT_COUNT = FIRST_HELD_SLOT + HELD_SLOTS
 
 export interface Slab {
   /** All slots; slot s begins at `s * SLOT_BYTES`. */

@@ -7,9 +7,11 @@
  *
  *     SharedArrayBuffer, 32-bit words:  | sequence | – | low 0 | high 0 | low 1 | high 1 | …
  */
+import { GRO_VERDICTS } from '../frame/gro.js'
+import { GRO_FLUSHES } from '../frame/gro-run.js'
 
 /** The counters, in the order of their indexes below. */
-export const COUNTER_NAMES = [
+const FRAME_COUNTERS = [
   'received_packets',
   'received_bytes',
   'sent_packets',
@@ -41,6 +43,13 @@ export const COUNTER_NAMES = [
   'protocol_other',
 ] as const
 
+/** Those above, then what GRO decided: a frame has one verdict, a run one reason why it was written. */
+export const COUNTER_NAMES = [
+  ...FRAME_COUNTERS,
+  ...GRO_VERDICTS.map((verdict) => `gro_frame_${verdict}` as const),
+  ...GRO_FLUSHES.map((reason) => `gro_run_${reason}` as const),
+]
+
 export type CounterName = (typeof COUNTER_NAMES)[number]
 
 export const RECEIVED_PACKETS = 0
@@ -65,6 +74,10 @@ export const PROTOCOL_VLAN = 25
 export const PROTOCOL_802_3 = 26
 export const PROTOCOL_802_2 = 27
 export const PROTOCOL_OTHER = 28
+/** And a verdict (frame/gro.ts). */
+export const GRO_FRAMES = FRAME_COUNTERS.length
+/** And a reason (frame/gro-run.ts). */
+export const GRO_RUNS = GRO_FRAMES + GRO_VERDICTS.length
 
 const COUNT = COUNTER_NAMES.length
 const FIRST_WORD = 2
@@ -79,10 +92,17 @@ export function createTotals(): SharedArrayBuffer {
 export class LaneCounters {
   /** Counts since the last fold, by the indexes above. A write that failed takes its frame back: may be negative. */
   readonly burst = new Float64Array(COUNT)
+  /** Counters that may have counted: those of GRO only once it was on. */
+  #used: number = GRO_FRAMES
   readonly #words: Uint32Array
 
   constructor(totals: SharedArrayBuffer) {
     this.#words = new Uint32Array(totals)
+  }
+
+  /** GRO counts from now on. */
+  useGro(): void {
+    this.#used = COUNT
   }
 
   /** Adds `burst` to the totals and clears it. */
@@ -90,7 +110,7 @@ export class LaneCounters {
     const words = this.#words
     const burst = this.burst
     Atomics.add(words, 0, 1)
-    for (let i = 0; i < COUNT; i++) {
+    for (let i = 0; i < this.#used; i++) {
       const count = burst[i]
       if (count === 0) continue
       burst[i] = 0

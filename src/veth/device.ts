@@ -15,10 +15,11 @@ import type { LinkInfo } from '../netlink/link-info.js'
 import { netnsIdentity, netnsName } from '../netlink/netns.js'
 import { inNetns, type Rtnetlink } from '../netlink/socket.js'
 import { createTotals } from './counters.js'
+import type { GroFeatures } from './features.js'
 import type { LengthFilter } from './filter.js'
 import { TXQUEUELEN_DEFAULT } from './options.js'
 import type { Pair } from './pair.js'
-import { validateAddress, validateMtu, validateName } from './validate.js'
+import { validateAddress, validateGroFlushUs, validateMtu, validateName } from './validate.js'
 
 /** A device as the kernel describes it at this moment. */
 export interface DeviceState {
@@ -40,10 +41,12 @@ export interface DeviceChange {
   master?: string | number
   noMaster?: boolean
   txqueuelen?: number
+  /** 0 … GRO_FLUSH_US_MAX */
+  groFlushUs?: number
 }
 
 /** What vethd last knew of a device; refreshed by the monitor's events (driver.ts). */
-export interface KnownState {
+export interface KnownState extends GroFeatures {
   nsid: number
   index: number
   name: string
@@ -51,6 +54,8 @@ export interface KnownState {
   up: boolean
   address: string
   mtu: number
+  groMaxSize: number
+  groFlushUs: number
 }
 
 /** Something that a device does without, and why. */
@@ -74,6 +79,10 @@ export class Device {
   known: KnownState | null = null
   /** What tun was told that we take (TUN_F_*); the user may have switched off some of it. */
   offloads = 0
+  /** How long what it receives may be held to be merged, past the burst that it came with. */
+  groFlushUs = 0
+  /** Super-frames (TUN_F_*) that this device's kernel refused, although it offers them. */
+  refusedSuperFrames = 0
   /** What it does without; grows through `Driver.degraded` only. */
   readonly degradations: Degradation[] = []
   /** Carrier as last set, and what the kernel dropped while it was off (carrier.ts). */
@@ -173,13 +182,15 @@ export class Device {
     if (change.name !== undefined) validateName(change.name)
     if (change.address !== undefined) validateAddress(change.address)
     if (change.mtu !== undefined) validateMtu(change.mtu)
+    if (change.groFlushUs !== undefined) validateGroFlushUs(change.groFlushUs)
     if (change.txqueuelen === 0) change = { ...change, txqueuelen: TXQUEUELEN_DEFAULT }
     this.inItsNetns((rtnl, name) => {
-      const { master, noMaster, ...rest } = change
+      const { master, noMaster, groFlushUs, ...rest } = change
       const request: LinkChange = rest
       if (noMaster) request.master = 0
       if (master !== undefined) request.master = typeof master === 'number' ? master : masterIndex(rtnl, master)
       setLink(rtnl, this.#link(rtnl, name).index, request)
+      if (groFlushUs !== undefined) this.groFlushUs = groFlushUs
     })
   }
 

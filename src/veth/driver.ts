@@ -25,8 +25,8 @@ import type { NetlinkError, Rtnetlink } from '../netlink/socket.js'
 import { AddressBook, receiverAddress } from './address.js'
 import { keepCarrier, updateCarrier } from './carrier.js'
 import { deleteDevices } from './delete.js'
-import { type Degradation, Device } from './device.js'
-import { keepTunnelOffloadsTogether, withdrawOffloads } from './features.js'
+import { type Degradation, Device, type KnownState } from './device.js'
+import { groFeatures, groSettings, keepTunnelOffloadsTogether, withdrawOffloads } from './features.js'
 import { IndexBook } from './index-book.js'
 import { dellink, newlink } from './link-ops.js'
 import { type OffloadReport, offloadName, probeOffloads } from './offload.js'
@@ -66,6 +66,20 @@ interface DriverEvents {
   /** Also of a device whose pair is still being made. */
   'device-degraded': [device: Device, degradation: Degradation]
 }
+
+/** What of a device others depend on: its peer's filter and lanes, the carrier, whoever listens. */
+const SHOWN = [
+  'name',
+  'inode',
+  'up',
+  'address',
+  'mtu',
+  'tso',
+  'gro',
+  'udp',
+  'groMaxSize',
+  'groFlushUs',
+] as const satisfies (keyof KnownState)[]
 
 const SILENT: DriverLog = { debug() {}, info() {}, warn() {}, error() {} }
 
@@ -213,7 +227,9 @@ export class Driver extends EventEmitter<DriverEvents> {
   /** A worker says that the kernel refused a super-frame that is right: its sender has to do without such frames. */
   private superFrameRefused(lane: LaneAddress, offloads: number): void {
     const device = this.#readBy(lane)
-    if (device === undefined || (device.offloads & offloads) === 0) return // those that were on their way meanwhile
+    if (device === undefined) return
+    this.#mergeNoMore(device, offloads)
+    if ((device.offloads & offloads) === 0) return // those that were on their way meanwhile
     try {
       if (!withdrawOffloads(device, offloads)) {
         this.#context.pool.reportAgain(lane, offloads) // switched off just now by its user, who may switch it on again
@@ -226,6 +242,17 @@ export class Driver extends EventEmitter<DriverEvents> {
     }
     const why = 'the kernel offers it and then refuses such a super-frame (EINVAL): the sender cuts them up from now on'
     this.degraded(device, { what: offloadName(offloads), why })
+  }
+
+  /** What the kernel refuses is not made by merging either. */
+  #mergeNoMore(sender: Device, offloads: number): void {
+    const receiver = sender.peer
+    if ((offloads & ~receiver.refusedSuperFrames) === 0) return
+    receiver.refusedSuperFrames |= offloads
+    this.#tellLanes(sender)
+    const why =
+      'the kernel refuses such super-frames (EINVAL): what the device receives is not merged into them any more'
+    if (receiver.known?.gro) this.degraded(receiver, { what: `gro: ${offloadName(offloads)}`, why })
   }
 
   /** The device that a lane reads from. */
@@ -304,27 +331,29 @@ export class Driver extends EventEmitter<DriverEvents> {
       if (this.#context.vnetHdrLen === VNET_HDR_HASH_TUNNEL_SIZE && keepTunnelOffloadsTogether(name))
         this.#log.warn({ name }, 'tx-udp_tnl-csum-segmentation loses frames without the other: switched off too')
       keepCarrier(device, link.carrier)
-      const { index, mtu, address } = link
-      return { nsid, index, name: link.name, inode: netnsIdentity(netnsFd), up: Device.isUp(link), address, mtu }
+      const { index, mtu, address, groMaxSize } = link
+      const [inode, up] = [netnsIdentity(netnsFd), Device.isUp(link)]
+      const { groFlushUs } = device
+      return { nsid, index, name: link.name, inode, up, address, mtu, groMaxSize, groFlushUs, ...groFeatures(name) }
     })
     this.#unplace(device)
     device.known = now
     this.#places.set(`${now.nsid}:${now.index}`, device)
-    if (
-      before !== null &&
-      before.mtu === now.mtu &&
-      before.address === now.address &&
-      before.inode === now.inode &&
-      before.name === now.name &&
-      before.up === now.up
-    )
-      return
+    if (before !== null && SHOWN.every((key) => before[key] === now[key])) return
     device.peer.filter?.setPeerMtu(now.mtu)
-    const receiver = { ...receiverAddress(now.address), mtu: now.mtu }
-    for (const lane of device.peer.lanes) this.#context.pool.setReceiver(lane, receiver)
+    for (const sender of device.pair.devices) this.#tellLanes(sender)
     updateCarrier(device.pair)
     this.#log.debug({ pair: device.pair.id, side: device.side, ...now }, 'device changed')
     this.emit('device-changed', device)
+  }
+
+  /** What the lanes that read from a device have to know of its peer. What is merged depends on both. */
+  #tellLanes(sender: Device): void {
+    const { known } = sender.peer
+    if (known === null) return
+    const gro = groSettings(sender, this.#context.offloads)
+    const receiver = { ...receiverAddress(known.address), mtu: known.mtu, gro }
+    for (const lane of sender.lanes) this.#context.pool.setReceiver(lane, receiver)
   }
 
   /** On a veth a txqueuelen of 0 means nothing; a TAP would drop every frame. */

@@ -5,8 +5,10 @@
  */
 import { native } from '../../native-bindings/index.js'
 import * as tun from '../abi/if-tun.js'
+import { GRO_TCPV4, GRO_TCPV6, GRO_UDP } from '../frame/gro.js'
 import { getFeatures, switchFeatureOff } from '../netlink/ethtool.js'
 import type { Device } from './device.js'
+import type { GroSettings } from './gro.js'
 
 const TUNNEL = 'tx-udp_tnl-segmentation'
 const TUNNEL_CSUM = 'tx-udp_tnl-csum-segmentation'
@@ -22,6 +24,58 @@ export function keepTunnelOffloadsTogether(name: string): boolean {
   switchFeatureOff(name, TUNNEL_CSUM)
   return true
 }
+
+// --- GRO --------------------------------------------------------------------------------------------------------
+
+/** NETIF_F_ALL_TSO */
+const ALL_TSO = [
+  'tx-tcp-segmentation',
+  'tx-tcp-ecn-segmentation',
+  'tx-tcp-mangleid-segmentation',
+  'tx-tcp6-segmentation',
+] as const
+const GRO = 'rx-gro'
+const UDP_FORWARDING = 'rx-udp-gro-forwarding'
+
+/** What of a device's features decides about merging. */
+export interface GroFeatures {
+  /** Its stack cuts no TCP up by itself, so what it sends needs no merging. */
+  tso: boolean
+  gro: boolean
+  udp: boolean
+}
+
+export function groFeatures(name: string): GroFeatures {
+  const features = getFeatures(name, [...ALL_TSO, GRO, UDP_FORWARDING])
+  return {
+    tso: ALL_TSO.some((feature) => features[feature]?.active),
+    gro: features[GRO]?.active === true,
+    udp: features[UDP_FORWARDING]?.active === true,
+  }
+}
+
+/**
+ * What is merged on the way from `sender` to its peer; null: nothing. As veth_skb_is_eligible_for_gro() has it: only what
+ * comes from a device without TSO, but UDP in any case. Nothing that this kernel would not take as a super-frame, and
+ * nothing in mode `software`, whose receivers do not know a checksum that is left to the device.
+ */
+export function groSettings(sender: Device, works: number): GroSettings | null {
+  const receiver = sender.peer
+  if (sender.known === null || !receiver.known?.gro || sender.pair.checksum === 'software') return null
+  const offloads = works & ~receiver.refusedSuperFrames
+  let kinds = 0
+  if (!sender.known.tso && (offloads & tun.TUN_F_TSO4) !== 0) kinds |= GRO_TCPV4
+  if (!sender.known.tso && (offloads & tun.TUN_F_TSO6) !== 0) kinds |= GRO_TCPV6
+  if (receiver.known.udp && (offloads & tun.TUN_F_USO4) !== 0) kinds |= GRO_UDP
+  if (kinds === 0) return null
+  const maxSize = Math.min(GRO_LEGACY_MAX_SIZE, receiver.known.groMaxSize)
+  return { kinds, maxSize, flushUs: receiver.known.groFlushUs }
+}
+
+/** Above it is BIG TCP, which a TAP does not have (include/linux/netdevice.h). */
+const GRO_LEGACY_MAX_SIZE = 65536
+
+// --- Offloads ---------------------------------------------------------------------------------------------------
 
 /** What TUNSETOFFLOAD makes of each bit (set_offload() in drivers/net/tun.c). */
 const FEATURES: Record<string, number> = {

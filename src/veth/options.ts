@@ -72,3 +72,5 @@ export const MTU_DEFAULT = 1500
 export const TXQUEUELEN_DEFAULT = 256
 /** MAX_TAP_QUEUES in drivers/net/tun.c. */
 export const QUEUES_MAX = 256
+/** A run is merged within milliseconds or not at all; longer than a second only delays what it holds. */
+export const GRO_FLUSH_US_MAX = 1_000_000

@@ -10,8 +10,14 @@
  *     veth     what a kernel veth would show for the same traffic, derived from both
  *
  * So, at rest:  kernel tx_packets + tx_dropped  =  the peer's kernel rx_packets + the sum of `drops`
+ *                                                   + what GRO merged into others (gro.frames.merged)
  * but for `undescribed`, which the kernel takes from a sender and counts nowhere.
+ *
+ * veth counts what it receives before its NAPI merges it, and so do we: only the kernel's rx of a TAP counts super-frames.
  */
+import { ETH_HLEN } from '../abi/ether.js'
+import { GRO_VERDICTS } from '../frame/gro.js'
+import { GRO_FLUSHES } from '../frame/gro-run.js'
 import type { Stats64 } from '../netlink/link-info.js'
 import { type CounterName, sumTotals } from './counters.js'
 import type { Device } from './device.js'
@@ -42,6 +48,9 @@ export const DROP_REASONS = [
 
 export type DropReason = (typeof DROP_REASONS)[number]
 
+export type GroVerdict = (typeof GRO_VERDICTS)[number]
+export type GroFlush = (typeof GRO_FLUSHES)[number]
+
 export interface Traffic {
   packets: bigint
   bytes: bigint
@@ -55,6 +64,8 @@ export interface DeviceStats {
   checksumErrors: Record<'ipv4' | 'tcp' | 'udp' | 'icmp' | 'icmpv6', bigint>
   classes: Record<'host' | 'broadcast' | 'multicast' | 'otherhost', bigint>
   protocols: Record<'ipv4' | 'ipv6' | 'arp' | 'vlan' | '802.3' | '802.2' | 'other', bigint>
+  /** What was decided about frames on their way to the device, and why runs of them were written, while its GRO was on. */
+  gro: { frames: Record<GroVerdict, bigint>; runs: Record<GroFlush, bigint> }
   veth: { rx: Traffic & { dropped: bigint }; tx: Traffic & { dropped: bigint } }
 }
 
@@ -72,12 +83,25 @@ export function deviceStats(device: Device, kernel = device.state().link.stats):
     checksumErrors: group(own, 'checksum_', ['ipv4', 'tcp', 'udp', 'icmp', 'icmpv6']),
     classes: group(own, 'class_', ['host', 'broadcast', 'multicast', 'otherhost']),
     protocols: group(own, 'protocol_', ['ipv4', 'ipv6', 'arp', 'vlan', '802.3', '802.2', 'other']),
+    gro: {
+      frames: group(peerOwn, 'gro_frame_', [...GRO_VERDICTS]),
+      runs: group(peerOwn, 'gro_run_', [...GRO_FLUSHES]),
+    },
     veth: {
       // veth_xmit counts tx for a frame that its peer took.
-      tx: { packets: own.sent_packets, bytes: own.sent_bytes, dropped },
-      rx: { packets: peerOwn.sent_packets, bytes: peerOwn.sent_bytes, dropped: rxDropped(device, kernel, peerOwn) },
+      tx: { ...vethTraffic(own), dropped },
+      rx: { ...vethTraffic(peerOwn), dropped: rxDropped(device, kernel, peerOwn) },
     },
   }
+}
+
+/**
+ * A veth whose `gro` is on counts what its NAPI takes from the ring, each frame before it is merged, and without its
+ * Ethernet header, which is off by then (veth_xdp_rcv).
+ */
+function vethTraffic(own: Record<CounterName, bigint>): Traffic {
+  const byNapi = sum(group(own, 'gro_frame_', [...GRO_VERDICTS]))
+  return { packets: own.sent_packets, bytes: own.sent_bytes - byNapi * BigInt(ETH_HLEN) }
 }
 
 function dropsOf(device: Device, txDropped: bigint, own: Record<CounterName, bigint>): Record<DropReason, bigint> {

@@ -4,7 +4,15 @@
  */
 import { EADDRNOTAVAIL, EINVAL } from '../abi/errno.js'
 import { type ErrorDetails, VethdError } from '../errors.js'
-import { CHECKSUM_MODES, type EndOptions, MTU_MAX, MTU_MIN, type PairOptions, QUEUES_MAX } from './options.js'
+import {
+  CHECKSUM_MODES,
+  type EndOptions,
+  GRO_FLUSH_US_MAX,
+  MTU_MAX,
+  MTU_MIN,
+  type PairOptions,
+  QUEUES_MAX,
+} from './options.js'
 
 /** IFNAMSIZ less the terminating NUL. */
 const NAME_BYTES_MAX = 15
@@ -101,6 +109,12 @@ export function validateMtu(
   if (Number.isInteger(mtu) && mtu >= MTU_MIN && mtu <= MTU_MAX) return
   const message = `an MTU of ${mtu} is outside ${MTU_MIN}..${MTU_MAX}, what a TAP device can have`
   throw new VethdError('MTU_INVALID', message, { iproute2, errno: -EINVAL })
+}
+
+export function validateGroFlushUs(us: number): void {
+  if (Number.isInteger(us) && us >= 0 && us <= GRO_FLUSH_US_MAX) return
+  const message = `gro-flush-us ${us} is outside 0..${GRO_FLUSH_US_MAX}: whole microseconds, 0 for none`
+  throw new VethdError('ARGUMENT_INVALID', message)
 }
 
 function validateQueues(tx: number, rx: number): void {

@@ -56,6 +56,11 @@ export class Lane {
     this.setReceiver(spec.receiver)
   }
 
+  /** Every checksum of a frame that is sent was found right. */
+  get verifies(): boolean {
+    return this.checksum === VERIFY
+  }
+
   setReceiver({ macHigh, macLow, mtu }: Receiver): void {
     this.macHigh = macHigh
     this.macLow = macLow

@@ -26,7 +26,7 @@ async function openPool(t: Test, workers: number, cpus: number[] = []): Promise<
 }
 
 function request(fromFd: number, toFd: number, queue = 0): LaneRequest {
-  const receiver = { macHigh: 0, macLow: 0, mtu: 1500 }
+  const receiver = { macHigh: 0, macLow: 0, mtu: 1500, gro: null }
   return { fromFd, toFd, queue, vnetHdrLen: 12, checksum: 'offload', totals: createTotals(), receiver }
 }
 
@@ -128,7 +128,7 @@ t.test('a receiver that changes is known to the lane from then on', async (t) =>
   const lane = request(from, to)
   const [address] = await pool.addLanes([lane])
   await carries(t, from, to)
-  pool.setReceiver(address, { macHigh: 0x5a5a, macLow: 0x5a5a5a5a, mtu: 1500 })
+  pool.setReceiver(address, { macHigh: 0x5a5a, macLow: 0x5a5a5a5a, mtu: 1500, gro: null })
   await pool.addLanes([request(openPipe(t), to)]) // answered after what was posted before
   await carries(t, from, to)
   await pool.removeLanes([address])

@@ -30,7 +30,7 @@ import {
 const VNET_HDR_LEN = 12
 
 /** The receiving device: 02:00:00:00:00:0b, as in the fixtures. */
-const RECEIVER = { macHigh: 0x0200, macLow: 0x0000000b, mtu: 1500 }
+const RECEIVER = { macHigh: 0x0200, macLow: 0x0000000b, mtu: 1500, gro: null }
 /** Where the frame's slot begins: somewhere in the middle, at an odd place. */
 const OFF = 4099
 
