@@ -28,7 +28,7 @@ export function describeDevice(device: Device): api.Device {
   const fate = { drops: digits(drops), veth: { rx: digits({ ...veth.rx }), tx: digits({ ...veth.tx }) } }
   return {
     ...describeLink(state.link, masterName(device, state.link)),
-    vethd: { ...membership(device, state), ...fate },
+    vethd: { ...membership(device, state), gro_flush_us: device.groFlushUs, ...fate },
   }
 }
 
@@ -45,7 +45,7 @@ export function describeAll<T, D>(things: readonly T[], describe: (thing: T) => 
 }
 
 export function describeStats(device: Device): api.DeviceStats {
-  const { kernel, received, sent, drops, checksumErrors, classes, protocols, veth } = deviceStats(device)
+  const { kernel, received, sent, drops, checksumErrors, classes, protocols, gro, veth } = deviceStats(device)
   const { pair, side, ...where } = membership(device, device.state())
   return {
     pair,
@@ -60,6 +60,7 @@ export function describeStats(device: Device): api.DeviceStats {
       checksum_errors: digits(checksumErrors),
       classes: digits(classes),
       protocols: digits(protocols),
+      gro: { frames: digits(gro.frames), runs: digits(gro.runs) },
     },
     veth: { rx: digits({ ...veth.rx }), tx: digits({ ...veth.tx }) },
   }

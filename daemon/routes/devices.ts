@@ -39,6 +39,7 @@ export function deviceRoutes(app: App, { driver, registry }: RouteContext): void
         return withNetns(request.raw.socket, [request.body.netns], ([netnsFd]) => {
           const change = deviceChange(request.body, netnsFd)
           if (Object.keys(change).length > 0) device.set(change)
+          if (change.groFlushUs !== undefined) driver.refresh(device) // no event of the kernel tells of it
           return describeDevice(device)
         })
       })
@@ -88,8 +89,12 @@ function inOrder(devices: Device[], inode: number): Device[] {
 }
 
 /** Only what is to be changed is a key of it. */
-function deviceChange({ netns: _, master, ...rest }: LinkChange, netnsFd: number | undefined): DeviceChange {
+function deviceChange(
+  { netns: _, master, gro_flush_us: groFlushUs, ...rest }: LinkChange,
+  netnsFd: number | undefined,
+): DeviceChange {
   const change: DeviceChange = { ...rest }
+  if (groFlushUs !== undefined) change.groFlushUs = groFlushUs
   if (netnsFd !== undefined) change.netnsFd = netnsFd
   if (master === null) change.noMaster = true
   else if (master !== undefined) change.master = master

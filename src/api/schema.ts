@@ -71,6 +71,7 @@ export const LinkChange = Type.Object(
     up: Type.Optional(Type.Boolean()),
     master: Type.Optional(Type.Union([Type.String(), Type.Null()])),
     txqueuelen: Type.Optional(Int32),
+    gro_flush_us: Type.Optional(Int32),
   },
   strict,
 )
@@ -218,7 +219,11 @@ export const Device = Type.Object({
   carrier_changes: Type.Integer(),
   altnames: Type.Array(Type.String()),
   stats64: Stats64,
-  vethd: Type.Object({ ...Membership.properties, ...Fate.properties }),
+  vethd: Type.Object({
+    ...Membership.properties,
+    gro_flush_us: Type.Integer({ description: 'how long what it receives may be held to be merged' }),
+    ...Fate.properties,
+  }),
 })
 export type Device = Static<typeof Device>
 
@@ -262,6 +267,7 @@ export const DeviceStats = Type.Object({
     checksum_errors: counters('ipv4', 'tcp', 'udp', 'icmp', 'icmpv6'),
     classes: counters('host', 'broadcast', 'multicast', 'otherhost'),
     protocols: counters('ipv4', 'ipv6', 'arp', 'vlan', '802.3', '802.2', 'other'),
+    gro: Type.Object({ frames: Type.Record(Type.String(), Counter), runs: Type.Record(Type.String(), Counter) }),
   }),
   veth: Fate.properties.veth,
 })

@@ -149,7 +149,7 @@ export function linkText(device: Device, show: Show): string {
   if (show.statistics > 0)
     text += `\n${statsText(device.stats64, show.statistics > 1 ? device.carrier_changes : undefined)}`
   for (const altname of device.altnames) text += `\n    altname ${altname}`
-  return `${text}\n    vethd ${membershipText(vethd)}\n${show.statistics > 0 ? fateText(vethd) : ''}`
+  return `${text}\n    vethd ${membershipText(vethd)}${groText(vethd)}\n${show.statistics > 0 ? fateText(vethd) : ''}`
 }
 
 /**
@@ -177,6 +177,11 @@ function fateText({ drops, veth }: Fate): string {
 export function nonZero(counters: Record<string, string>): string {
   const counted = Object.entries(counters).filter(([, count]) => count !== '0')
   return counted.length === 0 ? 'none' : counted.map(([name, count]) => `${name} ${count}`).join('  ')
+}
+
+/** What is not as it is by default. */
+function groText({ gro_flush_us }: Device['vethd']): string {
+  return gro_flush_us === 0 ? '' : ` gro-flush-us ${gro_flush_us}`
 }
 
 /** `pair 1/a netns t1 peer veth2 checksum offload` */

@@ -97,7 +97,7 @@ const USAGE_VETH = 'Usage: vethctl link <options> type veth [checksum MODE] [pee
 interface Link {
   dev?: string
   name?: string
-  attributes: Omit<NewEnd, 'name' | 'master'> & { master?: string | null }
+  attributes: Omit<NewEnd, 'name' | 'master'> & Pick<LinkChange, 'master' | 'gro_flush_us'>
   checksum?: string
   type?: string
   rest: string[]
@@ -213,7 +213,7 @@ function parseLink(words: readonly string[], command: Command, afterKind = false
   const once = (key: keyof typeof attributes, word: string) => {
     if (attributes[key] !== undefined) throw duplicateArgument(key, word)
   }
-  const number = (key: 'mtu' | 'txqueuelen' | 'numtxqueues' | 'numrxqueues', word: string) => {
+  const number = (key: 'mtu' | 'txqueuelen' | 'numtxqueues' | 'numrxqueues' | 'gro_flush_us', word: string) => {
     once(key, word)
     const value = parseInteger(word)
     if (value === undefined) throw wrongArgument(word, `Invalid "${key}" value`, `"${key}" takes a whole number`)
@@ -225,6 +225,10 @@ function parseLink(words: readonly string[], command: Command, afterKind = false
       const mode = valueAfter(words, at++)
       if (link.checksum !== undefined) throw duplicateArgument('checksum', mode)
       link.checksum = mode
+      continue
+    }
+    if (command === 'set' && words[at] === 'gro-flush-us') {
+      number('gro_flush_us', valueAfter(words, at++))
       continue
     }
     const keyword = keywordOf(words[at])
@@ -362,7 +366,7 @@ function endOf(link: Link): NewEnd {
       iproute2: 'both "name" and "dev" cannot be used when creating devices.',
     })
   }
-  const { master, ...attributes } = link.attributes
+  const { master, gro_flush_us: _, ...attributes } = link.attributes
   if (link.dev === undefined) return { ...attributes, ...(master && { master }) }
   return { name: link.dev, ...attributes, ...(master && { master }) }
 }

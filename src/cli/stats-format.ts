@@ -46,7 +46,20 @@ export function statsText(stats: DeviceStats): string {
     ['checksum errors', vethd.checksum_errors],
     ['classes', vethd.classes],
     ['protocols', vethd.protocols],
+    ...(isCounting(vethd.gro.frames) ? groLists(vethd.gro) : []),
   ] as const
   const counted = lists.map(([title, counters]) => `    ${title.padEnd(16)}${nonZero(counters)}`)
   return `${stats.ifname}: ${membershipText(stats)}\n${[...table, ...counted].join('\n')}\n`
+}
+
+/** GRO is off as a rule, and then nobody wants to read of it. */
+function isCounting(counters: Record<string, string>): boolean {
+  return Object.values(counters).some((count) => count !== '0')
+}
+
+function groLists({ frames, runs }: DeviceStats['vethd']['gro']) {
+  return [
+    ['gro frames', frames],
+    ['gro runs', runs],
+  ] as const
 }

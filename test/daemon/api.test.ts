@@ -94,6 +94,13 @@ t.test('a pair is made, shown, changed and deleted', { skip }, async (t) => {
   t.match((await send(daemon.socket, 'GET', '/v1/pairs')).body, { pairs: [{ id: 1 }] })
   const changed = await send(daemon.socket, 'PATCH', `/v1/devices?dev=veth1&${here}`, '{"mtu":1400,"up":false}')
   t.match(changed, { status: 200, body: { ifname: 'veth1', mtu: 1400 } })
+  t.equal(changed.body.vethd.gro_flush_us, 0)
+  const held = await send(daemon.socket, 'PATCH', `/v1/devices?dev=1/a`, '{"gro_flush_us":1000000}')
+  t.match(held, { status: 200, body: { mtu: 1400, vethd: { gro_flush_us: 1_000_000 } } })
+  for (const us of [-1, 1_000_001]) {
+    const refused = await send(daemon.socket, 'PATCH', `/v1/devices?dev=1/a`, `{"gro_flush_us":${us}}`)
+    t.match(refused, { status: 400, body: { code: 'ARGUMENT_INVALID', detail: /gro-flush-us/ } })
+  }
   t.match((await send(daemon.socket, 'GET', '/v1/stats?dev=1/a')).body.devices[0].vethd.received, { packets: /^\d+$/ })
   t.equal((await send(daemon.socket, 'DELETE', '/v1/pairs/1')).status, 204)
   t.same(await host.devices(), [])

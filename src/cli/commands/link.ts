@@ -14,6 +14,7 @@ export const LINK_USAGE = `Usage: vethctl link add [[ name | dev ] NAME] [ OPTIO
                         [ peer [[ name | dev ] NAME] [ OPTIONS ] ]
        vethctl link set [ dev ] DEV [ { up | down } ] [ address MAC ] [ mtu MTU ] [ name NEWNAME ]
                         [ txqueuelen PACKETS ] [ master BRIDGE | nomaster ] [ netns { PID | NAME | FILE } ]
+                        [ gro-flush-us MICROSECONDS ]
        vethctl link del [ dev ] DEV
        vethctl [ -s[tatistics] ] [ -d[etails] ] [ -j[son] [ -p[retty] ] ] link [ show [ dev ] DEV ]
 

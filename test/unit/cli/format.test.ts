@@ -52,7 +52,7 @@ const device: Device = {
   carrier_changes: 2,
   altnames: [],
   stats64,
-  vethd: { ...vethd, ...fate },
+  vethd: { ...vethd, gro_flush_us: 0, ...fate },
 }
 
 t.test('a link is two lines as ip prints them, and one of vethd', async (t) => {
@@ -63,6 +63,11 @@ t.test('a link is two lines as ip prints them, and one of vethd', async (t) => {
     vethd pair 1/a netns t1 peer veth2 checksum offload
 `,
   )
+})
+
+t.test('how long runs may be held is shown where they are', async (t) => {
+  const text = linkText({ ...device, vethd: { ...device.vethd, gro_flush_us: 50 } }, { statistics: 0, details: false })
+  t.match(text, '    vethd pair 1/a netns t1 peer veth2 checksum offload gro-flush-us 50\n')
 })
 
 t.test('a namespace without a name is shown by its inode, a peer that is gone by a dash', async (t) => {
@@ -126,6 +131,7 @@ const stats: DeviceStats = {
     checksum_errors: zeros('ipv4', 'tcp', 'udp', 'icmp', 'icmpv6'),
     classes: { ...zeros('broadcast', 'multicast', 'otherhost'), host: '2' },
     protocols: { ...zeros('ipv6', 'arp', 'vlan', '802.3', '802.2', 'other'), ipv4: '2' },
+    gro: { frames: zeros('held', 'merged'), runs: zeros('burst_end', 'sequence') },
   },
   veth: { rx: { ...traffic, dropped: '0' }, tx: { ...traffic, dropped: '3' } },
 }
@@ -146,6 +152,14 @@ t.test('stats are an aligned table and the counters that are not zero', async (t
     classes         host 2
     protocols       ipv4 2
 `,
+  )
+})
+
+t.test('what GRO did is told once it has done something', async (t) => {
+  const gro = { frames: { held: '1', merged: '9' }, runs: { burst_end: '1', sequence: '0' } }
+  t.match(
+    statsText({ ...stats, vethd: { ...stats.vethd, gro } }),
+    '    protocols       ipv4 2\n    gro frames      held 1  merged 9\n    gro runs        burst_end 1\n',
   )
 })
 

@@ -129,6 +129,9 @@ t.test('set takes several changes at once', async (t) => {
     },
   })
   t.same(set('veth1'), { dev: 'veth1', change: {} })
+  t.same(set('veth1 gro-flush-us 50').change, { gro_flush_us: 50 }, "vethd's own")
+  t.same(refusal(() => set('veth1 gro-flush-us x'))[0], 255)
+  t.same(add('gro-flush-us type veth'), { dev: { name: 'gro-flush-us' } }, 'of a device that is there')
   t.same(set('1/b up'), { dev: '1/b', change: { up: true } }, 'an end of a pair is a device')
   t.same(set('veth1 name veth1').change, {}, 'its own name is no change')
 })
