@@ -23,6 +23,7 @@ import { ping, serveTransfers, transfer } from './harness/traffic.js'
 
 const SOCKETS = join(ROOT, 'test/oracle/sockets.py')
 const REFUSE_LONG_WRITES = ['python3', join(ROOT, 'test/device/harness/forbid.py'), 'long-write']
+const REFUSE_GATHERED_WRITES = ['python3', join(ROOT, 'test/device/harness/forbid.py'), 'long-writev']
 
 const TSO4 = 'tx-tcp-segmentation'
 const TSO6 = 'tx-tcp6-segmentation'
@@ -196,6 +197,25 @@ t.test('a machine that refuses super-frames', { skip }, async (t) => {
   t.equal((await daemon.stop()).code, 0)
   const warnings = daemon.log.filter(({ level, msg }) => level === 40 && msg === 'device degraded')
   t.equal(warnings.length, 4, 'the log has a line for each')
+})
+
+t.test('a machine that refuses what was merged: TCP gets over it, unmerged', { skip }, async (t) => {
+  const topology = Topology.of(t)
+  const host = await topology.namespace('host')
+  const daemon = await startDaemon(topology, host, { engine: 'poll', launcher: REFUSE_GATHERED_WRITES })
+  const [t1, t2] = [await topology.namespace('t1'), await topology.namespace('t2')]
+  await daemon.must('link add veth1 type veth peer name veth2')
+  await join1and2([t1, t2], host)
+  await t1.do('ethtool -K veth1 tso off')
+  await t2.do('ethtool -K veth2 gro on')
+  await ping(t1, '10.9.0.2')
+  await serveTransfers(t2)
+  await transfer(t1, 'tcp', '10.9.0.2', 20_000_000)
+  const log = daemon.log.filter(({ level, msg }) => level === 40 && msg === 'device degraded')
+  t.match(log, [{ what: 'gro: TSO4', why: /EINVAL/ }], 'told once')
+  await everyDropExplained(t, daemon, t1)
+  t.equal((await features(t2, 'veth2'))['generic-receive-offload'], 'on', 'the flag stays: IPv6 is merged')
+  t.equal((await daemon.stop()).code, 0)
 })
 
 async function everyDropExplained(t: Test, daemon: Daemon, ns: Namespace): Promise<void> {

@@ -44,6 +44,9 @@ async function act(world: World, line: string): Promise<Output | Answer | undefi
       return undefined
     case 'send':
       return tally(await sendFrames(world.ns(label), dev, framesOf(words)))
+    case 'hold':
+      if (world.daemon) return world.type(`-n {${label}} link set ${dev} gro-flush-us ${words[0]}`)
+      return world.shell(label, holdVeth(`/sys/class/net/${dev}`, Number(words[0])))
     case 'transfer': {
       const server = await serveTransfers(world.ns(dev))
       await transfer(world.ns(label), words[0] as 'tcp' | 'udp', words[1], Number(words[2]))
@@ -70,6 +73,11 @@ async function act(world: World, line: string): Promise<Output | Answer | undefi
     default:
       throw new Error(`"${line}" is no step`)
   }
+}
+
+/** A veth's NAPI ends its runs when it is done with what is there, unless it waits for more; then a timer ends them. */
+function holdVeth(sysfs: string, us: number): string {
+  return `echo ${1000 * us} > ${sysfs}/gro_flush_timeout; echo 1 > ${sysfs}/napi_defer_hard_irqs`
 }
 
 /** What a command printed, without what only vethctl adds, and without its name. */

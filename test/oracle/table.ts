@@ -5,6 +5,7 @@ import { COUNTERS } from './rows/counters.js'
 import { CREATION } from './rows/creation.js'
 import { DIFFERENCES } from './rows/differences.js'
 import { ETHERNET } from './rows/ethernet.js'
+import { GRO } from './rows/gro.js'
 import { LIFE } from './rows/life.js'
 import { MTU } from './rows/mtu.js'
 import { OFFLOADS } from './rows/offloads.js'
@@ -19,5 +20,6 @@ export const TABLE: Record<string, Row[]> = {
   'life and death': LIFE,
   ethernet: ETHERNET,
   offloads: OFFLOADS,
+  gro: GRO,
   differences: DIFFERENCES,
 }

@@ -52,6 +52,7 @@ export interface StatsJson {
     checksum_errors: Record<string, number>
     classes: Record<string, number>
     protocols: Record<string, number>
+    gro: { frames: Record<string, number>; runs: Record<string, number> }
   }
   veth: { rx: Count & { dropped: number }; tx: Count & { dropped: number } }
 }

@@ -3,7 +3,8 @@
 
 What container runtimes do to io_uring_setup and bpf, without touching the machine's sysctls.
 
-SYSCALL may be "long-write": write(2) of 8192 bytes or more answers EINVAL, as some kernels answer super-frames.
+SYSCALL may be "long-write": write(2) of 8192 bytes or more answers EINVAL, as some kernels answer super-frames; or
+"long-writev": the same of writev(2) with 8 pieces or more.
 """
 import ctypes
 import os
@@ -17,19 +18,20 @@ NUMBERS = {
     "io_uring_setup": 425,  # the same on every architecture
     "bpf": 321 if os.uname().machine == "x86_64" else 280,
     "long-write": 1 if os.uname().machine == "x86_64" else 64,
+    "long-writev": 20 if os.uname().machine == "x86_64" else 66,
 }
 NR_OFFSET = 0  # offsetof(struct seccomp_data, nr)
 LENGTH_OFFSET = 16 + 2 * 8  # of args[2], its lower half on a little-endian machine
-LONG = 8192
+LONG = {"long-write": 8192, "long-writev": 8}
 
 number = NUMBERS[sys.argv[1]]
 always = ((BPF_RET_K, 0, 0, SECCOMP_RET_ERRNO | EPERM),)
 when_long = (
     (BPF_LD_W_ABS, 0, 0, LENGTH_OFFSET),
-    (BPF_JGE_K, 0, 1, LONG),
+    (BPF_JGE_K, 0, 1, LONG.get(sys.argv[1], 0)),
     (BPF_RET_K, 0, 0, SECCOMP_RET_ERRNO | EINVAL),
 )
-then = when_long if sys.argv[1] == "long-write" else always
+then = when_long if sys.argv[1] in LONG else always
 
 program = b"".join(
     struct.pack("=HBBI", *instruction)

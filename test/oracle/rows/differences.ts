@@ -5,6 +5,8 @@ const PAIR = ['link add v1 type veth peer name v2']
 const ENDS = 'link add v1 netns {a} type veth peer name v2 netns {b}'
 const UP = [ENDS, 'a: ip link set v1 up', 'b: ip link set v2 up', 'carrier a v1', 'carrier b v2']
 
+const GRO_ON = [...UP, 'a: ethtool -K v1 tso off', 'b: ethtool -K v2 gro on']
+
 export const DIFFERENCES: Row[] = [
   { differs: 'kind', name: 'the kind is tun', steps: PAIR, compare: ['info host v1 info_kind'] },
   { differs: 'iflink', name: 'there is no link to the peer', steps: PAIR, compare: ['member host v1 link'] },
@@ -203,5 +205,40 @@ export const DIFFERENCES: Row[] = [
       'host: ethtool -K v1 tx-udp_tnl-segmentation on',
     ],
     compare: ['features host v1 tx-udp_tnl-segmentation tx-udp_tnl-csum-segmentation'],
+  },
+  {
+    differs: 'gro_flush_timeout',
+    name: 'the knobs in sysfs hold nothing back: gro-flush-us does',
+    steps: [
+      ...GRO_ON,
+      'a: ip addr add 10.0.0.1/24 dev v1',
+      'b: ip addr add 10.0.0.2/24 dev v2; ethtool -K v2 rx-udp-gro-forwarding on',
+      'b: cd /sys/class/net/v2; echo 500000000 > gro_flush_timeout; echo 1 > napi_defer_hard_irqs',
+      'a: ping -n -q -c 1 -W 1 10.0.0.2',
+      'background b sockets receive-gro 10.0.0.2 9 300',
+      'sockets a send-apart 10.0.0.2 9 3 20',
+      'joined',
+    ],
+    compare: [],
+  },
+  {
+    differs: 'constant IPv4 id',
+    name: 'frames with the same id and without DF are not merged',
+    steps: [...GRO_ON, 'hold b v2 100000', 'watch b v2', 'send a v1 stream/5/id=7/fragOff=0', 'b: sleep 0.12'],
+    compare: ['frames b v2'],
+  },
+  {
+    differs: 'gro of sockets',
+    name: "a raw socket's TCP is not merged beside TSO, where veth sees whose it is",
+    steps: [
+      ...GRO_ON,
+      'a: ethtool -K v1 tso on',
+      'b: ethtool -K v2 rx-udp-gro-forwarding on',
+      'hold b v2 100000',
+      'watch b v2',
+      'send a v1 stream/5',
+      'b: sleep 0.12',
+    ],
+    compare: ['frames b v2'],
   },
 ]
