@@ -6,7 +6,8 @@
  *                   + dropped by its socket (UdpInErrors, of which UdpRcvbufErrors)
  *                   + dropped before the device (its qdisc), in its ring, or by the subject, by reason
  *     frames      tx_packets + tx_dropped of one device
- *                   = rx_packets of the other + what the kernel (ring) and the subject dropped, by reason
+ *                   = rx_packets of the other + what the subject merged into others (GRO)
+ *                   + what the kernel (ring) and the subject dropped, by reason
  *
  * The kernel's counters, never a tool's: iperf3's own loss figures are wrong under heavy loss. Read at rest, through
  * /proc/PID/net of a process in the namespace, which costs no process.
@@ -17,6 +18,7 @@ import { readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { isDeepStrictEqual } from 'node:util'
 import { type DeviceCounters, type End, type Link, readDevices } from './link.js'
+import type { Fate } from './subjects/subject.js'
 
 const REST_MS = 40
 const REST_WITHIN_MS = 5000
@@ -30,8 +32,8 @@ interface Host {
 export interface Account {
   client: Host
   server: Host
-  /** By device that sent: tap_ring_full (or veth's own drops) and the subject's reasons. */
-  drops: Record<string, Record<string, number>>
+  /** By device. The drops of a subject that tells of none are the kernel's. */
+  fates: Record<string, Fate>
   /** Dropped by the client's qdisc, before its device. */
   qdisc: number
 }
@@ -47,18 +49,12 @@ export interface Loss {
 
 export async function account(link: Link): Promise<Account> {
   const { client, server } = await atRest(link)
-  const drops = link.drops
-    ? await link.drops()
-    : Object.fromEntries(
-        [
-          [link.client, client],
-          [link.server, server],
-        ].map(([end, host]) => [(end as End).dev, { ring: (host as Host).device.txDropped }]),
-      )
+  const known = ({ device }: Host): Fate => ({ drops: { ring: device.txDropped }, merged: 0 })
+  const fates = link.fates ? await link.fates() : { [link.client.dev]: known(client), [link.server.dev]: known(server) }
   const qdiscs = JSON.parse(await link.client.ns.do(`tc -s -j qdisc show dev ${link.client.dev}`)) as {
     drops: number
   }[]
-  return { client, server, drops, qdisc: qdiscs.reduce((sum, { drops }) => sum + drops, 0) }
+  return { client, server, fates, qdisc: qdiscs.reduce((sum, { drops }) => sum + drops, 0) }
 }
 
 /** Both ends, once two readings are alike: nothing is on its way any more. */
@@ -109,6 +105,7 @@ export function unexplainedFrames(before: Account, after: Account, link: Link): 
     count(from, 'txPackets') +
     count(from, 'txDropped') -
     count(to, 'rxPackets') -
+    (after.fates[link[to].dev].merged - before.fates[link[to].dev].merged) -
     sum(dropsBetween(before, after, link[from].dev))
   const [there, back] = [oneWay('client', 'server'), oneWay('server', 'client')]
   return Math.abs(there) + Math.abs(back)
@@ -123,7 +120,10 @@ export function retransmits(before: Account, after: Account): number {
 
 function dropsBetween(before: Account, after: Account, dev: string): Record<string, number> {
   return Object.fromEntries(
-    Object.entries(after.drops[dev]).map(([reason, count]) => [reason, count - (before.drops[dev][reason] ?? 0)]),
+    Object.entries(after.fates[dev].drops).map(([reason, count]) => [
+      reason,
+      count - (before.fates[dev].drops[reason] ?? 0),
+    ]),
   )
 }
 

@@ -112,7 +112,7 @@ async function measure(link: Link, workload: Workload, seconds: number): Promise
     const cpu = cpuTimesSince(begun)
     const after = await account(link)
     const loss = workload.udp ? datagrams(before, after, link.client.dev) : undefined
-    const frames = workload.merges ? 0 : unexplainedFrames(before, after, link)
+    const frames = unexplainedFrames(before, after, link)
     const figure: Figure = {
       cpu: moved && cpu.busy / moved,
       retransmits: workload.udp ? undefined : retransmits(before, after),

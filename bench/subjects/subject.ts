@@ -19,9 +19,17 @@ export interface Subject {
   join(topology: Topology, host: Namespace): Promise<Joined>
 }
 
+/** What became of frames between two devices. */
+export interface Fate {
+  /** Of those that the device sent, by reason, ring included. */
+  drops: Record<string, number>
+  /** Of those that it received: arrived inside others (GRO). */
+  merged: number
+}
+
 export interface Joined {
   /** The subject's own processes: what they hold is what it costs in memory. */
   pids: number[]
-  /** Frames that it says it lost, by device that sent them and by reason, ring included; absent: only the kernel knows. */
-  drops?(): Promise<Record<string, Record<string, number>>>
+  /** What it says of the frames of each device; absent: only the kernel knows. */
+  fates?(): Promise<Record<string, Fate>>
 }

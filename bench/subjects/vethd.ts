@@ -1,7 +1,7 @@
 /** vethd, a daemon an engine. */
 import { Client } from '../../src/client/client.js'
 import { type Engine, startDaemon } from '../../test/device/harness/daemon.js'
-import { LEFT, RIGHT, type Subject } from './subject.js'
+import { type Fate, LEFT, RIGHT, type Subject } from './subject.js'
 
 export function vethd(engine: Engine): Subject {
   return {
@@ -13,14 +13,19 @@ export function vethd(engine: Engine): Subject {
       await daemon.must(`link add ${LEFT} type veth peer name ${RIGHT}`)
       const client = new Client(daemon.socket)
       topology.defer(() => client.close())
-      return { pids: [daemon.process.pid], drops: () => drops(client) }
+      return { pids: [daemon.process.pid], fates: () => fates(client) }
     },
   }
 }
 
-async function drops(client: Client): Promise<Record<string, Record<string, number>>> {
+async function fates(client: Client): Promise<Record<string, Fate>> {
   const { devices } = await client.stats()
   const numbers = (counters: Record<string, string>) =>
     Object.fromEntries(Object.entries(counters).map(([reason, count]) => [reason, Number(count)]))
-  return Object.fromEntries(devices.map(({ ifname, vethd }) => [ifname, numbers(vethd.drops)]))
+  return Object.fromEntries(
+    devices.map(({ ifname, vethd: { drops, gro } }) => [
+      ifname,
+      { drops: numbers(drops), merged: Number(gro.frames.merged) },
+    ]),
+  )
 }

@@ -40,6 +40,5 @@ export const TCP_WORKLOADS: Workload[] = [
   tcp('tcp-no-tso-gro', 'TCP, 1 stream, TSO off, `gro on`', '-P 1', {
     offloads: [TSO_OFF, GRO_ON],
     only: /^veth/,
-    merges: true,
   }),
 ]

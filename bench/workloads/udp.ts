@@ -75,6 +75,5 @@ export const UDP_WORKLOADS: Workload[] = [
   highest('udp-64-highest-gro', 'UDP 64 B, highest rate with ≤ 0.5 % loss, `gro on`', {
     offloads: [...UDP_GRO],
     only: /^veth/,
-    merges: true,
   }),
 ]

@@ -20,8 +20,6 @@ export interface Workload {
   offloads?: { end: 'client' | 'server'; set: string; undo: string }[]
   /** Only these subjects know the difference (`gro on` is nothing to a plain TAP). */
   only?: RegExp
-  /** Which of its subjects' frames are merged on the way: accounted by datagram, or by the stream's own bytes. */
-  merges?: boolean
   measure(link: Link, seconds: number): Promise<Measured>
 }
 
