@@ -85,7 +85,7 @@ t.test('what only vethd can say is one member, and one line', { skip }, async (t
   await must(`link add veth1 netns ${other.name} type veth checksum verify peer name veth2`)
   const [link] = JSON.parse(await must('-j link show veth1'))
   const { netns_inode, ...vethd } = link.vethd
-  t.same(vethd, { pair: 1, side: 'a', peer: 'veth2', netns: other.name, checksum: 'verify' })
+  t.same(vethd, { pair: 1, side: 'a', peer: 'veth2', netns: other.name, checksum: 'verify', gro_flush_us: 0 })
   t.equal(`net:[${netns_inode}]`, (await other.do('readlink /proc/self/ns/net')).trim())
   t.match(await must('link show veth1'), `\n    vethd pair 1/a netns ${other.name} peer veth2 checksum verify\n`)
   t.match(await must('link show veth2'), `\n    vethd pair 1/b netns ${host.name} peer veth1 checksum verify\n`)

@@ -9,7 +9,8 @@
  *     stream/5/CHANGE…     the first 5 segments of a TCP connection, 4 bytes each, checksums left to the device
  *
  * A CHANGE is `window=501` for all of them, `3:window=501` from the third on, `3!window=501` for the third alone; the keys are
- * those of FrameFields, `seq=+8` and `id=+1` shift what would be there, and `flows=2` has each segment of two connections.
+ * those of FrameFields, `seq=+8` and `id=+1` shift what would be there, and `flows=2` has each segment of two connections, and
+ * `pause=20` lets 20 ms pass before each.
  *
  * What fills a frame is its own number, so that frames that change places are told apart.
  */
@@ -73,7 +74,7 @@ function segmentOf(i: number, flow: number, changes: string[]): Frame {
   const frame = Buffer.from(segment(fields as FrameFields))
   const bytes = frame.subarray(VNET_HDR_LEN)
   hex(SOURCE).copy(bytes, 6)
-  return { vnet: frame.subarray(0, 10), bytes }
+  return { vnet: frame.subarray(0, 10), bytes, pauseMs: Number(fields.pause ?? 0) }
 }
 
 function parseValue(text: string, before: unknown): unknown {

@@ -5,7 +5,6 @@
     sockets.py receive-gro ADDR PORT LEN   the same until LEN bytes came, with UDP_GRO: lengths as they were read
     sockets.py receive-raw ADDR PROTO N    N packets of an IP protocol
     sockets.py send-unchecked ADDR PORT N  N datagrams without a checksum (SO_NO_CHECK)
-    sockets.py send-apart ADDR PORT N MS   N datagrams of 100 bytes, so many milliseconds after one another
     sockets.py send-gso ADDR PORT N SIZE   N segments of SIZE bytes in one send (UDP_SEGMENT)
     sockets.py send-raw ADDR PROTO N       N packets of an IP protocol
     sockets.py send-marked DEV MARK N      N frames that carry a mark
@@ -17,7 +16,6 @@ import hashlib
 import socket
 import struct
 import sys
-import time
 
 SOL_PACKET, PACKET_AUXDATA, PACKET_VNET_HDR, TP_STATUS_CSUM_VALID = 263, 8, 15, 1 << 7
 SO_NO_CHECK, SO_MARK = 11, 36
@@ -78,13 +76,6 @@ def send_unchecked(address, port, count):
     made = udp([(socket.SOL_SOCKET, SO_NO_CHECK, 1)])
     for i in range(int(count)):
         made.sendto(bytes([i]) * (100 + i), (address, int(port)))
-
-
-def send_apart(address, port, count, ms):
-    made = udp()
-    for i in range(int(count)):
-        made.sendto(bytes([i]) * 100, (address, int(port)))
-        time.sleep(int(ms) / 1000)
 
 
 def send_gso(address, port, count, size):

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Raw Ethernet frames by AF_PACKET, one a line, each as two words in hex: virtio_net_hdr (10 bytes) and frame.
 
-    frames.py send DEV      sends the frames on stdin; prints "sent", or the errno's name, for each
+    frames.py send DEV      sends the frames on stdin; prints "sent", or the errno's name, for each. The third word of
+                            a line is how many milliseconds to wait before
     frames.py receive DEV   says "ready", then prints the frames that arrive, until stdin ends
     frames.py mtu DEV PEER N    changes PEER's MTU there and back, N times, and tells after how many ms each a sender on DEV
                             was refused, or allowed, a frame that only the larger one lets pass
@@ -45,8 +46,10 @@ def open_packet(dev, protocol):
 def send(dev):
     packet = open_packet(dev, 0)
     for line in sys.stdin:
+        vnet, frame, pause = line.split()
+        time.sleep(int(pause) / 1000)
         try:
-            packet.send(b"".join(bytes.fromhex(word) for word in line.split()))
+            packet.send(bytes.fromhex(vnet) + bytes.fromhex(frame))
             print("sent", flush=True)
         except OSError as error:
             print(errno.errorcode[error.errno], flush=True)

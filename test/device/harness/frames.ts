@@ -21,6 +21,8 @@ export interface Frame {
   vnet: Buffer
   /** From the destination address on, VLAN tags included. */
   bytes: Buffer
+  /** How long to wait before it is sent. */
+  pauseMs?: number
 }
 
 /** Bytes written as in a hex dump; a word that is no hex byte is a remark, so that frames can be annotated in line. */
@@ -35,7 +37,9 @@ export function plain(bytes: Buffer): Frame {
 
 /** Sends frames in order; for each "sent", or the errno's name. */
 export async function sendFrames(ns: Namespace, dev: string, frames: Frame[]): Promise<string[]> {
-  const lines = frames.map(({ vnet, bytes }) => `${vnet.toString('hex')} ${bytes.toString('hex')}\n`)
+  const lines = frames.map(({ vnet, bytes, pauseMs = 0 }) => {
+    return `${vnet.toString('hex')} ${bytes.toString('hex')} ${pauseMs}\n`
+  })
   return (await ns.do(['python3', SCRIPT, 'send', dev], lines.join(''))).trim().split('\n')
 }
 
