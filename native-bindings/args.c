@@ -54,8 +54,13 @@ int64_t args_milliseconds(struct args *args, size_t index, const char *name) {
   return args->failed ? 0 : number < 0 ? -1 : (int64_t)(number * 1e6);
 }
 
+static const double largest_integer = 9007199254740991.0;
+
+uint64_t args_address(struct args *args, size_t index, const char *name) {
+  return (uint64_t)args_integer(args, index, name, 0, largest_integer, "an address, or 0");
+}
+
 size_t args_size(struct args *args, size_t index, const char *name) {
-  const double largest_integer = 9007199254740991.0;
   return (size_t)args_integer(args, index, name, 1, largest_integer, "a number of bytes, at least 1");
 }
 

@@ -43,6 +43,8 @@ uint32_t args_uint32(struct args *args, size_t index, const char *name);
 uint32_t args_bits(struct args *args, size_t index, const char *name);
 /* Milliseconds, which may have a fraction, as nanoseconds; -1 when negative: without bound. */
 int64_t args_milliseconds(struct args *args, size_t index, const char *name);
+/* An address in this process, or 0. */
+uint64_t args_address(struct args *args, size_t index, const char *name);
 /* A number of bytes, at least 1. */
 size_t args_size(struct args *args, size_t index, const char *name);
 bool args_bool(struct args *args, size_t index, const char *name);

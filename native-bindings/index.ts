@@ -169,8 +169,14 @@ export interface Native {
    * length, and the fourth how many they are, at most 256. Once a read of an fd returned an error, the reads of the same fd
    * that follow it directly get the same result without a call. -EFAULT for a range outside the slab, -EINVAL for another
    * opcode, too many pieces, or a list that is not aligned.
+   *
+   * `aio`: of aioSetup, or 0. With one, operations that follow each other are carried out by one io_submit(2), in order
+   * (gathered writes, and fewer than four, by a call each); every read is asked for then. For fds that are O_NONBLOCK.
    */
-  ioBatch(slab: ArrayBuffer, ops: Int32Array, count: number): void
+  ioBatch(slab: ArrayBuffer, ops: Int32Array, count: number, aio: number): void
+  /** A context of Linux's asynchronous I/O for `ioBatch`; throws where that is missing or forbidden. */
+  aioSetup(): number
+  aioDestroy(aio: number): void
   epollCreate(): number
   /** EPOLL_CTL_ADD; `events` EPOLL* bits (EPOLLIN 1, EPOLLONESHOT 1<<30, …), `tag` comes back from epollWait. */
   epollAdd(epollFd: number, fd: number, events: number, tag: number): void

@@ -1,6 +1,7 @@
 /**
- * FrameIo on plain system calls, for kernels and containers without io_uring: everything that is queued goes through
- * one native call (ioBatch: a read or write each), and epoll tells which waiting lanes became readable.
+ * FrameIo on older system calls, for kernels and containers without io_uring: everything that is queued goes through one
+ * native call (ioBatch: one io_submit for all of it, or where that is forbidden a read or write each), and epoll tells
+ * which waiting lanes became readable.
  *
  * epoll is level-triggered: a lane that is being read is reported too and ignored, and a wait can never miss a frame
  * that came a moment before it began.
@@ -33,6 +34,8 @@ export class PollIo implements FrameIo {
   readonly #epollWait = native().epollWait
   readonly #epollFd: number
   readonly #wakeFd: number
+  /** Context of Linux's asynchronous I/O, or 0: call by call. */
+  readonly #aio: number
   readonly #fromFd = new Int32Array(MAX_LANES).fill(-1)
   readonly #toFd = new Int32Array(MAX_LANES).fill(-1)
   /** 1 while a lane's wait is outstanding. */
@@ -49,13 +52,14 @@ export class PollIo implements FrameIo {
   readonly #cancelled: number[] = []
   #awake = false
 
-  /** `wakeFd`: the worker's eventfd. */
-  constructor(wakeFd: number) {
+  /** `wakeFd`: the worker's eventfd. `useAio`: where it can be had. */
+  constructor(wakeFd: number, useAio = true) {
     const slab = createSlab()
     this.mem = slab.mem
     this.#slab = slab.mem.buffer as ArrayBuffer
     this.#words = new Int32Array(this.#slab)
     this.#wakeFd = wakeFd
+    this.#aio = useAio ? setUpAio() : 0
     this.#epollFd = native().epollCreate()
     native().epollAdd(this.#epollFd, wakeFd, EPOLLIN, WAKE_TAG)
   }
@@ -113,7 +117,7 @@ export class PollIo implements FrameIo {
   }
 
   submit(timeoutMs: number): void {
-    if (this.#queued > 0) this.#batch(this.#slab, this.#ops, this.#queued)
+    if (this.#queued > 0) this.#batch(this.#slab, this.#ops, this.#queued, this.#aio)
     this.#done = this.#queued
     const mayWait = this.#reads === 0 && this.#cancelled.length === 0 && !this.#anyFailed()
     this.#queued = 0
@@ -170,6 +174,16 @@ export class PollIo implements FrameIo {
   }
 
   close(): void {
+    if (this.#aio !== 0) native().aioDestroy(this.#aio)
     native().close(this.#epollFd)
+  }
+}
+
+/** 0 where it is forbidden, or fs.aio-max-nr has been reached. */
+function setUpAio(): number {
+  try {
+    return native().aioSetup()
+  } catch {
+    return 0
   }
 }

@@ -22,6 +22,7 @@ import { missing } from './harness/topology.js'
 const ENGINES: [name: string, make: (wakeFd: number) => FrameIo][] = [
   ['uring', (wakeFd) => new UringIo(wakeFd)],
   ['poll', (wakeFd) => new PollIo(wakeFd)],
+  ['poll, call by call', (wakeFd) => new PollIo(wakeFd, false)],
 ]
 const VNET_HDR_LEN = 12
 const MTU = 65521

@@ -126,7 +126,7 @@ t.test('frames go out and come in through read, write and batches; an idle devic
   t.same([...into.subarray(0, frame.length)], [...frame])
   const slab = new ArrayBuffer(4096)
   const ops = Int32Array.from([0, 1, 2, 3].flatMap((i) => [0, fd, 1024 * i, 1024]))
-  n.ioBatch(slab, ops, 4)
+  n.ioBatch(slab, ops, 4, 0)
   t.same([ops[3], ops[7], ops[11], ops[15]], [frame.length, frame.length, -EAGAIN, -EAGAIN])
   t.same([...new Uint8Array(slab, 1024, frame.length)], [...frame])
 })

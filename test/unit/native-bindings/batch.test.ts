@@ -10,10 +10,12 @@ const READ = 0
 const WRITE = 1
 const WRITEV = 2
 
+type Row = [opcode: number, fd: number, offset: number, length: number]
+
 /** Carries out operations written as rows; the results. */
-function batch(slab: ArrayBuffer, rows: [opcode: number, fd: number, offset: number, length: number][]): number[] {
+function batch(slab: ArrayBuffer, rows: Row[], aio = 0): number[] {
   const ops = Int32Array.from(rows.flat())
-  n.ioBatch(slab, ops, rows.length)
+  n.ioBatch(slab, ops, rows.length, aio)
   return rows.map((_, i) => ops[4 * i + 3])
 }
 
@@ -123,9 +125,49 @@ t.test('an operation outside the slab, on a bad fd or of an unknown kind gets it
 t.test('only as many operations are carried out as are asked for', async (t) => {
   const pipe = openPipe(t)
   const ops = Int32Array.of(WRITE, pipe, 0, 3, WRITE, pipe, 0, 3)
-  n.ioBatch(new ArrayBuffer(8), ops, 1)
-  n.ioBatch(new ArrayBuffer(8), ops, 0)
+  n.ioBatch(new ArrayBuffer(8), ops, 1, 0)
+  n.ioBatch(new ArrayBuffer(8), ops, 0, 0)
   t.equal(n.read(pipe, new Uint8Array(64)), 3)
+})
+
+t.test('with a context of asynchronous I/O a batch comes to the same', async (t) => {
+  const aio = n.aioSetup()
+  t.teardown(() => n.aioDestroy(aio))
+  const pipe = openPipe(t)
+  const many = Array.from({ length: 200 }, (_, i): Row[] => [
+    [WRITE, pipe, i % 32, 2],
+    [READ, pipe, 64 + 2 * i, 2],
+  ]).flat()
+  const rows: Row[] = [
+    [WRITE, pipe, 0, 5],
+    [READ, pipe, 64, 2],
+    [READ, pipe, 80, 8],
+    [READ, pipe, 80, 8],
+    [WRITE, pipe, 0, 1],
+    [WRITE, pipe, 1000, 5],
+    [READ, pipe, -1, 8],
+    [WRITEV, pipe, LIST, 2],
+    [READ, -1, 0, 8],
+    [9, pipe, 0, 8],
+    [READ, pipe, 96, 16],
+    ...many,
+    [READ, pipe, 96, 16],
+  ]
+  const slabs = [0, aio].map((context) => {
+    const slab = new ArrayBuffer(512)
+    new Uint8Array(slab).set(Array.from({ length: LIST }, (_, i) => i + 1))
+    new Int32Array(slab, LIST).set([4, 2, 0, 3])
+    return { results: batch(slab, rows, context), bytes: [...new Uint8Array(slab)] }
+  })
+  t.same(slabs[1], slabs[0])
+  t.same(slabs[0].results.slice(0, 11), [5, 2, 3, -EAGAIN, 1, -EFAULT, -EFAULT, 5, -EBADF, -EINVAL, 6])
+})
+
+t.test('a context that is none is refused by name, and carries nothing out in its way', async (t) => {
+  t.throws(() => n.aioDestroy(4096), { code: 'EINVAL', syscall: 'io_destroy' })
+  const pipe = openPipe(t)
+  const row: Row = [WRITE, pipe, 0, 1]
+  t.same(batch(new ArrayBuffer(8), [row, row, row, row], 4096), [1, 1, 1, 1])
 })
 
 function openEpoll(t: Test): number {

@@ -39,6 +39,8 @@ const names: Record<keyof Native, 'takes arguments' | 'takes none'> = {
   uringClose: 'takes arguments',
   slabCreate: 'takes arguments',
   ioBatch: 'takes arguments',
+  aioSetup: 'takes none',
+  aioDestroy: 'takes arguments',
   epollCreate: 'takes none',
   epollAdd: 'takes arguments',
   epollModify: 'takes arguments',
