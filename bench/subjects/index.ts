@@ -3,6 +3,6 @@ import { cLoop } from './c-loop.js'
 import { nodeLoop, socat, vde } from './peers.js'
 import type { Subject } from './subject.js'
 import { veth, vethAgain } from './veth.js'
-import { vethd } from './vethd.js'
+import { vethdPlaced, vethdPoll, vethdUring } from './vethd.js'
 
-export const SUBJECTS: Subject[] = [veth, vethAgain, vethd('uring'), vethd('poll'), cLoop, socat, vde, nodeLoop]
+export const SUBJECTS: Subject[] = [veth, vethAgain, vethdUring, vethdPoll, vethdPlaced, cLoop, socat, vde, nodeLoop]

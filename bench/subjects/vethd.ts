@@ -1,15 +1,19 @@
-/** vethd, a daemon an engine. */
+/** vethd, a daemon an engine, and one whose worker keeps to the receiver's CPU. */
 import { Client } from '../../src/client/client.js'
 import { type Engine, startDaemon } from '../../test/device/harness/daemon.js'
 import { type Fate, LEFT, RIGHT, type Subject } from './subject.js'
 
-export function vethd(engine: Engine): Subject {
+export const vethdUring = vethd('vethd-uring', 'vethd, io_uring', 'uring')
+export const vethdPoll = vethd('vethd-poll', 'vethd, poll', 'poll')
+export const vethdPlaced = vethd('vethd-placed', 'vethd, io_uring, `--cpus 1`', 'uring', ['--cpus', '1'])
+
+function vethd(name: string, title: string, engine: Engine, args: string[] = []): Subject {
   return {
-    name: `vethd-${engine}`,
-    title: `vethd, ${engine === 'uring' ? 'io_uring' : engine}`,
+    name,
+    title,
     needs: [],
     join: async (topology, host) => {
-      const daemon = await startDaemon(topology, host, { engine })
+      const daemon = await startDaemon(topology, host, { engine, args })
       await daemon.must(`link add ${LEFT} type veth peer name ${RIGHT}`)
       const client = new Client(daemon.socket)
       topology.defer(() => client.close())
