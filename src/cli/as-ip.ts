@@ -4,14 +4,15 @@
  * `link add … type veth` goes to vethd, and what it refuses is said as ip says it; so does `link replace`, where it adds.
  * Everything else is the real ip's.
  *
- * Neighbours: ip-options.ts and link-grammar.ts tell whose the words are, ip-batch.ts does the same line by line.
+ * Neighbours: ip-options.ts and link-keywords.ts tell whose the words are, ip-batch.ts does the same line by line.
  */
 import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { Client } from '../client/client.js'
 import { link } from './commands/link.js'
 import { type IpOptions, parseIpOptions } from './ip-options.js'
-import { isReplace, isVethAdd, parseLinkAdd } from './link-grammar.js'
+import { parseLinkAdd } from './link-grammar.js'
+import { isReplace, isVethAdd } from './link-keywords.js'
 import { parseOptions } from './options.js'
 import { exitAs, runProgram } from './programs.js'
 import { report } from './report.js'

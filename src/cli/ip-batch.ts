@@ -16,7 +16,7 @@ import { readFileSync, statSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { LineJoiner, linesOf, splitWords } from './batch.js'
 import type { IpOptions } from './ip-options.js'
-import { isVethAdd } from './link-grammar.js'
+import { isVethAdd } from './link-keywords.js'
 import { type Ending, endingOf, exitAs, runProgram } from './programs.js'
 
 export interface IpBatchCall {

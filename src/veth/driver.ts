@@ -12,25 +12,18 @@
 import { EventEmitter } from 'node:events'
 import { availableParallelism } from 'node:os'
 import { type NativeError, native } from '../../native-bindings/index.js'
-import { VNET_HDR_HASH_TUNNEL_SIZE } from '../abi/virtio-net.js'
 import { type LaneAddress, Pool } from '../dataplane/pool.js'
 import { VethdError } from '../errors.js'
 import { chooseEngine, type EngineReport } from '../io/index.js'
-import { getLink, setLink } from '../netlink/link.js'
-import type { LinkInfo } from '../netlink/link-info.js'
-import { Monitor, type MonitorEvent } from '../netlink/monitor.js'
-import { netnsIdentity } from '../netlink/netns.js'
-import { setNoqueue } from '../netlink/qdisc.js'
-import type { NetlinkError, Rtnetlink } from '../netlink/socket.js'
-import { AddressBook, receiverAddress } from './address.js'
-import { keepCarrier, updateCarrier } from './carrier.js'
+import { AddressBook } from './address.js'
 import { deleteDevices } from './delete.js'
-import { type Degradation, Device, type KnownState } from './device.js'
-import { groFeatures, groSettings, keepTunnelOffloadsTogether, withdrawOffloads } from './features.js'
+import type { Degradation, Device } from './device.js'
+import { withdrawOffloads } from './features.js'
+import { Follower } from './follower.js'
 import { IndexBook } from './index-book.js'
 import { dellink, newlink } from './link-ops.js'
 import { type OffloadReport, offloadName, probeOffloads } from './offload.js'
-import { type EngineChoice, type PairOptions, TXQUEUELEN_DEFAULT } from './options.js'
+import type { EngineChoice, PairOptions } from './options.js'
 import type { Pair } from './pair.js'
 import { explainOpen, type LinkContext } from './setup.js'
 
@@ -67,20 +60,6 @@ interface DriverEvents {
   'device-degraded': [device: Device, degradation: Degradation]
 }
 
-/** What of a device others depend on: its peer's filter and lanes, the carrier, whoever listens. */
-const SHOWN = [
-  'name',
-  'inode',
-  'up',
-  'address',
-  'mtu',
-  'tso',
-  'gro',
-  'udp',
-  'groMaxSize',
-  'groFlushUs',
-] as const satisfies (keyof KnownState)[]
-
 const SILENT: DriverLog = { debug() {}, info() {}, warn() {}, error() {} }
 
 export class Driver extends EventEmitter<DriverEvents> {
@@ -88,14 +67,10 @@ export class Driver extends EventEmitter<DriverEvents> {
   readonly offloads: OffloadReport
   readonly #log: DriverLog
   readonly #nursery: number
-  readonly #monitor: Monitor
+  readonly #follower: Follower
   readonly #context: LinkContext
   readonly #pairs = new Map<number, Pair>()
   #lastId = 0
-  /** Devices by where they are: `nsid:ifindex`, as the monitor names them. */
-  readonly #places = new Map<string, Device>()
-  /** Devices to be looked at again, together, at the end of this turn of the event loop. */
-  readonly #stale = new Set<Device>()
   #closed = false
   readonly #onExit = (): void => this.#closeNow()
 
@@ -116,7 +91,7 @@ export class Driver extends EventEmitter<DriverEvents> {
       log,
       degraded: (device, degradation) => this.degraded(device, degradation),
     }
-    this.#monitor = new Monitor(nursery, (event) => this.#observed(event))
+    this.#follower = new Follower(this.#context, this.#pairs, log, (device) => this.emit('device-changed', device))
     process.on('exit', this.#onExit)
   }
 
@@ -189,10 +164,7 @@ export class Driver extends EventEmitter<DriverEvents> {
 
   #forget(pair: Pair): void {
     this.#pairs.delete(pair.id)
-    for (const device of pair.devices) {
-      this.#stale.delete(device)
-      this.#unplace(device)
-    }
+    for (const device of pair.devices) this.#follower.forget(device)
   }
 
   /** Removes everything that this driver made and ends its workers. */
@@ -200,7 +172,7 @@ export class Driver extends EventEmitter<DriverEvents> {
     if (this.#closed) return
     this.#closed = true
     process.off('exit', this.#onExit)
-    this.#monitor[Symbol.dispose]()
+    this.#follower.close()
     await this.#remove([...this.#pairs.values()], 'closed')
     await this.#context.pool.close()
     native().close(this.#nursery)
@@ -249,7 +221,7 @@ export class Driver extends EventEmitter<DriverEvents> {
     const receiver = sender.peer
     if ((offloads & ~receiver.refusedSuperFrames) === 0) return
     receiver.refusedSuperFrames |= offloads
-    this.#tellLanes(sender)
+    this.#follower.tellLanes(sender)
     const why =
       'the kernel refuses such super-frames (EINVAL): what the device receives is not merged into them any more'
     if (receiver.known?.gro) this.degraded(receiver, { what: `gro: ${offloadName(offloads)}`, why })
@@ -268,104 +240,15 @@ export class Driver extends EventEmitter<DriverEvents> {
     throw error
   }
 
-  #observed(event: MonitorEvent): void {
-    if (event.kind === 'overrun')
-      for (const pair of this.#pairs.values()) for (const device of pair.devices) this.#stale.add(device)
-    else if (event.kind !== 'nsid-removed') {
-      const { index } = event.kind === 'link' ? event.link : event
-      const device = this.#places.get(`${event.nsid}:${index}`)
-      if (device === undefined) return
-      this.#stale.add(device)
-      if (event.kind === 'link' && event.wentDown) this.#wentDown(device)
-    }
-    if (this.#stale.size > 0) setImmediate(() => this.#refreshStale())
-  }
-
-  /** veth_close. Whoever is up again by the time it is looked at has lost the carrier all the same, and the peer too. */
-  #wentDown(device: Device): void {
-    if (device.known?.up !== true) return
-    device.known.up = false
-    try {
-      updateCarrier(device.pair)
-    } catch {} // an end that died: its lane tells
-    this.emit('device-changed', device)
-  }
-
-  #refreshStale(): void {
-    for (const device of this.#stale) {
-      this.#stale.delete(device)
-      this.refresh(device)
-    }
-  }
-
   /** A device does without something from now on. */
   private degraded(device: Device, degradation: Degradation): void {
     device.degradations.push(degradation)
     this.emit('device-degraded', device, degradation)
   }
 
-  /**
-   * Reads a device again, and lets everything follow that depends on it. For whoever changed it and does not want to
-   * wait until the monitor tells of it.
-   */
+  /** For whoever changed a device and does not want to wait until the monitor tells of it. */
   refresh(device: Device): void {
-    this.#monitor.catchUp() // what led here must not be told afterwards as if it were new
-    try {
-      this.#follow(device)
-    } catch (err) {
-      // A device that died meanwhile is told of by its lane too, which removes the pair; one that moved, by an event.
-      const { code } = err as VethdError | NetlinkError
-      if (code === 'DEVICE_NOT_FOUND' || code === 'ENODEV') return
-      this.#log.error({ err, pair: device.pair.id, side: device.side }, 'a device that changed could not be looked at')
-    }
-  }
-
-  #follow(device: Device): void {
-    const before = device.known
-    const now = device.inItsNetns((rtnl, name, netnsFd) => {
-      const nsid = this.#monitor.know(netnsFd) // first: what changes from here on is told
-      const link = getLink(rtnl, { name })
-      if (link === undefined) throw new VethdError('DEVICE_NOT_FOUND', `"${name}" is gone`)
-      if (link.qdisc !== 'noqueue') setNoqueue(rtnl, link.index)
-      if (link.txqueuelen === 0) this.#restoreRing(rtnl, link)
-      if (this.#context.vnetHdrLen === VNET_HDR_HASH_TUNNEL_SIZE && keepTunnelOffloadsTogether(name))
-        this.#log.warn({ name }, 'tx-udp_tnl-csum-segmentation loses frames without the other: switched off too')
-      keepCarrier(device, link.carrier)
-      const { index, mtu, address, groMaxSize } = link
-      const [inode, up] = [netnsIdentity(netnsFd), Device.isUp(link)]
-      const { groFlushUs } = device
-      return { nsid, index, name: link.name, inode, up, address, mtu, groMaxSize, groFlushUs, ...groFeatures(name) }
-    })
-    this.#unplace(device)
-    device.known = now
-    this.#places.set(`${now.nsid}:${now.index}`, device)
-    if (before !== null && SHOWN.every((key) => before[key] === now[key])) return
-    device.peer.filter?.setPeerMtu(now.mtu)
-    for (const sender of device.pair.devices) this.#tellLanes(sender)
-    updateCarrier(device.pair)
-    this.#log.debug({ pair: device.pair.id, side: device.side, ...now }, 'device changed')
-    this.emit('device-changed', device)
-  }
-
-  /** What the lanes that read from a device have to know of its peer. What is merged depends on both. */
-  #tellLanes(sender: Device): void {
-    const { known } = sender.peer
-    if (known === null) return
-    const gro = groSettings(sender, this.#context.offloads)
-    const receiver = { ...receiverAddress(known.address), mtu: known.mtu, gro }
-    for (const lane of sender.lanes) this.#context.pool.setReceiver(lane, receiver)
-  }
-
-  /** On a veth a txqueuelen of 0 means nothing; a TAP would drop every frame. */
-  #restoreRing(rtnl: Rtnetlink, { index, name }: LinkInfo): void {
-    setLink(rtnl, index, { txqueuelen: TXQUEUELEN_DEFAULT })
-    this.#log.warn({ name }, `txqueuelen 0 would stop a TAP: set to ${TXQUEUELEN_DEFAULT}`)
-  }
-
-  #unplace(device: Device): void {
-    if (device.known === null) return
-    const place = `${device.known.nsid}:${device.known.index}`
-    if (this.#places.get(place) === device) this.#places.delete(place)
+    this.#follower.refresh(device)
   }
 }
 

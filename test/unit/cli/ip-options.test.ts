@@ -1,7 +1,7 @@
 /** The options of `ip`, all of them, and which `link add` is one of a veth pair. */
 import t from 'tap'
 import { parseIpOptions } from '../../../src/cli/ip-options.js'
-import { isVethAdd } from '../../../src/cli/link-grammar.js'
+import { isVethAdd } from '../../../src/cli/link-keywords.js'
 
 const parse = (line: string) => parseIpOptions(line.split(' '))
 

@@ -4,7 +4,8 @@
  */
 import t from 'tap'
 import { EINVAL } from '../../../src/abi/errno.js'
-import { BURST_MAX, Lanes } from '../../../src/dataplane/lanes.js'
+import { Lanes } from '../../../src/dataplane/lanes.js'
+import { BURST_MAX } from '../../../src/dataplane/served-lane.js'
 import { GRO_TCP } from '../../../src/frame/gro.js'
 import { MemoryIo, type MemoryPort } from '../../../src/io/memory.js'
 import { HELD_SLOTS } from '../../../src/io/slab.js'

@@ -1,0 +1,96 @@
+/**
+ * The keywords of `ip link` in iplink_parse's order, who obeys them, and whether a command line of ip's adds a veth.
+ *
+ * Neighbours: link-grammar.ts reads the words of vethctl, as-ip.ts and ip-batch.ts those of `ip`.
+ */
+import { matches } from './keywords.js'
+
+export type Command = 'add' | 'set' | 'del'
+
+export interface Keyword {
+  word: string
+  /** May be abbreviated (matches() in iplink_parse); the others stand in full (strcmp()). */
+  short?: true
+  also?: string
+  /** The commands in which vethd takes it; in the others `ip` does. */
+  in: readonly Command[]
+}
+
+/** In iplink_parse's order: the first that fits is meant. */
+const KEYWORDS: readonly Keyword[] = [
+  { word: 'up', in: ['add', 'set'] },
+  { word: 'down', in: ['add', 'set'] },
+  { word: 'name', in: ['add', 'set', 'del'] },
+  { word: 'index', in: ['add'] },
+  { word: 'link', short: true, in: [] },
+  { word: 'address', short: true, in: ['add', 'set'] },
+  { word: 'broadcast', short: true, also: 'brd', in: ['add'] },
+  { word: 'txqueuelen', short: true, also: 'qlen', in: ['add', 'set'] },
+  { word: 'txqlen', short: true, in: ['add', 'set'] },
+  { word: 'mtu', in: ['add', 'set'] },
+  { word: 'xdpgeneric', in: [] },
+  { word: 'xdpdrv', in: [] },
+  { word: 'xdpoffload', in: [] },
+  { word: 'xdp', in: [] },
+  { word: 'netns', in: ['add', 'set'] },
+  { word: 'multicast', in: ['add'] },
+  { word: 'allmulticast', in: ['add'] },
+  { word: 'promisc', in: ['add'] },
+  { word: 'trailers', in: ['add'] },
+  { word: 'arp', in: ['add'] },
+  { word: 'carrier', in: ['add'] },
+  { word: 'vf', in: [] },
+  { word: 'master', short: true, in: ['add', 'set'] },
+  { word: 'vrf', in: [] },
+  { word: 'nomaster', short: true, in: ['add', 'set'] },
+  { word: 'dynamic', short: true, in: ['add'] },
+  { word: 'type', short: true, in: ['add', 'del'] },
+  { word: 'alias', short: true, in: ['add'] },
+  { word: 'group', in: ['add'] },
+  { word: 'mode', in: ['add'] },
+  { word: 'state', in: ['add'] },
+  { word: 'numtxqueues', short: true, in: ['add'] },
+  { word: 'numrxqueues', short: true, in: ['add'] },
+  { word: 'addrgenmode', short: true, in: ['add'] },
+  { word: 'link-netns', short: true, in: [] },
+  { word: 'link-netnsid', short: true, in: [] },
+  { word: 'protodown', in: ['add'] },
+  { word: 'protodown_reason', in: [] },
+  { word: 'gso_max_size', in: ['add'] },
+  { word: 'gso_max_segs', in: ['add'] },
+  { word: 'gro_max_size', in: ['add'] },
+  { word: 'parentdev', in: ['add'] },
+]
+
+/** The keyword that is meant by a word, if it is one. */
+export function keywordOf(text: string): Keyword | undefined {
+  return KEYWORDS.find(({ word, short, also }) => text === word || text === also || (short && matches(text, word)))
+}
+
+/** Whether a command of `link` is `replace`: it adds what is not there. */
+export function isReplace(command: string): boolean {
+  return matches(command, 'replace')
+}
+
+/** Keywords of iplink_parse with no value, or with as many words as only ip knows; every other one has a single value. */
+const WITHOUT_VALUE = ['up', 'down', 'nomaster']
+const WITH_MANY_VALUES = ['xdpgeneric', 'xdpdrv', 'xdpoffload', 'xdp', 'vf', 'protodown_reason']
+
+/**
+ * Whether the words behind `ip` add a link of type veth (`replace` does, where there is none of the name), whatever else
+ * they say: "type" and "veth" are names too. What can only end with ip's usage is not counted.
+ */
+export function isVethAdd([object = '', command = '', ...words]: readonly string[]): boolean {
+  if (!matches(object, 'link') || !(matches(command, 'add') || isReplace(command))) return false
+  for (let at = 0; at < words.length; at++) {
+    const keyword = keywordOf(words[at])?.word
+    if (keyword === 'type') {
+      const option = words[at + 2]
+      return words[at + 1] === 'veth' && (option === undefined || ['peer', 'checksum'].includes(option))
+    }
+    if (keyword === undefined && matches(words[at], 'help')) return false
+    if (keyword === undefined ? words[at] === 'dev' : !WITHOUT_VALUE.includes(keyword)) at += 1
+    if (keyword !== undefined && WITH_MANY_VALUES.includes(keyword)) return false
+  }
+  return false
+}

@@ -1,0 +1,168 @@
+/**
+ * What follows when a device changes, by whoever changed it: address and MTU reach the lanes that write to it, its peer's
+ * length filter, the carrier of both, the qdisc, the ring, what is merged for it.
+ *
+ *     the kernel ─▶ monitor ─▶ observed ─▶ stale ─▶ refresh, once a turn of the event loop ─▶ known
+ *
+ * Neighbours: driver.ts has one; netlink/monitor.ts tells of every namespace.
+ * Invariant: a device is found by where it is (`nsid:ifindex`, as the monitor names it), and that is read again whenever
+ * it is looked at.
+ */
+
+import { VNET_HDR_HASH_TUNNEL_SIZE } from '../abi/virtio-net.js'
+import { VethdError } from '../errors.js'
+import { getLink, setLink } from '../netlink/link.js'
+import type { LinkInfo } from '../netlink/link-info.js'
+import { Monitor, type MonitorEvent } from '../netlink/monitor.js'
+import { netnsIdentity } from '../netlink/netns.js'
+import { setNoqueue } from '../netlink/qdisc.js'
+import type { NetlinkError, Rtnetlink } from '../netlink/socket.js'
+import { receiverAddress } from './address.js'
+import { keepCarrier, updateCarrier } from './carrier.js'
+import { Device, type KnownState } from './device.js'
+import type { DriverLog } from './driver.js'
+import { groFeatures, groSettings, keepTunnelOffloadsTogether } from './features.js'
+import { TXQUEUELEN_DEFAULT } from './options.js'
+import type { Pair } from './pair.js'
+import type { LinkContext } from './setup.js'
+
+/** What of a device others depend on: its peer's filter and lanes, the carrier, whoever listens. */
+const SHOWN = [
+  'name',
+  'inode',
+  'up',
+  'address',
+  'mtu',
+  'tso',
+  'gro',
+  'udp',
+  'groMaxSize',
+  'groFlushUs',
+] as const satisfies (keyof KnownState)[]
+
+export class Follower {
+  readonly #context: LinkContext
+  readonly #pairs: ReadonlyMap<number, Pair>
+  readonly #log: DriverLog
+  readonly #changed: (device: Device) => void
+  readonly #monitor: Monitor
+  /** Devices by where they are: `nsid:ifindex`, as the monitor names them. */
+  readonly #places = new Map<string, Device>()
+  /** Devices to be looked at again, together, at the end of this turn of the event loop. */
+  readonly #stale = new Set<Device>()
+
+  /** `changed`: `known` is another than before; so may be the carrier of either end of its pair. */
+  constructor(
+    context: LinkContext,
+    pairs: ReadonlyMap<number, Pair>,
+    log: DriverLog,
+    changed: (device: Device) => void,
+  ) {
+    this.#context = context
+    this.#pairs = pairs
+    this.#log = log
+    this.#changed = changed
+    this.#monitor = new Monitor(context.nursery, (event) => this.#observed(event))
+  }
+
+  #observed(event: MonitorEvent): void {
+    if (event.kind === 'overrun')
+      for (const pair of this.#pairs.values()) for (const device of pair.devices) this.#stale.add(device)
+    else if (event.kind !== 'nsid-removed') {
+      const { index } = event.kind === 'link' ? event.link : event
+      const device = this.#places.get(`${event.nsid}:${index}`)
+      if (device === undefined) return
+      this.#stale.add(device)
+      if (event.kind === 'link' && event.wentDown) this.#wentDown(device)
+    }
+    if (this.#stale.size > 0) setImmediate(() => this.#refreshStale())
+  }
+
+  /** veth_close. Whoever is up again by the time it is looked at has lost the carrier all the same, and the peer too. */
+  #wentDown(device: Device): void {
+    if (device.known?.up !== true) return
+    device.known.up = false
+    try {
+      updateCarrier(device.pair)
+    } catch {} // an end that died: its lane tells
+    this.#changed(device)
+  }
+
+  #refreshStale(): void {
+    for (const device of this.#stale) {
+      this.#stale.delete(device)
+      this.refresh(device)
+    }
+  }
+
+  /** Reads a device again, and lets everything follow that depends on it. */
+  refresh(device: Device): void {
+    this.#monitor.catchUp() // what led here must not be told afterwards as if it were new
+    try {
+      this.#follow(device)
+    } catch (err) {
+      // A device that died meanwhile is told of by its lane too, which removes the pair; one that moved, by an event.
+      const { code } = err as VethdError | NetlinkError
+      if (code === 'DEVICE_NOT_FOUND' || code === 'ENODEV') return
+      this.#log.error({ err, pair: device.pair.id, side: device.side }, 'a device that changed could not be looked at')
+    }
+  }
+
+  #follow(device: Device): void {
+    const before = device.known
+    const now = device.inItsNetns((rtnl, name, netnsFd) => {
+      const nsid = this.#monitor.know(netnsFd) // first: what changes from here on is told
+      const link = getLink(rtnl, { name })
+      if (link === undefined) throw new VethdError('DEVICE_NOT_FOUND', `"${name}" is gone`)
+      if (link.qdisc !== 'noqueue') setNoqueue(rtnl, link.index)
+      if (link.txqueuelen === 0) this.#restoreRing(rtnl, link)
+      if (this.#context.vnetHdrLen === VNET_HDR_HASH_TUNNEL_SIZE && keepTunnelOffloadsTogether(name))
+        this.#log.warn({ name }, 'tx-udp_tnl-csum-segmentation loses frames without the other: switched off too')
+      keepCarrier(device, link.carrier)
+      const { index, mtu, address, groMaxSize } = link
+      const [inode, up] = [netnsIdentity(netnsFd), Device.isUp(link)]
+      const { groFlushUs } = device
+      return { nsid, index, name: link.name, inode, up, address, mtu, groMaxSize, groFlushUs, ...groFeatures(name) }
+    })
+    this.#unplace(device)
+    device.known = now
+    this.#places.set(`${now.nsid}:${now.index}`, device)
+    if (before !== null && SHOWN.every((key) => before[key] === now[key])) return
+    device.peer.filter?.setPeerMtu(now.mtu)
+    for (const sender of device.pair.devices) this.tellLanes(sender)
+    updateCarrier(device.pair)
+    this.#log.debug({ pair: device.pair.id, side: device.side, ...now }, 'device changed')
+    this.#changed(device)
+  }
+
+  /** What the lanes that read from a device have to know of its peer. What is merged depends on both. */
+  tellLanes(sender: Device): void {
+    const { known } = sender.peer
+    if (known === null) return
+    const gro = groSettings(sender, this.#context.offloads)
+    const receiver = { ...receiverAddress(known.address), mtu: known.mtu, gro }
+    for (const lane of sender.lanes) this.#context.pool.setReceiver(lane, receiver)
+  }
+
+  /** On a veth a txqueuelen of 0 means nothing; a TAP would drop every frame. */
+  #restoreRing(rtnl: Rtnetlink, { index, name }: LinkInfo): void {
+    setLink(rtnl, index, { txqueuelen: TXQUEUELEN_DEFAULT })
+    this.#log.warn({ name }, `txqueuelen 0 would stop a TAP: set to ${TXQUEUELEN_DEFAULT}`)
+  }
+
+  /** The pair of a device is being removed. */
+  forget(device: Device): void {
+    this.#stale.delete(device)
+    this.#unplace(device)
+  }
+
+  close(): void {
+    this.#monitor[Symbol.dispose]()
+  }
+
+  #unplace(device: Device): void {
+    if (device.known === null) return
+    const place = `${device.known.nsid}:${device.known.index}`
+    if (this.#places.get(place) === device) this.#places.delete(place)
+  }
+}
