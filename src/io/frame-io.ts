@@ -56,7 +56,7 @@ export interface FrameIo {
    * of the worker; 0 does not wait. It may have a fraction.
    */
   submit(timeoutMs: number): void
-  /** Hands every completion that is there to `sink`, which may queue one operation for each. */
+  /** Hands every completion that is there to `sink`, which may queue operations meanwhile. */
   reap(sink: CompletionSink): void
   /** True once after the wake-up eventfd was signalled. */
   takeWakeUp(): boolean

@@ -11,15 +11,15 @@ import { native } from '../../native-bindings/index.js'
 import { EBADFD, ECANCELED, EINTR } from '../abi/errno.js'
 import { EPOLLIN } from '../abi/poll.js'
 import { type CompletionSink, type FrameIo, OP_READ, OP_WAIT, OP_WRITE } from './frame-io.js'
-import { BURST_SLOTS, createSlab, MAX_LANES, PIECES_OFFSET, SLOT_BYTES } from './slab.js'
+import { BURST_SLOTS, createSlab, HELD_SLOTS, MAX_LANES, PIECES_OFFSET, SLOT_BYTES } from './slab.js'
 
 const BATCH_READ = 0
 const BATCH_WRITE = 1
 const BATCH_WRITEV = 2
 /** Words of one operation of ioBatch. */
 const OP_WORDS = 4
-/** A turn's writes (of the burst before, and of frames that ended a wait) and reads. */
-const MAX_OPS = 2 * BURST_SLOTS + MAX_LANES
+/** A turn's writes (of the burst before, of frames that ended a wait, and of runs that were held) and reads. */
+const MAX_OPS = 2 * BURST_SLOTS + MAX_LANES + HELD_SLOTS
 /** Events fetched by one epoll_wait. */
 const EVENTS = 256
 const WAKE_TAG = -1
@@ -40,12 +40,14 @@ export class PollIo implements FrameIo {
   readonly #toFd = new Int32Array(MAX_LANES).fill(-1)
   /** 1 while a lane's wait is outstanding. */
   readonly #waiting = new Uint8Array(MAX_LANES)
-  readonly #ops = new Int32Array(MAX_OPS * OP_WORDS)
-  /** The lane of each operation. */
-  readonly #opLane = new Int32Array(MAX_OPS)
+  /** Operations that are queued, and the lane of each. */
+  #ops = new Int32Array(MAX_OPS * OP_WORDS)
+  #opLane = new Int32Array(MAX_OPS)
   #queued = 0
   #reads = 0
-  /** Operations carried out and not yet reaped. */
+  /** Those that are carried out and not yet reaped: what the sink queues meanwhile must not touch them. */
+  #doneOps = new Int32Array(MAX_OPS * OP_WORDS)
+  #doneLane = new Int32Array(MAX_OPS)
   #done = 0
   readonly #events = new Int32Array(EVENTS * 2)
   #eventCount = 0
@@ -118,17 +120,28 @@ export class PollIo implements FrameIo {
 
   submit(timeoutMs: number): void {
     if (this.#queued > 0) this.#batch(this.#slab, this.#ops, this.#queued, this.#aio)
-    this.#done = this.#queued
+    this.#swap()
     const mayWait = this.#reads === 0 && this.#cancelled.length === 0 && !this.#anyFailed()
-    this.#queued = 0
     this.#reads = 0
     const events = this.#epollWait(this.#epollFd, this.#events, mayWait ? timeoutMs : 0)
     if (events < 0 && events !== -EINTR) throw new Error(`epoll_wait answered errno ${-events}`)
     this.#eventCount = Math.max(0, events)
   }
 
+  /** What was queued is carried out now. */
+  #swap(): void {
+    const ops = this.#ops
+    const lanes = this.#opLane
+    this.#ops = this.#doneOps
+    this.#opLane = this.#doneLane
+    this.#doneOps = ops
+    this.#doneLane = lanes
+    this.#done = this.#queued
+    this.#queued = 0
+  }
+
   #anyFailed(): boolean {
-    for (let i = 0; i < this.#done; i++) if (this.#ops[i * OP_WORDS + 3] < 0) return true
+    for (let i = 0; i < this.#done; i++) if (this.#doneOps[i * OP_WORDS + 3] < 0) return true
     return false
   }
 
@@ -149,16 +162,15 @@ export class PollIo implements FrameIo {
     }
   }
 
-  /** What the sink queues meanwhile goes to the front of the same array: never past the operation being looked at. */
   #reapBatch(sink: CompletionSink): void {
     const done = this.#done
     this.#done = 0
     for (let i = 0; i < done; i++) {
       const at = i * OP_WORDS
-      const opcode = this.#ops[at]
-      const slot = Math.floor(this.#ops[at + 2] / SLOT_BYTES)
-      const result = this.#ops[at + 3]
-      const lane = this.#opLane[i]
+      const opcode = this.#doneOps[at]
+      const slot = Math.floor(this.#doneOps[at + 2] / SLOT_BYTES)
+      const result = this.#doneOps[at + 3]
+      const lane = this.#doneLane[i]
       if (opcode === BATCH_READ) {
         // A read of 0 bytes does not exist for a TAP: its device is being taken apart.
         sink.completed(OP_READ, lane, slot, result === 0 ? -EBADFD : result)

@@ -40,6 +40,9 @@ const SHOWN = [
   'groFlushUs',
 ] as const satisfies (keyof KnownState)[]
 
+/** Times that a device is looked at which is moved or renamed each time. */
+const TRIES = 20
+
 export class Follower {
   readonly #context: LinkContext
   readonly #pairs: ReadonlyMap<number, Pair>
@@ -98,13 +101,23 @@ export class Follower {
   /** Reads a device again, and lets everything follow that depends on it. */
   refresh(device: Device): void {
     this.#monitor.catchUp() // what led here must not be told afterwards as if it were new
-    try {
-      this.#follow(device)
-    } catch (err) {
-      // A device that died meanwhile is told of by its lane too, which removes the pair; one that moved, by an event.
-      const { code } = err as VethdError | NetlinkError
-      if (code === 'DEVICE_NOT_FOUND' || code === 'ENODEV') return
-      this.#log.error({ err, pair: device.pair.id, side: device.side }, 'a device that changed could not be looked at')
+    for (let tries = 1; ; tries++) {
+      try {
+        this.#follow(device)
+        return
+      } catch (err) {
+        const { code } = err as VethdError | NetlinkError
+        const isElsewhere = code === 'DEVICE_NOT_FOUND' || code === 'ENODEV'
+        // One that died meanwhile is told of by its lane too, which removes the pair. One that was moved or renamed while it
+        // was looked at is not where its events are looked for: nothing would tell of it.
+        if (isElsewhere && !isThere(device)) return
+        if (isElsewhere && tries < TRIES) continue
+        this.#log.error(
+          { err, pair: device.pair.id, side: device.side },
+          'a device that changed could not be looked at',
+        )
+        return
+      }
     }
   }
 
@@ -164,5 +177,14 @@ export class Follower {
     if (device.known === null) return
     const place = `${device.known.nsid}:${device.known.index}`
     if (this.#places.get(place) === device) this.#places.delete(place)
+  }
+}
+
+/** A device that is gone has no name. */
+function isThere(device: Device): boolean {
+  try {
+    return device.name !== ''
+  } catch {
+    return false
   }
 }

@@ -20,8 +20,8 @@ function bridged(name: string, rule: string): Subject {
     title: name,
     needs: ['nft'],
     join: async (_, host) => {
-      await host.sysctl('net.ipv6.conf.default.disable_ipv6', 1) // or the bridge would send by itself
-      await host.do('ip link add bridge up type bridge')
+      await host.sysctl('net.ipv6.conf.default.disable_ipv6', 1) // the bridge must not send by itself, nor join a group of those that snoop
+      await host.do('ip link add bridge up type bridge mcast_snooping 0')
       for (const [dev, port] of [
         [LEFT, 'port1'],
         [RIGHT, 'port2'],

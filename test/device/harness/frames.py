@@ -46,7 +46,7 @@ def open_packet(dev, protocol):
 def send(dev):
     packet = open_packet(dev, 0)
     for line in sys.stdin:
-        vnet, frame, pause = line.split()
+        vnet, frame, pause = line.rstrip("\n").split(" ")
         time.sleep(int(pause) / 1000)
         try:
             packet.send(bytes.fromhex(vnet) + bytes.fromhex(frame))

@@ -110,6 +110,23 @@ export function conformance(t: Test, openBench: () => Bench): void {
     )
   })
 
+  onBench('a completion may be answered by more operations than one, and none is lost', 2, (t, { io }, [a, b]) => {
+    io.addLane(0, a.fd, b.fd)
+    for (let i = 0; i < 20; i++) a.transmit(frameOf(i))
+    for (let i = 0; i < 20; i++) io.read(0, FIRST + i)
+    io.submit(0)
+    io.reap({
+      completed: (_op, lane, slot, result) => {
+        for (let copy = 0; copy < 3; copy++) io.write(lane, slot, slot * SLOT_BYTES, result)
+      },
+    })
+    t.same(turn(io, 0), [])
+    t.same(
+      received(b),
+      Array.from({ length: 60 }, (_, i) => frameOf(Math.floor(i / 3))),
+    )
+  })
+
   onBench('a wait lasts until a frame comes, and completes once', 2, (t, { io }, [a, b]) => {
     io.addLane(0, a.fd, b.fd)
     io.wait(0)
