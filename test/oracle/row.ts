@@ -12,6 +12,7 @@
  *     carrier a v1                waits until `v1` has a carrier
  *     send a v1 FRAME…            sends frames by AF_PACKET; a FRAME is described in frames.ts
  *     hold b v2 US                lets `v2` in `b` hold what it merges for that long: `gro-flush-us`, or veth's sysfs knobs
+ *     unserved STEP              the step, while vethd does not run (SIGSTOP)
  *     transfer a b tcp ADDR N     N bytes of TCP (datagrams of UDP) from `a` to a server in `b` and back, each byte checked
  *     sockets a WHAT ARGS…        sockets.py WHAT, whose answer is compared
  *     background b sockets WHAT…  the same, beside the steps that follow; `joined` waits for its answer

@@ -44,6 +44,13 @@ async function act(world: World, line: string): Promise<Output | Answer | undefi
       return undefined
     case 'send':
       return tally(await sendFrames(world.ns(label), dev, framesOf(words)))
+    case 'unserved':
+      world.daemon?.process.signal('SIGSTOP')
+      try {
+        return await act(world, line.slice('unserved '.length))
+      } finally {
+        world.daemon?.process.signal('SIGCONT')
+      }
     case 'hold':
       if (world.daemon) return world.type(`-n {${label}} link set ${dev} gro-flush-us ${words[0]}`)
       return world.shell(label, holdVeth(`/sys/class/net/${dev}`, Number(words[0])))

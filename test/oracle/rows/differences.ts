@@ -168,7 +168,7 @@ export const DIFFERENCES: Row[] = [
   {
     differs: 'full ring',
     name: 'a sender that is faster than vethd fills the ring, and is told',
-    steps: [...UP, 'a: ip link set v1 txqueuelen 1', 'send a v1 all/88b5/60*3000'],
+    steps: [...UP, 'a: ip link set v1 txqueuelen 1', 'unserved send a v1 all/88b5/60*20'],
     compare: [],
   },
   {
