@@ -2,7 +2,7 @@
 import { ENOTCONN } from '../../src/abi/errno.js'
 import { InNetns, type NewEnd, NewPair, Pair, PairId, Pairs } from '../../src/api/schema.js'
 import { VethdError } from '../../src/errors.js'
-import { inNetns, type Rtnetlink } from '../../src/netlink/socket.js'
+import { inNetns } from '../../src/netlink/socket.js'
 import { masterIndex } from '../../src/veth/device.js'
 import { type ChecksumMode, type EndOptions, inherited } from '../../src/veth/options.js'
 import { inCallersNetns, withNetns } from '../caller.js'
@@ -17,8 +17,8 @@ export function pairRoutes(app: App, { driver, registry }: RouteContext): void {
       const { dev = {}, peer = inherited(dev), checksum } = request.body
       const { socket } = request.raw
       const { pair, master } = await inCallersNetns(socket, request.query.netns, async (here) => {
-        const master = inNetns(here, (rtnl) => masterOf(rtnl, dev))
-        inNetns(here, (rtnl) => masterOf(rtnl, peer)) // looked for by ip, and not at all by the kernel
+        const master = masterOf(dev, here)
+        masterOf(peer, here) // looked for by ip, and not at all by the kernel
         if (peer.up) throw peerUp()
         const pair = await withNetns(socket, [dev.netns, peer.netns], ([devNetns = here, peerNetns = here]) =>
           driver.addPair({
@@ -53,8 +53,8 @@ export function pairRoutes(app: App, { driver, registry }: RouteContext): void {
   })
 }
 
-function masterOf(rtnl: Rtnetlink, { master }: NewEnd): number | undefined {
-  return master === undefined ? undefined : masterIndex(rtnl, master)
+function masterOf({ master }: NewEnd, netnsFd: number): number | undefined {
+  return master === undefined ? undefined : inNetns(netnsFd, (rtnl) => masterIndex(rtnl, master))
 }
 
 function endOptions(end: NewEnd, netnsFd: number): EndOptions {

@@ -36,6 +36,8 @@ const FLAGS: readonly [flag: keyof LinkFlags, bit: number, setWhen: boolean][] =
   ['trailers', abi.IFF_NOTRAILERS, false],
 ]
 
+export const LINK_FLAGS = FLAGS.map(([flag]) => flag)
+
 /** What one RTM_SETLINK changes; what is absent stays. */
 export interface LinkChange extends LinkFlags {
   /** The namespace to move into. The device goes down and loses addresses, routes and qdisc. */

@@ -7,7 +7,7 @@
 export const CHECKSUM_MODES = ['offload', 'software', 'verify'] as const
 export type ChecksumMode = (typeof CHECKSUM_MODES)[number]
 
-import type { LinkFlags } from '../netlink/link.js'
+import { LINK_FLAGS, type LinkFlags } from '../netlink/link.js'
 import type { LinkMode } from '../netlink/link-info.js'
 
 export { ENGINE_CHOICES, type EngineChoice } from '../io/index.js'
@@ -46,17 +46,7 @@ export interface PairOptions {
 }
 
 /** What a peer that nobody describes does not have from dev (veth_newlink): who it is, its flags and its master. */
-const OWN = new Set(
-  ['name', 'address', 'index', 'master'].concat([
-    'up',
-    'arp',
-    'multicast',
-    'allmulticast',
-    'promisc',
-    'dynamic',
-    'trailers',
-  ] satisfies (keyof LinkFlags)[]),
-)
+const OWN = new Set<string>(['name', 'address', 'index', 'master', ...LINK_FLAGS])
 
 /** The options of a peer that nobody describes, from those of dev. */
 export function inherited<T extends object>(dev: T): T {

@@ -1,10 +1,10 @@
 /** Carrier: veth_open, veth_close. */
 import type { Row } from '../row.js'
+import { APART } from './pair.js'
 
-const PAIR = 'link add v1 netns {a} type veth peer name v2 netns {b}'
 const ENDS = ['link a v1', 'link b v2']
 const ADDRESSED = [
-  PAIR,
+  APART,
   'a: ip addr add 10.0.0.1/24 dev v1',
   'b: ip addr add 10.0.0.2/24 dev v2',
   'a: ip link set v1 up',
@@ -18,27 +18,27 @@ const ADDRESSED = [
 const IOCTL_DOWN = "import socket,fcntl,struct; fcntl.ioctl(socket.socket(), 0x8914, struct.pack('16sh14x', b'v2', 0))"
 
 export const CARRIER: Row[] = [
-  { name: 'with one end up there is none', steps: [PAIR, 'a: ip link set v1 up'], compare: ENDS },
-  { name: 'with the peer up there is none', steps: [PAIR, 'b: ip link set v2 up'], compare: ENDS },
+  { name: 'with one end up there is none', steps: [APART, 'a: ip link set v1 up'], compare: ENDS },
+  { name: 'with the peer up there is none', steps: [APART, 'b: ip link set v2 up'], compare: ENDS },
   {
     name: 'with both up there is one, on both',
-    steps: [PAIR, 'a: ip link set v1 up', 'b: ip link set v2 up'],
+    steps: [APART, 'a: ip link set v1 up', 'b: ip link set v2 up'],
     compare: ENDS,
   },
   {
     name: 'it goes with either end, and comes back',
-    steps: [PAIR, 'a: ip link set v1 up', 'b: ip link set v2 up', 'carrier a v1', 'a: ip link set v1 down'],
+    steps: [APART, 'a: ip link set v1 up', 'b: ip link set v2 up', 'carrier a v1', 'a: ip link set v1 down'],
     compare: ENDS,
   },
   {
     name: 'it goes with the peer',
-    steps: [PAIR, 'a: ip link set v1 up', 'b: ip link set v2 up', 'carrier a v1', 'b: ip link set v2 down'],
+    steps: [APART, 'a: ip link set v1 up', 'b: ip link set v2 up', 'carrier a v1', 'b: ip link set v2 down'],
     compare: ENDS,
   },
   {
     name: 'it comes back',
     steps: [
-      PAIR,
+      APART,
       'a: ip link set v1 up',
       'b: ip link set v2 up',
       'carrier a v1',
@@ -49,13 +49,13 @@ export const CARRIER: Row[] = [
   },
   {
     name: 'a move takes the device down and the carrier with it',
-    steps: [PAIR, 'a: ip link set v1 up', 'b: ip link set v2 up', 'carrier a v1', 'b: ip link set v2 netns {c}'],
+    steps: [APART, 'a: ip link set v1 up', 'b: ip link set v2 up', 'carrier a v1', 'b: ip link set v2 netns {c}'],
     compare: ['link a v1', 'link c v2'],
   },
   {
     name: 'and after the move it can be had again',
     steps: [
-      PAIR,
+      APART,
       'a: ip link set v1 up',
       'b: ip link set v2 up',
       'carrier a v1',
@@ -68,13 +68,13 @@ export const CARRIER: Row[] = [
   },
   {
     name: 'by whoever changed it, by an ioctl too',
-    steps: [PAIR, 'a: ip link set v1 up', 'b: ip link set v2 up', 'carrier a v1', `b: python3 -c "${IOCTL_DOWN}"`],
+    steps: [APART, 'a: ip link set v1 up', 'b: ip link set v2 up', 'carrier a v1', `b: python3 -c "${IOCTL_DOWN}"`],
     compare: ENDS,
   },
   {
     name: 'a quick down and up leaves it on, and the other end has seen it go',
     steps: [
-      PAIR,
+      APART,
       'a: ip link set v1 up',
       'b: ip link set v2 up',
       'carrier a v1',

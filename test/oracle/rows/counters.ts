@@ -1,13 +1,7 @@
 /** Counters: what veth_xmit and veth_get_stats64 count, for the same scripted traffic, IPv6 off, at rest. */
 import type { Row } from '../row.js'
+import { UP_ADDRESSED as UP } from './pair.js'
 
-const UP = [
-  'link add v1 netns {a} address 02:00:00:00:00:01 type veth peer name v2 netns {b} address 02:00:00:00:00:02',
-  'a: ip link set v1 up',
-  'b: ip link set v2 up',
-  'carrier a v1',
-  'carrier b v2',
-]
 const ADDRESSED = ['a: ip addr add 10.0.0.1/24 dev v1', 'b: ip addr add 10.0.0.2/24 dev v2']
 const BOTH = ['counters a v1', 'counters b v2']
 

@@ -1,9 +1,8 @@
 /** What a TAP cannot do as veth does: docs/differences.md has a line for each, and the kernel's function in the way. */
 import type { Row } from '../row.js'
+import { UP } from './pair.js'
 
 const PAIR = ['link add v1 type veth peer name v2']
-const ENDS = 'link add v1 netns {a} type veth peer name v2 netns {b}'
-const UP = [ENDS, 'a: ip link set v1 up', 'b: ip link set v2 up', 'carrier a v1', 'carrier b v2']
 
 const GRO_ON = [...UP, 'a: ethtool -K v1 tso off', 'b: ethtool -K v2 gro on']
 

@@ -1,15 +1,8 @@
 /** What passes: every frame, unchanged and in order. */
 import type { Row } from '../row.js'
+import { UP_ADDRESSED } from './pair.js'
 
-const UP = [
-  'link add v1 netns {a} address 02:00:00:00:00:01 type veth peer name v2 netns {b} address 02:00:00:00:00:02',
-  'a: ip link set v1 up',
-  'b: ip link set v2 up',
-  'carrier a v1',
-  'carrier b v2',
-  'watch a v1',
-  'watch b v2',
-]
+const UP = [...UP_ADDRESSED, 'watch a v1', 'watch b v2']
 const BOTH = ['frames a v1', 'frames b v2', 'counters a v1', 'counters b v2']
 
 export const ETHERNET: Row[] = [

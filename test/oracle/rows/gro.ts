@@ -3,14 +3,8 @@
  * at a time, so no row sends more at once.
  */
 import type { Row } from '../row.js'
+import { UP } from './pair.js'
 
-const UP = [
-  'link add v1 netns {a} type veth peer name v2 netns {b}',
-  'a: ip link set v1 up',
-  'b: ip link set v2 up',
-  'carrier a v1',
-  'carrier b v2',
-]
 /** As long as it takes to send what a row sends, many times over. */
 const HOLD = 'hold b v2 100000'
 const ON = [...UP, 'a: ethtool -K v1 tso off', 'b: ethtool -K v2 gro on', HOLD]

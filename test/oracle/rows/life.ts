@@ -1,8 +1,6 @@
 /** Deleting, moving, renaming: veth_dellink, and what every netdev can. */
 import type { Row } from '../row.js'
-
-const PAIR = 'link add v1 netns {a} type veth peer name v2 netns {b}'
-const UP = [PAIR, 'a: ip link set v1 up', 'b: ip link set v2 up', 'carrier a v1', 'carrier b v2']
+import { APART, UP } from './pair.js'
 
 export const LIFE: Row[] = [
   {
@@ -204,10 +202,10 @@ export const LIFE: Row[] = [
   {
     name: 'the same names again, at once',
     steps: [
-      PAIR,
+      APART,
       'a: ip link del v1',
       'wait b v2',
-      PAIR,
+      APART,
       'a: ip link set v1 up',
       'b: ip link set v2 up',
       'carrier a v1',

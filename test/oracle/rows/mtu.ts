@@ -1,13 +1,7 @@
 /** MTU: per end; the receiver's decides what arrives (is_skb_forwardable in __dev_forward_skb). */
 import type { Row } from '../row.js'
+import { UP } from './pair.js'
 
-const UP = [
-  'link add v1 netns {a} type veth peer name v2 netns {b}',
-  'a: ip link set v1 up',
-  'b: ip link set v2 up',
-  'carrier a v1',
-  'carrier b v2',
-]
 const BOTH = ['counters a v1', 'counters b v2', 'frames b v2']
 
 export const MTU: Row[] = [
