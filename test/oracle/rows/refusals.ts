@@ -30,6 +30,8 @@ export const REFUSALS: Row[] = [
   refused('a multicast address, of the peer', 'link add v1 type veth peer name v2 address 01:00:00:00:00:01'),
   refused('an address that is all zero', 'link add v1 address 00:00:00:00:00:00 type veth peer name v2'),
   refused('an address that is too short', 'link add v1 address 02:00:00 type veth peer name v2'),
+  refused('an address without colons', 'link add v1 address 020000000001 type veth peer name v2'),
+  refused('an address with dashes, of the peer', 'link add v1 type veth peer name v2 address 02-00-00-00-00-01'),
   refused('an MTU of 67', 'link add v1 mtu 67 type veth peer name v2'),
   refused('an MTU of 67, of the peer', 'link add v1 type veth peer name v2 mtu 67'),
   refused('an MTU of 65536', 'link add v1 mtu 65536 type veth peer name v2'),

@@ -91,6 +91,8 @@ t.test('what ip refuses to read is refused in its words', async (t) => {
     ['x mtu 15x type veth', 255, 'Error: argument "15x" is wrong: Invalid "mtu" value'],
     ['x mtu 9 mtu 8 type veth', 255, 'Error: duplicate "mtu": "8" is the second value.'],
     ['x index 0 type veth', 255, 'Error: argument "0" is wrong: Invalid "index" value'],
+    ['x address -1 type veth', 1, '"-1" is invalid lladdr.'],
+    ['x address 10000000000000000 type veth', 1, '"10000000000000000" is invalid lladdr.'],
     ['x address zz type veth', 1, '"zz" is invalid lladdr.'],
     ['x address 2:0:0:0:0:100 type veth', 1, '"100" is invalid lladdr.'],
     ['a/b type veth', 255, 'Error: argument "a/b" is wrong: "dev" not a valid ifname'],
