@@ -19,8 +19,8 @@ export interface Config {
   workers?: number
   /** The CPUs that they keep to; left out: wherever the process may run. */
   cpus?: number[]
-  /** How long they ask for the next frame before they wait for one, in microseconds. */
-  busyPollUs: number
+  /** Microseconds for which they ask for the next frame before they wait for one; left out: they adapt. */
+  busyPollUs?: number
   /** Pairs to make at the start, in the daemon's own network namespace: the names of dev and peer. */
   pairs: [dev: string, peer: string][]
   logLevel: LogLevel
@@ -46,8 +46,7 @@ export function parseConfig(words: readonly string[]): Config {
     })
     .option('busy-poll', {
       type: 'number',
-      default: 0,
-      describe: 'microseconds for which they ask for the next frame before they wait for one',
+      describe: 'microseconds for which they ask for the next frame before they wait for one; left out, it adapts',
       requiresArg: true,
     })
     .option('pair', {
@@ -68,7 +67,7 @@ export function parseConfig(words: readonly string[]): Config {
   if (workers !== undefined && !(Number.isInteger(workers) && workers >= 1)) {
     throw new VethdError('ARGUMENT_INVALID', '--workers takes a whole number from 1 on')
   }
-  if (!(Number.isInteger(busyPoll) && busyPoll >= 0 && busyPoll <= BUSY_POLL_MAX_US)) {
+  if (busyPoll !== undefined && !(Number.isInteger(busyPoll) && busyPoll >= 0 && busyPoll <= BUSY_POLL_MAX_US)) {
     throw new VethdError('ARGUMENT_INVALID', `--busy-poll takes whole microseconds, 0 to ${BUSY_POLL_MAX_US}`)
   }
   return {

@@ -27,10 +27,14 @@ import { HeldSlots, Holding } from './holding.js'
 import type { Receiver } from './messages.js'
 import { ACTIVE, BURST_MIN, burstMax, GONE, IDLE, LaneList, ServedLane } from './served-lane.js'
 
-/** What a turn came to: nothing, frames, or the longest burst of a lane, full. */
+/** What a turn came to: nothing, a few bytes, more, or the longest burst of a lane, full. */
 export const TURN_IDLE = 0
-export const TURN_CARRIED = 1
-export const TURN_FLOODED = 2
+export const TURN_TRICKLED = 1
+export const TURN_CARRIED = 2
+export const TURN_FLOODED = 3
+
+/** Bytes of a turn up to which it is the messages that take the time, and not their bytes. */
+const TRICKLE_BYTES = 16384
 
 /** Told once about each lane whose device is gone. `errno` is negative. */
 export type GoneListener = (lane: number, errno: number) => void
@@ -59,6 +63,8 @@ export class Lanes implements CompletionSink, GroOutput {
   #ended: ServedLane[] = []
   #leaving: ServedLane[] = []
   #half = 0
+  /** Bytes that this turn has read. */
+  #bytes = 0
 
   constructor(io: FrameIo, onGone: GoneListener, onRefused: RefusedListener) {
     this.#io = io
@@ -114,6 +120,7 @@ export class Lanes implements CompletionSink, GroOutput {
     const leaving = this.#ended
     this.#ended = this.#leaving
     this.#leaving = leaving
+    this.#bytes = 0
     const served = this.#queueReads()
     this.#io.submit(this.#active.length > 0 || leaving.length > 0 ? 0 : this.#untilDue(timeoutMs))
     this.#io.reap(this)
@@ -122,7 +129,9 @@ export class Lanes implements CompletionSink, GroOutput {
     const carried = this.#touched.length > 0
     this.#foldCounters()
     if (leaving.length > 0) this.#forgetAll(leaving)
-    return flooded ? TURN_FLOODED : carried ? TURN_CARRIED : TURN_IDLE
+    if (flooded) return TURN_FLOODED
+    if (!carried) return TURN_IDLE
+    return this.#bytes <= TRICKLE_BYTES ? TURN_TRICKLED : TURN_CARRIED
   }
 
   /** How long to wait: no longer than a held run may. */
@@ -175,6 +184,7 @@ export class Lanes implements CompletionSink, GroOutput {
   /** A frame: `len` bytes from its vnet header on, at the beginning of `slot`. */
   #received(served: ServedLane, slot: number, len: number): void {
     served.got++
+    this.#bytes += len
     this.#touch(served)
     const off = slot * SLOT_BYTES
     const toSend = vethXmit(served.lane, this.#mem, off, len)

@@ -26,8 +26,8 @@ export interface PoolOptions {
   workers: number
   /** The CPUs that the workers keep to (cpus.ts, dealCpus); none: wherever the process may run. */
   cpus: readonly number[]
-  /** How long a worker asks for the next frame before it waits for one (worker.ts). */
-  busyPollUs: number
+  /** Microseconds for which a worker asks for the next frame before it waits for one; left out: it adapts (busy-poll.ts). */
+  busyPollUs?: number
   /** The device that a lane reads from is gone; called once a lane. `errno` is negative. */
   onGone(lane: LaneAddress, errno: number): void
   /**

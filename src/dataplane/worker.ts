@@ -10,8 +10,10 @@ import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_thread
 import { native } from '../../native-bindings/index.js'
 import { createEngine, type EngineName } from '../io/index.js'
 import { Lane } from '../veth/xmit.js'
-import { Lanes, TURN_FLOODED, TURN_IDLE } from './lanes.js'
+import { BusyPoll } from './busy-poll.js'
+import { Lanes, TURN_FLOODED } from './lanes.js'
 import type { Command, LaneSpec, Report } from './messages.js'
+import { Neighbours } from './neighbours.js'
 
 export interface WorkerStart {
   engine: EngineName
@@ -21,8 +23,8 @@ export interface WorkerStart {
   number: number
   /** The CPUs that this thread keeps to; none: wherever the process may run. */
   cpus: number[]
-  /** How long it asks again and again for the next frame before it waits for one; 0: not at all. */
-  busyPollUs: number
+  /** How long it asks for the next frame before it waits for one (busy-poll.ts). */
+  busyPollUs: number | undefined
 }
 
 /**
@@ -34,11 +36,6 @@ export const WORKER_NICE = -5
 
 /** Longest native wait: bounds how late a stop is seen when even the eventfd was lost. */
 const WAIT_BOUND_MS = 2000
-
-/** Longest that the receivers of a turn need; whoever takes longer is none of them. */
-const YIELD_BOUND_MS = 0.5
-/** How long nothing is yielded then: so a busy neighbour gets hardly more than its share. */
-const YIELD_PAUSE_MS = 50
 
 const { engine, wakeFd, stop, number, cpus, busyPollUs } = workerData as WorkerStart
 const stopFlag = new Int32Array(stop)
@@ -55,35 +52,22 @@ const lanes = new Lanes(
   (lane, offloads) => report({ kind: 'refused', lane, offloads }),
 )
 
-let yieldFrom = 0
-let busyPollUntil = 0
+const now = performance.now.bind(performance)
+const neighbours = new Neighbours(native().yieldThread, now)
+const busyPoll = new BusyPoll(busyPollUs, neighbours, now)
 
 report({ kind: 'ready', niceRefused })
 while (Atomics.load(stopFlag, 0) === 0) {
-  const turn = lanes.turn(isBusyPolling() ? 0 : WAIT_BOUND_MS)
-  if (turn === TURN_FLOODED) yieldToReceivers()
-  if (turn !== TURN_IDLE && busyPollUs > 0) busyPollUntil = performance.now() + busyPollUs / 1000
+  const turn = lanes.turn(busyPoll.goesOn ? 0 : WAIT_BOUND_MS)
+  // A flood's receiver first, should it wait for this CPU. What it cannot take is then lost in the ring, which costs the sender
+  // alone; carried to a full socket, it cost the time in which the receiver would have emptied it (2.3 times as many frames of
+  // 64 bytes arrive).
+  if (turn === TURN_FLOODED) neighbours.yield()
+  busyPoll.turned(turn)
   if (io.takeWakeUp()) takeCommands()
 }
 io.close()
 port.close()
-
-/** A thread that sleeps is slow to wake: a frame that comes soon after another finds this one awake. */
-function isBusyPolling(): boolean {
-  return busyPollUs > 0 && performance.now() < busyPollUntil
-}
-
-/**
- * Beside a flood, lets its receiver run, should it wait for this CPU. What it cannot take is then lost in the ring, which costs
- * the sender alone; carried to a full socket, it cost the time in which the receiver would have emptied it (2.3 times as many
- * frames of 64 bytes arrive).
- */
-function yieldToReceivers(): void {
-  const began = performance.now()
-  if (began < yieldFrom) return
-  native().yieldThread()
-  if (performance.now() - began > YIELD_BOUND_MS) yieldFrom = began + YIELD_PAUSE_MS
-}
 
 /** Why this thread could not have its nice value; 0 means the calling thread alone (setpriority(2)). */
 function takeNice(): string | undefined {

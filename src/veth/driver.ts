@@ -41,7 +41,7 @@ export interface DriverOptions {
   workers?: number
   /** The CPUs that the workers keep to; left out: wherever the process may run. */
   cpus?: readonly number[]
-  /** Microseconds for which a worker asks for the next frame before it waits for one; default 0. */
+  /** Microseconds for which a worker asks for the next frame before it waits for one; left out: it adapts. */
   busyPollUs?: number
   log?: DriverLog
 }
@@ -107,7 +107,7 @@ export class Driver extends EventEmitter<DriverEvents> {
         engine: engine.name,
         workers: options.workers ?? defaultWorkers(options.cpus?.length),
         cpus: options.cpus ?? [],
-        busyPollUs: options.busyPollUs ?? 0,
+        busyPollUs: options.busyPollUs,
         onGone: (lane, errno) => driver?.deviceGone(lane, errno),
         onRefused: (lane, offloads) => driver?.superFrameRefused(lane, offloads),
         onFault: (error) => driver?.fault(error),

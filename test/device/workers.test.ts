@@ -136,6 +136,49 @@ for (const engine of ENGINES) {
   })
 }
 
+/** Pings that follow each other as fast as they are answered, and how often at least one is not slept for. */
+const PINGS = 3000
+const TRIES = 5
+
+for (const engine of ENGINES) {
+  t.test(`answers that come soon keep a worker awake, and nothing else does: ${engine} engine`, { skip }, async (t) => {
+    const topology = Topology.of(t)
+    /** A pair of a daemon of its own, and how often its worker goes to sleep while one end pings the other. */
+    const sleeper = async (...args: string[]) => {
+      const host = await topology.namespace('host')
+      const daemon = await startDaemon(topology, host, { engine, args: ['--workers', '1', ...args] })
+      const subject = vethd(daemon, engine, 'offload')
+      const [a] = await between(topology, subject, subject.newPair('left', 'right'))
+      const sleeps = () => sleepsOf(daemon.process.pid, 'vethd-lanes/0')
+      return async (options: string) => {
+        const before = sleeps()
+        await ping(a.ns, '10.0.0.2', options)
+        return sleeps() - before
+      }
+    }
+
+    const adaptive = await sleeper()
+    t.ok((await adaptive('-c 50 -i 0.01')) >= 50, 'of pings 10 ms apart each wakes it')
+    // Where the machine is slow, answers are not soon; that it is all the time is not likely.
+    const tries: number[] = []
+    do tries.push(await adaptive(`-f -c ${PINGS}`))
+    while (tries.at(-1)! >= PINGS / 2 && tries.length < TRIES)
+    t.ok(tries.at(-1)! < PINGS / 2, `it slept ${tries} times for ${PINGS} pings`)
+
+    const asleep = await (await sleeper('--busy-poll', '0'))(`-f -c ${PINGS}`)
+    t.ok(asleep > (PINGS * 3) / 4, `with --busy-poll 0 ${asleep} times`)
+  })
+}
+
+/** How often a thread has waited for something (voluntary_ctxt_switches). */
+function sleepsOf(pid: number, thread: string): number {
+  for (const tid of readdirSync(`/proc/${pid}/task`)) {
+    const status = readFileSync(`/proc/${pid}/task/${tid}/status`, 'utf8')
+    if (status.startsWith(`Name:\t${thread}\n`)) return Number(/^voluntary_ctxt_switches:\s*(\d+)$/m.exec(status)![1])
+  }
+  throw new Error(`process ${pid} has no thread ${thread}`)
+}
+
 /** The number of the worker that carries a flow of its own. */
 async function workerOf(daemon: Daemon, from: Namespace, port: number): Promise<number> {
   const used = () =>

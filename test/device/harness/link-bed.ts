@@ -57,7 +57,6 @@ export class Bed {
       engine,
       workers: 1,
       cpus: [],
-      busyPollUs: 0,
       onGone: () => {},
       onRefused: () => {},
       onFault,

@@ -10,7 +10,7 @@ t.test('nothing said is the default socket, engine auto and no pair', async (t) 
     engine: 'auto',
     workers: undefined,
     cpus: undefined,
-    busyPollUs: 0,
+    busyPollUs: undefined,
     pairs: [],
     logLevel: 'info',
   })

@@ -6,7 +6,7 @@ import fc from 'fast-check'
 import t, { type Test } from 'tap'
 import { EAGAIN, EBADF, EBADFD, EINVAL, EIO, ENOBUFS, ENOMEM, EPERM } from '../../../src/abi/errno.js'
 import * as tun from '../../../src/abi/if-tun.js'
-import { Lanes, TURN_CARRIED, TURN_FLOODED, TURN_IDLE } from '../../../src/dataplane/lanes.js'
+import { Lanes, TURN_CARRIED, TURN_FLOODED, TURN_IDLE, TURN_TRICKLED } from '../../../src/dataplane/lanes.js'
 import { BURST_MAX } from '../../../src/dataplane/served-lane.js'
 import { type CompletionSink, OP_WRITE } from '../../../src/io/frame-io.js'
 import { MemoryIo, type MemoryPort } from '../../../src/io/memory.js'
@@ -144,8 +144,20 @@ t.test('a turn tells of a flood when the longest burst came back full, and only 
   for (let i = 0; i < BURST_MAX - 1; i++) from.toRead.push(frameOf(i))
   const turns = Array.from({ length: 2 * A_FEW }, () => bed.lanes.turn(0))
   t.notOk(turns.includes(TURN_FLOODED))
-  t.ok(turns.includes(TURN_CARRIED))
+  t.ok(turns.includes(TURN_TRICKLED))
   t.equal(turns.at(-1), TURN_IDLE)
+  t.end()
+})
+
+t.test('a turn tells a trickle from what takes time by its bytes', (t) => {
+  const bed = new Bed()
+  const { from } = bed.add(0)
+  const turns = (frame: Uint8Array) => {
+    from.toRead.push(frame)
+    return new Set(Array.from({ length: A_FEW }, () => bed.lanes.turn(0)))
+  }
+  t.same(turns(frameOf(0, MTU)), new Set([TURN_TRICKLED, TURN_IDLE]))
+  t.same(turns(frameOf(1, 40000)), new Set([TURN_CARRIED, TURN_IDLE]))
   t.end()
 })
 

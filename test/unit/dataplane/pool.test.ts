@@ -16,7 +16,6 @@ async function openPool(t: Test, workers: number, cpus: number[] = []): Promise<
     engine: 'poll',
     workers,
     cpus,
-    busyPollUs: 0,
     onGone: (lane, errno) => t.fail(`lane ${lane.index} is gone: ${errno}`),
     onRefused: (lane) => t.fail(`a frame of lane ${lane.index} was refused`),
     onFault: (error) => t.fail(error),

@@ -1,0 +1,56 @@
+/**
+ * Whether a worker that has nothing to carry asks for the next frame at once, or sleeps until one comes. To sleep and be woken
+ * is most of a round trip.
+ *
+ *     small frames ─── gap ─── the next      ≤ ADAPTIVE_MS: had it asked meanwhile, it would have been awake: now it does
+ *                                            longer: it sleeps at once, until two frames are as close again
+ *
+ * So a trickle whose answers come soon keeps its worker awake, for no more CPU time a frame than sleeping and waking take; an
+ * idle one sleeps. KVM does the same before it halts a CPU (kvm_vcpu_halt(), halt_poll_ns). After a bulk turn nothing is
+ * polled for: bytes are what takes the time there, and the endpoints want the CPU. Nor beside a neighbour that wants it.
+ *
+ * Neighbours: worker.ts, whose loop asks; lanes.ts, which says what a turn was.
+ */
+import { TURN_IDLE, TURN_TRICKLED } from './lanes.js'
+import type { Neighbours } from './neighbours.js'
+
+/** The longest gap that is bridged by asking: an answer of a stack on the same machine takes some 25 µs, and 40 asleep. */
+export const ADAPTIVE_MS = 0.05
+
+export class BusyPoll {
+  readonly #fixedMs: number | undefined
+  readonly #neighbours: Neighbours
+  readonly #now: () => number
+  /** Until when it asks. */
+  #until = 0
+  /** When the last turn ended that carried anything, if that was a trickle; 0: it was bulk. */
+  #since = 0
+
+  /** `fixedUs`: microseconds to ask for after every frame, 0 never; undefined adapts. `now`: a clock in milliseconds. */
+  constructor(fixedUs: number | undefined, neighbours: Neighbours, now: () => number) {
+    this.#fixedMs = fixedUs === undefined ? undefined : fixedUs / 1000
+    this.#neighbours = neighbours
+    this.#now = now
+  }
+
+  /** Whether to ask now; others that want the CPU have run before it says so. */
+  get goesOn(): boolean {
+    return this.#until > 0 && this.#now() < this.#until && this.#neighbours.yield()
+  }
+
+  /** A turn has ended: TURN_*. Hot. */
+  turned(turn: number): void {
+    if (turn === TURN_IDLE) return
+    if (this.#fixedMs !== undefined) {
+      if (this.#fixedMs > 0) this.#until = this.#now() + this.#fixedMs
+      return
+    }
+    if (turn !== TURN_TRICKLED) {
+      this.#since = this.#until = 0
+      return
+    }
+    const now = this.#now()
+    this.#until = now - this.#since <= ADAPTIVE_MS ? now + ADAPTIVE_MS : 0
+    this.#since = now
+  }
+}
