@@ -66,9 +66,14 @@ export class FrameReceiver {
 
   /** All frames from SOURCE so far, up to `last`, which has to be the last one that was sent. */
   async framesUntil(last: Frame): Promise<Frame[]> {
-    const source = hex(SOURCE)
     const end = last.bytes.toString('hex')
     await until('the last frame to arrive', () => this.#process.stdout.includes(` ${end}\n`))
+    return this.frames
+  }
+
+  /** All frames from SOURCE so far. */
+  get frames(): Frame[] {
+    const source = hex(SOURCE)
     const lines = this.#process.stdout.split('\n').slice(1, -1)
     return lines
       .map((line) => line.split(' ').map((word) => Buffer.from(word, 'hex')))
