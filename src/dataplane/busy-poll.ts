@@ -7,15 +7,19 @@
  *
  * So a trickle whose answers come soon keeps its worker awake, for no more CPU time a frame than sleeping and waking take; an
  * idle one sleeps. KVM does the same before it halts a CPU (kvm_vcpu_halt(), halt_poll_ns). After a bulk turn nothing is
- * polled for: bytes are what takes the time there, and the endpoints want the CPU. Nor beside a neighbour that wants it.
+ * asked for: bytes are what takes the time there, and the endpoints want the CPU. Nor for a while after a flood, nor beside a
+ * neighbour that wants the CPU.
  *
  * Neighbours: worker.ts, whose loop asks; lanes.ts, which says what a turn was.
  */
-import { TURN_IDLE, TURN_TRICKLED } from './lanes.js'
+import { TURN_CARRIED, TURN_FLOODED, TURN_IDLE, TURN_TRICKLED } from './lanes.js'
 import type { Neighbours } from './neighbours.js'
 
 /** The longest gap that is bridged by asking: an answer of a stack on the same machine takes some 25 µs, and 40 asleep. */
 export const ADAPTIVE_MS = 0.05
+
+/** How long after a flood nothing is asked for: its receiver gets the CPU sooner from a worker that sleeps. */
+export const CALM_MS = 10
 
 export class BusyPoll {
   readonly #fixedMs: number | undefined
@@ -23,7 +27,7 @@ export class BusyPoll {
   readonly #now: () => number
   /** Until when it asks. */
   #until = 0
-  /** When the last turn ended that carried anything, if that was a trickle; 0: it was bulk. */
+  /** When the last turn ended that carried anything, if that was a trickle; 0: it was bulk. In the time to come: not before. */
   #since = 0
 
   /** `fixedUs`: microseconds to ask for after every frame, 0 never; undefined adapts. `now`: a clock in milliseconds. */
@@ -33,9 +37,10 @@ export class BusyPoll {
     this.#now = now
   }
 
-  /** Whether to ask now; others that want the CPU have run before it says so. */
+  /** Whether to ask now. Others that want the CPU have run before it says so, unless a time was given. */
   get goesOn(): boolean {
-    return this.#until > 0 && this.#now() < this.#until && this.#neighbours.yield()
+    if (this.#until === 0 || this.#now() >= this.#until) return false
+    return this.#fixedMs !== undefined || this.#neighbours.yield()
   }
 
   /** A turn has ended: TURN_*. Hot. */
@@ -45,12 +50,14 @@ export class BusyPoll {
       if (this.#fixedMs > 0) this.#until = this.#now() + this.#fixedMs
       return
     }
-    if (turn !== TURN_TRICKLED) {
+    if (turn === TURN_CARRIED) {
       this.#since = this.#until = 0
       return
     }
     const now = this.#now()
-    this.#until = now - this.#since <= ADAPTIVE_MS ? now + ADAPTIVE_MS : 0
-    this.#since = now
+    const gap = now - this.#since
+    this.#until = gap >= 0 && gap <= ADAPTIVE_MS && turn === TURN_TRICKLED ? now + ADAPTIVE_MS : 0
+    if (turn === TURN_FLOODED) this.#since = now + CALM_MS
+    else if (gap >= 0) this.#since = now
   }
 }

@@ -20,10 +20,35 @@ export interface LaneAddress {
   index: number
 }
 
+/** A lane that was started: where it is served now, and what of. */
+export class PoolLane implements LaneAddress {
+  worker: number
+  index: number
+  /** Where the rest of its pair is served. */
+  readonly home: number
+  readonly request: LaneRequest
+  /** Done when it is where it was last wanted. */
+  settled: Promise<void> = Promise.resolve()
+  removed = false
+
+  constructor(worker: number, index: number, request: LaneRequest) {
+    this.worker = this.home = worker
+    this.index = index
+    this.request = request
+  }
+
+  get spec(): LaneSpec {
+    const { queue: _, ...spec } = this.request
+    return { ...spec, index: this.index }
+  }
+}
+
 export interface PoolOptions {
   engine: EngineName
   /** Number of worker threads. */
   workers: number
+  /** A single one gets a second beside it, once a lane is wanted apart (setApart). */
+  spare?: boolean
   /** The CPUs that the workers keep to (cpus.ts, dealCpus); none: wherever the process may run. */
   cpus: readonly number[]
   /** Microseconds for which a worker asks for the next frame before it waits for one; left out: it adapts (busy-poll.ts). */
@@ -48,11 +73,13 @@ class PoolWorker {
   /** Resolves when the engine runs, with the reason why its thread is not preferred, if it is not. */
   readonly ready: Promise<string | undefined>
   readonly ended: Promise<void>
+  readonly cpus: readonly number[]
   readonly freeIndexes = Array.from({ length: MAX_LANES }, (_, i) => MAX_LANES - 1 - i)
   readonly #answers = new Map<number, (error?: string) => void>()
   #lastId = 0
 
-  constructor(number: number, cpus: number[], options: PoolOptions, stop: SharedArrayBuffer) {
+  constructor(number: number, cpus: readonly number[], options: PoolOptions, stop: SharedArrayBuffer) {
+    this.cpus = cpus
     const { engine, busyPollUs } = options
     const start: WorkerStart = { engine, wakeFd: this.wakeFd, stop, number, cpus, busyPollUs }
     this.thread = new Worker(new URL('./worker.js', import.meta.url), { workerData: start, execArgv: [] })
@@ -104,14 +131,15 @@ class PoolWorker {
 export class Pool {
   /** Why the workers have no more than an ordinary share of a busy CPU; undefined when they have. */
   niceRefused: string | undefined
-  /** The CPUs that each worker keeps to; none: wherever the process may run. */
-  readonly cpus: readonly (readonly number[])[]
+  readonly #options: PoolOptions
   readonly #workers: PoolWorker[]
   readonly #stop: SharedArrayBuffer
+  /** The number of the spare worker, once it runs. */
+  #spare: Promise<number> | undefined
 
-  private constructor(workers: PoolWorker[], cpus: number[][], stop: SharedArrayBuffer) {
+  private constructor(options: PoolOptions, workers: PoolWorker[], stop: SharedArrayBuffer) {
+    this.#options = options
     this.#workers = workers
-    this.cpus = cpus
     this.#stop = stop
   }
 
@@ -121,7 +149,7 @@ export class Pool {
     const stop = new SharedArrayBuffer(4)
     const cpus = dealCpus(options.cpus, options.workers)
     const workers = cpus.map((own, number) => new PoolWorker(number, own, options, stop))
-    const pool = new Pool(workers, cpus, stop)
+    const pool = new Pool(options, workers, stop)
     try {
       pool.niceRefused = (await Promise.all(workers.map((worker) => worker.ready)))[0]
     } catch (error) {
@@ -131,17 +159,22 @@ export class Pool {
     return pool
   }
 
-  /** Starts lanes, all or none; their addresses in the order given. */
-  async addLanes(requests: LaneRequest[]): Promise<LaneAddress[]> {
+  /** The CPUs that each worker keeps to; none: wherever the process may run. */
+  get cpus(): readonly (readonly number[])[] {
+    return this.#workers.map(({ cpus }) => cpus)
+  }
+
+  /** Starts lanes, all or none; in the order given. */
+  async addLanes(requests: LaneRequest[]): Promise<PoolLane[]> {
     const numbers = this.#leastLoadedFirst()
-    const lanes: LaneAddress[] = []
+    const lanes: PoolLane[] = []
     const shares = this.#workers.map((): LaneSpec[] => [])
     try {
-      for (const { queue, ...request } of requests) {
-        const worker = numbers[queue % numbers.length]
-        const index = this.#takeIndex(worker)
-        lanes.push({ worker, index })
-        shares[worker].push({ ...request, index })
+      for (const request of requests) {
+        const worker = numbers[request.queue % numbers.length]
+        const lane = new PoolLane(worker, this.#takeIndex(worker), request)
+        lanes.push(lane)
+        shares[worker].push(lane.spec)
       }
       await this.#askEach(shares, (id, lanes) => ({ kind: 'add', id, lanes }))
       return lanes
@@ -161,7 +194,9 @@ export class Pool {
   }
 
   /** Ends lanes; when this resolves, the workers use their fds no longer. */
-  async removeLanes(lanes: LaneAddress[]): Promise<void> {
+  async removeLanes(lanes: PoolLane[]): Promise<void> {
+    for (const lane of lanes) lane.removed = true
+    await Promise.all(lanes.map((lane) => lane.settled))
     const shares = this.#workers.map((): number[] => [])
     for (const { worker, index } of lanes) shares[worker].push(index)
     await this.#askEach(shares, (id, lanes) => ({ kind: 'remove', id, lanes }))
@@ -177,8 +212,52 @@ export class Pool {
     await Promise.all(asked)
   }
 
-  /** The receiving device has another address or MTU. */
-  setReceiver(lane: LaneAddress, receiver: Receiver): void {
+  /**
+   * Has lanes served by another worker than the rest of their pair, or by the same again. Until that is done their frames wait
+   * in the ring.
+   */
+  async setApart(lanes: PoolLane[], apart: boolean): Promise<void> {
+    await Promise.all(
+      lanes.map((lane) => {
+        const moved = lane.settled.then(() => this.#move(lane, apart))
+        lane.settled = moved.catch(() => {})
+        return moved
+      }),
+    )
+  }
+
+  async #move(lane: PoolLane, apart: boolean): Promise<void> {
+    if (lane.removed || apart === (lane.worker !== lane.home)) return
+    const to = apart ? await this.#otherThan(lane.home) : lane.home
+    const index = to === lane.worker ? undefined : this.#workers[to].freeIndexes.pop()
+    if (index === undefined) return // there is no other worker, or none with room: it stays
+    const from = this.#workers[lane.worker]
+    await from.ask((id) => ({ kind: 'remove', id, lanes: [lane.index] }))
+    from.freeIndexes.push(lane.index)
+    lane.worker = to
+    lane.index = index
+    await this.#workers[to].ask((id) => ({ kind: 'add', id, lanes: [lane.spec] }))
+  }
+
+  /** The number of another worker; the same where there is none. */
+  async #otherThan(home: number): Promise<number> {
+    const { workers, spare } = this.#options
+    if (workers > 1) return (home + 1) % workers
+    if (spare) this.#spare ??= this.#startSpare()
+    return this.#spare ?? home
+  }
+
+  async #startSpare(): Promise<number> {
+    const number = this.#workers.length
+    const worker = new PoolWorker(number, this.#workers[0].cpus, this.#options, this.#stop)
+    this.#workers.push(worker)
+    await worker.ready
+    return number
+  }
+
+  /** The receiving device has another address or MTU, or wants something else merged. */
+  setReceiver(lane: PoolLane, receiver: Receiver): void {
+    lane.request.receiver = receiver
     this.#workers[lane.worker].post({ kind: 'receiver', lane: lane.index, receiver })
   }
 
@@ -201,6 +280,6 @@ export class Pool {
   }
 
   #leastLoadedFirst(): number[] {
-    return [...this.#workers.keys()].sort((a, b) => this.#workers[a].load - this.#workers[b].load)
+    return [...Array(this.#options.workers).keys()].sort((a, b) => this.#workers[a].load - this.#workers[b].load)
   }
 }

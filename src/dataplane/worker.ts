@@ -22,7 +22,7 @@ export interface WorkerStart {
   stop: SharedArrayBuffer
   number: number
   /** The CPUs that this thread keeps to; none: wherever the process may run. */
-  cpus: number[]
+  cpus: readonly number[]
   /** How long it asks for the next frame before it waits for one (busy-poll.ts). */
   busyPollUs: number | undefined
 }

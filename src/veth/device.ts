@@ -8,7 +8,7 @@
 import { type NativeError, native } from '../../native-bindings/index.js'
 import { EBADFD } from '../abi/errno.js'
 import { IFF_UP } from '../abi/rtnetlink.js'
-import type { LaneAddress } from '../dataplane/pool.js'
+import type { PoolLane } from '../dataplane/pool.js'
 import { VethdError } from '../errors.js'
 import { getLink, type LinkChange, setLink } from '../netlink/link.js'
 import type { LinkInfo } from '../netlink/link-info.js'
@@ -73,7 +73,7 @@ export class Device {
   /** What each of the lanes that read from this device counts (counters.ts). */
   readonly totals: SharedArrayBuffer[]
   /** The lanes that read from this device, one a queue. */
-  lanes: LaneAddress[] = []
+  lanes: PoolLane[] = []
   /** Refuses frames that are too long for the peer; null without CAP_BPF. */
   filter: LengthFilter | null = null
   known: KnownState | null = null

@@ -37,7 +37,10 @@ export interface DriverLog {
 
 export interface DriverOptions {
   engine?: EngineChoice
-  /** Worker threads; default one for every two CPUs, at most four and no more than `cpus`. */
+  /**
+   * Worker threads; left out: one for every two CPUs, at most four and no more than `cpus`, and where that is one, a second
+   * while anything is merged.
+   */
   workers?: number
   /** The CPUs that the workers keep to; left out: wherever the process may run. */
   cpus?: readonly number[]
@@ -106,6 +109,7 @@ export class Driver extends EventEmitter<DriverEvents> {
       const pool = await Pool.open({
         engine: engine.name,
         workers: options.workers ?? defaultWorkers(options.cpus?.length),
+        spare: options.workers === undefined && (options.cpus?.length ?? availableParallelism()) > 1,
         cpus: options.cpus ?? [],
         busyPollUs: options.busyPollUs,
         onGone: (lane, errno) => driver?.deviceGone(lane, errno),
@@ -221,7 +225,7 @@ export class Driver extends EventEmitter<DriverEvents> {
     const receiver = sender.peer
     if ((offloads & ~receiver.refusedSuperFrames) === 0) return
     receiver.refusedSuperFrames |= offloads
-    this.#follower.tellLanes(sender)
+    this.#follower.tellLanes(sender.pair)
     const why =
       'the kernel refuses such super-frames (EINVAL): what the device receives is not merged into them any more'
     if (receiver.known?.gro) this.degraded(receiver, { what: `gro: ${offloadName(offloads)}`, why })

@@ -142,19 +142,37 @@ export class Follower {
     this.#places.set(`${now.nsid}:${now.index}`, device)
     if (before !== null && SHOWN.every((key) => before[key] === now[key])) return
     device.peer.filter?.setPeerMtu(now.mtu)
-    for (const sender of device.pair.devices) this.tellLanes(sender)
+    this.tellLanes(device.pair)
     updateCarrier(device.pair)
     this.#log.debug({ pair: device.pair.id, side: device.side, ...now }, 'device changed')
     this.#changed(device)
   }
 
-  /** What the lanes that read from a device have to know of its peer. What is merged depends on both. */
-  tellLanes(sender: Device): void {
+  /**
+   * What the lanes of a pair have to know of their receivers. While one merges, it has a worker without the other direction, whose
+   * frames, being acknowledgements as a rule, can wait in the ring while their lane moves.
+   */
+  tellLanes({ a, b }: Pair): void {
+    const merges = this.#tellLanesFrom(a)
+    const mergesBack = this.#tellLanesFrom(b)
+    this.#setApart(b, merges)
+    this.#setApart(a, mergesBack && !merges)
+  }
+
+  /** Whether the lanes that read from `sender` merge: that depends on both ends. */
+  #tellLanesFrom(sender: Device): boolean {
     const { known } = sender.peer
-    if (known === null) return
+    if (known === null) return false
     const gro = groSettings(sender, this.#context.offloads)
     const receiver = { ...receiverAddress(known.address), mtu: known.mtu, gro }
     for (const lane of sender.lanes) this.#context.pool.setReceiver(lane, receiver)
+    return gro !== null
+  }
+
+  #setApart(sender: Device, apart: boolean): void {
+    this.#context.pool.setApart(sender.lanes, apart).catch((err) => {
+      this.#log.error({ err, pair: sender.pair.id, side: sender.side }, 'a lane could not be given to another worker')
+    })
   }
 
   /** On a veth a txqueuelen of 0 means nothing; a TAP would drop every frame. */

@@ -1,6 +1,6 @@
 /** When a worker asks for the next frame instead of sleeping, by a clock that the test turns. */
 import t from 'tap'
-import { ADAPTIVE_MS, BusyPoll } from '../../../src/dataplane/busy-poll.js'
+import { ADAPTIVE_MS, BusyPoll, CALM_MS } from '../../../src/dataplane/busy-poll.js'
 import { TURN_CARRIED, TURN_FLOODED, TURN_IDLE, TURN_TRICKLED } from '../../../src/dataplane/lanes.js'
 import { Neighbours } from '../../../src/dataplane/neighbours.js'
 
@@ -61,16 +61,24 @@ t.test('frames that are far apart are slept for, however many they are', async (
   t.equal(bed.yields, 0)
 })
 
-for (const [name, turn] of Object.entries({ TURN_CARRIED, TURN_FLOODED }))
-  t.test(`bulk is not waited for: ${name}`, async (t) => {
-    const bed = new Bed().talking()
-    t.equal(bed.after(CLOSE_MS, turn), false)
-    t.equal(bed.after(CLOSE_MS, turn), false)
-    t.equal(bed.after(CLOSE_MS), false, 'a small frame between two of bulk, as an acknowledgement is')
-    t.equal(bed.after(CLOSE_MS, turn), false)
-    t.equal(bed.after(CLOSE_MS), false)
-    t.equal(bed.after(CLOSE_MS), true, 'two small ones again')
-  })
+t.test('bulk is not waited for', async (t) => {
+  const bed = new Bed().talking()
+  t.equal(bed.after(CLOSE_MS, TURN_CARRIED), false)
+  t.equal(bed.after(CLOSE_MS, TURN_CARRIED), false)
+  t.equal(bed.after(CLOSE_MS), false, 'a small frame between two of bulk, as an acknowledgement is')
+  t.equal(bed.after(CLOSE_MS, TURN_CARRIED), false)
+  t.equal(bed.after(CLOSE_MS), false)
+  t.equal(bed.after(CLOSE_MS), true, 'two small ones again')
+})
+
+t.test('after a flood nothing is asked for until it has been over for a while', async (t) => {
+  const bed = new Bed().talking()
+  t.equal(bed.after(CLOSE_MS, TURN_FLOODED), false)
+  for (let ms = 0; ms + CLOSE_MS < CALM_MS; ms += CLOSE_MS) if (bed.after(CLOSE_MS)) t.fail(`after ${ms} ms`)
+  bed.after(CLOSE_MS)
+  bed.after(CLOSE_MS)
+  t.equal(bed.after(CLOSE_MS), true)
+})
 
 t.test('others that want the CPU run before each time that it asks', async (t) => {
   const bed = new Bed().talking()
@@ -92,14 +100,16 @@ t.test('beside one that wants it for longer, it sleeps for a while', async (t) =
   t.equal(bed.talking().after(CLOSE_MS), true)
 })
 
-t.test('with a time that was given it asks for so long after any frame', async (t) => {
+t.test('with a time that was given it asks for so long after any frame, whoever else wants the CPU', async (t) => {
   const bed = new Bed(200)
+  bed.othersMs = 3
   t.equal(bed.poll.goesOn, false, 'not before the first')
   for (const turn of [TURN_TRICKLED, TURN_CARRIED, TURN_FLOODED]) {
     t.equal(bed.after(10, turn), true)
     t.equal(bed.after(0.19, TURN_IDLE), true)
     t.equal(bed.after(0.02, TURN_IDLE), false)
   }
+  t.equal(bed.yields, 0)
 })
 
 t.test('with a time of 0 it never does', async (t) => {

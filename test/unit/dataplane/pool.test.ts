@@ -3,7 +3,7 @@
  */
 import t, { type Test } from 'tap'
 import { native } from '../../../native-bindings/index.js'
-import { type LaneAddress, type LaneRequest, Pool } from '../../../src/dataplane/pool.js'
+import { type LaneRequest, Pool, type PoolLane, type PoolOptions } from '../../../src/dataplane/pool.js'
 import { MAX_LANES } from '../../../src/io/slab.js'
 import { createTotals, readTotals } from '../../../src/veth/counters.js'
 import { openPipe } from '../native-bindings/helpers.js'
@@ -11,11 +11,12 @@ import { openPipe } from '../native-bindings/helpers.js'
 const FRAME = new Uint8Array(12 + 60).fill(0x5a)
 FRAME.fill(0, 0, 12)
 
-async function openPool(t: Test, workers: number, cpus: number[] = []): Promise<Pool> {
+async function openPool(t: Test, workers: number, options: Partial<PoolOptions> = {}): Promise<Pool> {
   const pool = await Pool.open({
     engine: 'poll',
     workers,
-    cpus,
+    cpus: [],
+    ...options,
     onGone: (lane, errno) => t.fail(`lane ${lane.index} is gone: ${errno}`),
     onRefused: (lane) => t.fail(`a frame of lane ${lane.index} was refused`),
     onFault: (error) => t.fail(error),
@@ -24,9 +25,14 @@ async function openPool(t: Test, workers: number, cpus: number[] = []): Promise<
   return pool
 }
 
-function request(fromFd: number, toFd: number, queue = 0): LaneRequest {
+function requestFor(fromFd: number, toFd: number, queue = 0): LaneRequest {
   const receiver = { macHigh: 0, macLow: 0, mtu: 1500, gro: null }
   return { fromFd, toFd, queue, vnetHdrLen: 12, checksum: 'offload', totals: createTotals(), receiver }
+}
+
+/** Worker and index of each lane. */
+function placesOf(lanes: PoolLane[]): string[] {
+  return lanes.map(({ worker, index }) => `${worker}/${index}`)
 }
 
 async function carries(t: Test, from: number, to: number): Promise<void> {
@@ -40,9 +46,9 @@ async function carries(t: Test, from: number, to: number): Promise<void> {
 t.test('a lane carries frames until it is removed, and never after', async (t) => {
   const pool = await openPool(t, 1)
   const [from, to] = [openPipe(t), openPipe(t)]
-  const lane = request(from, to)
+  const lane = requestFor(from, to)
   const addresses = await pool.addLanes([lane])
-  t.same(addresses, [{ worker: 0, index: 0 }])
+  t.same(placesOf(addresses), ['0/0'])
   await carries(t, from, to)
   await carries(t, from, to)
   await pool.removeLanes(addresses)
@@ -54,8 +60,8 @@ t.test('a lane carries frames until it is removed, and never after', async (t) =
 
 t.test('lanes of one queue go together to the worker with the fewest', async (t) => {
   const pool = await openPool(t, 2)
-  const add = (count: number): Promise<LaneAddress[]> =>
-    pool.addLanes(Array.from({ length: count }, () => request(openPipe(t), openPipe(t))))
+  const add = (count: number): Promise<PoolLane[]> =>
+    pool.addLanes(Array.from({ length: count }, () => requestFor(openPipe(t), openPipe(t))))
   const pairs = [await add(2), await add(4), await add(2), await add(2)]
   t.same(
     pairs.map((lanes) => lanes.map(({ worker }) => worker)),
@@ -73,7 +79,9 @@ t.test('lanes of one queue go together to the worker with the fewest', async (t)
 t.test('the queues of a pair are spread over the workers, both directions of each on one', async (t) => {
   const pool = await openPool(t, 3)
   const workersOf = async (queues: number[]) =>
-    (await pool.addLanes(queues.map((queue) => request(openPipe(t), openPipe(t), queue)))).map(({ worker }) => worker)
+    (await pool.addLanes(queues.map((queue) => requestFor(openPipe(t), openPipe(t), queue)))).map(
+      ({ worker }) => worker,
+    )
   t.same(await workersOf([0, 0]), [0, 0])
   t.same(await workersOf([0, 1, 2, 3, 0, 1, 2, 3]), [1, 2, 0, 1, 1, 2, 0, 1], 'those with the fewest lanes first')
 })
@@ -81,41 +89,106 @@ t.test('the queues of a pair are spread over the workers, both directions of eac
 t.test('lanes of which one cannot be added are not added at all, on whichever worker', async (t) => {
   const pool = await openPool(t, 2)
   const [from, to] = [openPipe(t), openPipe(t)]
-  await t.rejects(pool.addLanes([request(from, to, 0), request(-1, to, 1)]), { code: 'INTERNAL', message: /EBADF/ })
+  await t.rejects(pool.addLanes([requestFor(from, to, 0), requestFor(-1, to, 1)]), {
+    code: 'INTERNAL',
+    message: /EBADF/,
+  })
   native().write(from, FRAME)
   t.notOk(native().waitReadable(to, 50))
   native().read(from, new Uint8Array(100))
-  const again = await pool.addLanes([request(from, to, 0), request(openPipe(t), openPipe(t), 1)])
-  t.same(again, [
-    { worker: 0, index: 0 },
-    { worker: 1, index: 0 },
-  ])
+  const again = await pool.addLanes([requestFor(from, to, 0), requestFor(openPipe(t), openPipe(t), 1)])
+  t.same(placesOf(again), ['0/0', '1/0'])
   await carries(t, from, to)
 })
 
 t.test('lanes of a worker of which one cannot be added are not added at all', async (t) => {
   const pool = await openPool(t, 1)
   const [from, to, other] = [openPipe(t), openPipe(t), openPipe(t)]
-  await t.rejects(pool.addLanes([request(from, to), request(-1, to)]), { code: 'INTERNAL', message: /EBADF/ })
+  await t.rejects(pool.addLanes([requestFor(from, to), requestFor(-1, to)]), { code: 'INTERNAL', message: /EBADF/ })
   native().write(from, FRAME)
   t.notOk(native().waitReadable(to, 50), 'the first of them is not served')
   native().read(from, new Uint8Array(100))
-  const again = await pool.addLanes([request(from, to), request(other, from)])
+  const again = await pool.addLanes([requestFor(from, to), requestFor(other, from)])
   t.same(again.map(({ index }) => index).sort(), [0, 1], 'and their numbers are free')
   await carries(t, from, to)
 })
 
 t.test('more lanes than a worker has numbers for are refused', async (t) => {
   const pool = await openPool(t, 1)
-  const tooMany = Array.from({ length: MAX_LANES + 1 }, () => request(-1, -1))
+  const tooMany = Array.from({ length: MAX_LANES + 1 }, () => requestFor(-1, -1))
   await t.rejects(pool.addLanes(tooMany), { code: 'LIMIT_REACHED' })
+})
+
+t.test('a lane that is wanted apart goes to another worker, and comes back; what it counted stays', async (t) => {
+  const pool = await openPool(t, 2)
+  const [from, to] = [openPipe(t), openPipe(t)]
+  const request = requestFor(from, to)
+  const [stays, moves] = await pool.addLanes([requestFor(openPipe(t), openPipe(t)), request])
+  await carries(t, from, to)
+  for (const [apart, worker] of [
+    [true, 1],
+    [true, 1],
+    [false, 0],
+  ] as const) {
+    await pool.setApart([moves], apart)
+    t.equal(moves.worker, worker)
+    t.equal(stays.worker, 0)
+    await carries(t, from, to)
+  }
+  t.match(readTotals(request.totals), { received_packets: 4n, sent_packets: 4n })
+  await pool.removeLanes([stays, moves])
+  const asManyAsThereAre = Array.from({ length: 2 * MAX_LANES }, (_, i) => requestFor(-1, -1, i % 2))
+  await t.rejects(pool.addLanes(asManyAsThereAre), { code: 'INTERNAL', message: /EBADF/ }, 'no number stays taken')
+})
+
+t.test('one that is moved again and again, and changed meanwhile, ends where it was wanted last', async (t) => {
+  const pool = await openPool(t, 2)
+  const [from, to] = [openPipe(t), openPipe(t)]
+  const request = requestFor(from, to)
+  const [lane] = await pool.addLanes([request])
+  const moves = [true, false, true, false, true].map((apart) => pool.setApart([lane], apart))
+  pool.setReceiver(lane, { macHigh: 0x5a5a, macLow: 0x5a5a5a5a, mtu: 1500, gro: null })
+  await Promise.all(moves)
+  t.equal(lane.worker, 1)
+  await carries(t, from, to)
+  await pool.removeLanes([lane])
+  t.match(readTotals(request.totals), { class_host: 1n })
+})
+
+t.test('one that is removed while it moves is not served any more', async (t) => {
+  const pool = await openPool(t, 2)
+  const [from, to] = [openPipe(t), openPipe(t)]
+  const [lane] = await pool.addLanes([requestFor(from, to)])
+  const moves = [true, false, true].map((apart) => pool.setApart([lane], apart))
+  await pool.removeLanes([lane])
+  await Promise.all(moves)
+  native().write(from, FRAME)
+  t.notOk(native().waitReadable(to, 50))
+})
+
+t.test('a single worker gets a second for that, if it may', async (t) => {
+  for (const spare of [true, false]) {
+    const pool = await openPool(t, 1, { spare })
+    const [from, to] = [openPipe(t), openPipe(t)]
+    const lanes = await pool.addLanes([requestFor(from, to), requestFor(openPipe(t), openPipe(t))])
+    t.equal(pool.cpus.length, 1, 'not before it is wanted')
+    await Promise.all(lanes.map((lane) => pool.setApart([lane], true)))
+    t.equal(pool.cpus.length, spare ? 2 : 1)
+    t.same(
+      lanes.map(({ worker }) => worker),
+      spare ? [1, 1] : [0, 0],
+    )
+    await carries(t, from, to)
+    const more = await pool.addLanes([requestFor(openPipe(t), openPipe(t))])
+    t.equal(more[0].worker, 0, 'which gets nothing else')
+  }
 })
 
 t.test('CPUs that the process may not use are refused before anything is started', async (t) => {
   const allowed = native().getThreadAffinity()
   t.teardown(() => native().setThreadAffinity(Int32Array.from(allowed)))
   native().setThreadAffinity(Int32Array.of(allowed[0]))
-  await t.rejects(openPool(t, 1, [allowed[0], 8000]), {
+  await t.rejects(openPool(t, 1, { cpus: [allowed[0], 8000] }), {
     code: 'ARGUMENT_INVALID',
     message: `--cpus: this process may not run on CPU 8000, but on ${allowed[0]}`,
   })
@@ -124,11 +197,11 @@ t.test('CPUs that the process may not use are refused before anything is started
 t.test('a receiver that changes is known to the lane from then on', async (t) => {
   const pool = await openPool(t, 1)
   const [from, to] = [openPipe(t), openPipe(t)]
-  const lane = request(from, to)
+  const lane = requestFor(from, to)
   const [address] = await pool.addLanes([lane])
   await carries(t, from, to)
   pool.setReceiver(address, { macHigh: 0x5a5a, macLow: 0x5a5a5a5a, mtu: 1500, gro: null })
-  await pool.addLanes([request(openPipe(t), to)]) // answered after what was posted before
+  await pool.addLanes([requestFor(openPipe(t), to)]) // answered after what was posted before
   await carries(t, from, to)
   await pool.removeLanes([address])
   t.match(readTotals(lane.totals), { class_otherhost: 1n, class_host: 1n })
