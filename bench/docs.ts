@@ -29,10 +29,11 @@ export function writeDocs(): void {
 
 /** The files that are made of the checked-in results, and of the page as it is. */
 export function makeDocs(page: string, results = readResults(join(DOCS, 'benchmarks.json'))): Record<string, string> {
-  const { scale } = results
+  const { scale, unpinned } = results
   const parts: Record<string, string> = {
     figures: figures(results),
     goals: outcomeTable(outcomes(results)),
+    unpinned: unpinned ? unpinnedTable(unpinned) : 'Not measured yet.',
     scale: scale ? scaleTables(scale) : 'Not measured yet.',
   }
   const filled = Object.entries(parts).reduce((text, [name, part]) => fill(text, name, part), page)
@@ -50,8 +51,8 @@ function fill(page: string, name: string, part: string): string {
   return `${page.slice(0, from + begin.length)}\n\n${part}\n\n${page.slice(to)}`
 }
 
-function figures(results: Results): string {
-  const { machine, settings, date, blocks } = results
+/** Where and when, and what of it does not count. */
+function circumstances({ machine, settings, date, blocks }: Results): string[] {
   const gone = blocks.filter(({ thrownAway }) => thrownAway)
   const pinned = settings.pinned ? 'client on CPU 0, server on CPU 1' : 'endpoints not pinned'
   return [
@@ -60,16 +61,18 @@ function figures(results: Results): string {
       `${gone.length} of ${blocks.length} block rows thrown away.`,
     ...(settings.gate ? [] : ['**Measured with `--anyway`, on a machine that was busy: these figures mean little.**']),
     ...new Set(gone.map(({ block, workload, thrownAway }) => `Block ${block} of \`${workload}\`: ${thrownAway}.`)),
+  ]
+}
+
+function figures(results: Results): string {
+  return [
+    ...circumstances(results),
     `![Each subject's speed under each workload, as a multiple of kernel veth's](${SPEED_CHART})`,
     '**Medians.**',
     subjectTable(results, (workload, subject) => estimate(results, workload.name, subject)),
     ...refusals(results),
     '**Beside kernel veth**: median of the ratio within a block, and its 95 % interval.',
-    subjectTable(
-      { ...results, subjects: results.subjects.filter(({ name }) => name !== 'veth') },
-      (workload, subject) => ratio(results, workload.name, subject, 'veth'),
-      true,
-    ),
+    besideVeth(results),
     '**CPU seconds of the whole machine**, a GB of TCP or a million datagrams.',
     subjectTable(
       { ...results, workloads: results.workloads.flatMap((row) => (row.cpuUnit ? { ...row, unit: row.cpuUnit } : [])) },
@@ -91,6 +94,15 @@ function figures(results: Results): string {
         .join(', ') +
       '.',
   ].join('\n\n')
+}
+
+function besideVeth(results: Results): string {
+  const others = { ...results, subjects: results.subjects.filter(({ name }) => name !== 'veth') }
+  return subjectTable(others, (workload, subject) => ratio(results, workload.name, subject, 'veth'), true)
+}
+
+function unpinnedTable(results: Results): string {
+  return [...circumstances(results), besideVeth(results), ...refusals(results)].join('\n\n')
 }
 
 /** A row a workload, a column a subject; with its interval where that is asked for. */

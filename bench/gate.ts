@@ -17,7 +17,7 @@ const STOLEN = 0.02
 const IN_THE_WAY = 0.02
 
 /** Waits until the machine is quiet, for half a minute; then undefined, or who is in the way. */
-export async function disturbance(): Promise<string | undefined> {
+export async function disturbance(attempts = ATTEMPTS): Promise<string | undefined> {
   for (let attempt = 1; ; attempt++) {
     const [before, processes] = [cpuTimes(), processTimes()]
     await sleep(WATCHED_MS)
@@ -31,7 +31,7 @@ export async function disturbance(): Promise<string | undefined> {
     const inTheWay = seconds.filter(({ share }) => share > IN_THE_WAY).sort((a, b) => b.share - a.share)
     const named = inTheWay.slice(0, 3).map(({ who, share }) => `${who} ${Math.round(share * 100)} %`)
     const why = `the machine is only ${Math.round(share * 100)} % idle: ${named.join(', ') || 'short-lived processes'}`
-    if (attempt === ATTEMPTS) return why
+    if (attempt === attempts) return why
     console.error(`# waiting: ${why}`)
   }
 }

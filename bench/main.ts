@@ -3,6 +3,7 @@
  *
  * Neighbours: run.ts measures, scale.ts measures many pairs, report.ts prints, docs.ts writes the page.
  */
+import { existsSync } from 'node:fs'
 import yargs from 'yargs'
 import { missing, Topology } from '../test/device/harness/topology.js'
 import { writeDocs } from './docs.js'
@@ -31,7 +32,11 @@ const options = await yargs(process.argv.slice(2))
   .option('smoke', { type: 'boolean', describe: 'whether everything works, on a busy machine, without judging speed' })
   .option('anyway', { type: 'boolean', describe: 'measure on a busy machine: figures that say so, and little else' })
   .option('scale', { type: 'boolean', describe: '1 to 1000 pairs in one daemon, instead of speed' })
-  .option('json', { type: 'string', requiresArg: true, describe: 'FILE: write the results; --scale adds to them' })
+  .option('json', {
+    type: 'string',
+    requiresArg: true,
+    describe: 'FILE: write the results; --scale and --unpinned add to them',
+  })
   .option('docs', { type: 'boolean', describe: 'make docs/benchmarks.md and its charts of docs/benchmarks.json' })
   .conflicts('quick', 'smoke')
   .strict()
@@ -83,7 +88,10 @@ async function main(): Promise<void> {
       console.error(`# ${++done}/${total} block ${block} ${workload}${fate}`)
     })
     console.log(reportLines(results).join('\n'))
-    if (options.json) writeResults(options.json, results)
+    if (!options.json) return
+    // What is beside the figures of pinned endpoints is added to them.
+    const adds = options.unpinned && existsSync(options.json)
+    writeResults(options.json, adds ? { ...readResults(options.json), unpinned: results } : results)
   } finally {
     topology.undo()
   }

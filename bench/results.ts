@@ -48,17 +48,25 @@ export interface Results {
   /** PSS of a subject's processes after its last measurement, in KiB. */
   memory: Record<string, number>
   scale?: ScaleJson
+  /** The same with endpoints that may run on any CPU. */
+  unpinned?: Results
 }
 
 export function readResults(path: string): Results {
   return JSON.parse(readFileSync(path, 'utf8'))
 }
 
+export function writeResults(path: string, results: Results): void {
+  writeFileSync(path, `${textOf(results)}\n`)
+}
+
 /** A line a block, so that two runs can be compared by eye. */
-export function writeResults(path: string, { blocks, ...rest }: Results): void {
+function textOf({ blocks, unpinned, ...rest }: Results): string {
   const lines = blocks.map((block) => `    ${JSON.stringify(block, rounded)}`)
-  const text = JSON.stringify({ ...rest, blocks: [] }, rounded, 2)
-  writeFileSync(path, `${text.replace(/"blocks": \[\]/, `"blocks": [\n${lines.join(',\n')}\n  ]`)}\n`)
+  const parts = { ...rest, ...(unpinned && { unpinned: null }), blocks: [] }
+  return JSON.stringify(parts, rounded, 2)
+    .replace('"blocks": []', () => `"blocks": [\n${lines.join(',\n')}\n  ]`)
+    .replace('"unpinned": null', () => `"unpinned": ${unpinned && textOf(unpinned)}`)
 }
 
 /** Six significant digits: more than any of these figures has. */

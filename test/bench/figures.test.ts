@@ -1,9 +1,11 @@
 /** What is made of measurements: medians, intervals, ratios within a block, and the lines that are printed. */
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import t from 'tap'
 import { stolenTooMuch } from '../../bench/gate.js'
 import { outcomes } from '../../bench/goals.js'
 import { estimate, ratio, reportLines } from '../../bench/report.js'
-import type { BlockJson, Results } from '../../bench/results.js'
+import { type BlockJson, type Results, readResults, writeResults } from '../../bench/results.js'
 import { interval, median } from '../../bench/stats.js'
 
 const WORKLOAD = { name: 'tcp-1', title: 'TCP', unit: 'Gbit/s', better: 'higher' as const, cpuUnit: 's/GB' }
@@ -74,4 +76,18 @@ t.test('a goal is met by the median, and says when there is nothing to judge by'
   ])
   t.match(of(refused), { measured: 'vethd-uring has none: 3 frames lost', met: undefined })
   t.ok(reportLines(refused).some((line) => /^tcp-1\/vethd-uring +- 3 frames lost$/.test(line)))
+})
+
+t.test('results are read as they were written, those of endpoints that are not pinned among them', async (t) => {
+  const path = join(t.testdir({}), 'results.json')
+  const pinned = results([
+    [1.5, 2],
+    [3, 4],
+  ])
+  writeResults(path, pinned)
+  t.same(readResults(path), pinned)
+  const both = { ...pinned, unpinned: results([[5, 6]]) }
+  writeResults(path, both)
+  t.same(readResults(path), both)
+  t.equal(readFileSync(path, 'utf8').match(/^ +\{"block":/gm)?.length, 3, 'a line a block')
 })
