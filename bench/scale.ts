@@ -27,10 +27,14 @@ import { tcpStream } from './workloads/tcp.js'
 
 const NUMBERS = [1, 10, 100, 1000]
 const IDLE_SECONDS = 10
+const SETTLE_MS = 500
+const SETTLE_TRIES = 20
 const TURNS = 5
 const CLIENTS = 8
 const FLOODED = 100
 const FLOOD_SECONDS = 10
+/** Before all senders have begun, and when the first have ended, the others get more. */
+const FLOOD_MARGIN_SECONDS = 2
 const GROUP = 77
 
 export interface ScaleStep {
@@ -188,12 +192,17 @@ async function weighVeth(topology: Topology, pairs: number): Promise<ScaleStep['
 /** Percent of one CPU that the daemon's threads use when there is nothing to do. */
 async function idle(daemon: Daemon): Promise<number> {
   const used = () => [...daemon.cpuMs().values()].reduce((sum, ms) => sum + ms, 0)
+  // That two thousand devices went up is still being followed.
+  for (let tries = 0, last = -1; tries < SETTLE_TRIES && used() - last > 1; tries++) {
+    last = used()
+    await sleep(SETTLE_MS)
+  }
   const before = used()
   await sleep(IDLE_SECONDS * 1000)
   return (used() - before) / (IDLE_SECONDS * 10)
 }
 
-/** Floods all pairs at once, a sender each, and compares what arrived. */
+/** Floods all pairs at once, a sender each, and compares what arrived while all of them were busy. */
 async function measureFairness(topology: Topology): Promise<ScaleJson['fairness']> {
   const [host, a, b] = await Promise.all(['host', 'a', 'b'].map((label) => topology.namespace(label)))
   await Promise.all([a, b].map(withoutIpv6))
@@ -214,10 +223,14 @@ async function measureFairness(topology: Topology): Promise<ScaleJson['fairness'
   const traffic = await compile(topology, 'traffic')
   const sink = b.start([traffic, 'sink', '7000'])
   await sink.line(/^ready/m)
+  const each = `${traffic} flood 10.1.$i.2 7000 1400 0 ${FLOOD_SECONDS + 2 * FLOOD_MARGIN_SECONDS} >/dev/null &`
+  const senders = a.start(['sh', '-c', `i=0; while [ $i -lt ${FLOODED} ]; do ${each} i=$((i+1)); done; echo all; wait`])
+  await senders.line(/^all/m)
+  await sleep(FLOOD_MARGIN_SECONDS * 1000)
   const before = readDevices(sink.pid)
-  const each = `${traffic} flood 10.1.$i.2 7000 1400 0 ${FLOOD_SECONDS} >/dev/null &`
-  await a.do(['sh', '-c', `i=0; while [ $i -lt ${FLOODED} ]; do ${each} i=$((i+1)); done; wait`])
+  await sleep(FLOOD_SECONDS * 1000)
   const after = readDevices(sink.pid)
+  await senders.exit()
   const arrived = names.map((name) => after[`${name}b`].rxPackets - before[`${name}b`].rxPackets)
   return {
     pairs: FLOODED,

@@ -1,6 +1,7 @@
 /**
- * The workers, and which of them serves which lane. Lanes of one queue go to one worker, both directions; the queues of a
- * pair are spread over the workers, those with the fewest lanes first. A pair has one queue unless more were asked for.
+ * The workers, and which of them serves which lane. Lanes of one queue go to one worker, both directions, unless one is wanted
+ * apart; the queues of a pair are spread over the workers, those with the fewest lanes first. A pair has one queue unless more
+ * were asked for.
  *
  * The main thread's side of messages.ts: every command is answered, and a wake-up follows every post, because a worker
  * that waits in the kernel sees nothing else.
@@ -75,6 +76,7 @@ class PoolWorker {
   readonly ended: Promise<void>
   readonly cpus: readonly number[]
   readonly freeIndexes = Array.from({ length: MAX_LANES }, (_, i) => MAX_LANES - 1 - i)
+  #runs = false
   readonly #answers = new Map<number, (error?: string) => void>()
   #lastId = 0
 
@@ -86,18 +88,20 @@ class PoolWorker {
     this.ended = new Promise((resolve) => this.thread.once('exit', () => resolve()))
     this.ready = new Promise((resolve, reject) => {
       this.thread.on('message', (report: Report) => {
-        if (report.kind === 'ready') resolve(report.niceRefused)
-        else if (report.kind === 'gone') options.onGone({ worker: number, index: report.lane }, report.errno)
+        if (report.kind === 'ready') {
+          this.#runs = true
+          resolve(report.niceRefused)
+        } else if (report.kind === 'gone') options.onGone({ worker: number, index: report.lane }, report.errno)
         else if (report.kind === 'refused') options.onRefused({ worker: number, index: report.lane }, report.offloads)
         else this.#answered(report.id, report.error)
       })
       this.thread.once('error', (error) => {
         reject(error)
         for (const id of [...this.#answers.keys()]) this.#answered(id, String(error))
-        options.onFault(error)
+        if (this.#runs) options.onFault(error)
       })
     })
-    this.ready.catch(() => {}) // reported by whoever awaits it, and by onFault
+    this.ready.catch(() => {}) // reported by whoever awaits it
   }
 
   get load(): number {
@@ -134,11 +138,13 @@ export class Pool {
   readonly #options: PoolOptions
   readonly #workers: PoolWorker[]
   readonly #stop: SharedArrayBuffer
-  /** The number of the spare worker, once it runs. */
+  /** Whether a single worker may get a second one, and the number of that, once it runs. */
+  #maySpare: boolean
   #spare: Promise<number> | undefined
 
   private constructor(options: PoolOptions, workers: PoolWorker[], stop: SharedArrayBuffer) {
     this.#options = options
+    this.#maySpare = options.spare ?? false
     this.#workers = workers
     this.#stop = stop
   }
@@ -239,20 +245,28 @@ export class Pool {
     await this.#workers[to].ask((id) => ({ kind: 'add', id, lanes: [lane.spec] }))
   }
 
-  /** The number of another worker; the same where there is none. */
+  /** The number of another worker; the same where there is none. Rejects when the spare one cannot be had, the first time. */
   async #otherThan(home: number): Promise<number> {
-    const { workers, spare } = this.#options
+    const { workers } = this.#options
     if (workers > 1) return (home + 1) % workers
-    if (spare) this.#spare ??= this.#startSpare()
-    return this.#spare ?? home
+    if (!this.#maySpare) return home
+    this.#spare ??= this.#startSpare()
+    return this.#spare
   }
 
   async #startSpare(): Promise<number> {
     const number = this.#workers.length
     const worker = new PoolWorker(number, this.#workers[0].cpus, this.#options, this.#stop)
     this.#workers.push(worker)
-    await worker.ready
-    return number
+    try {
+      await worker.ready
+      return number
+    } catch (error) {
+      this.#maySpare = false
+      this.#workers.pop()
+      native().close(worker.wakeFd)
+      throw error
+    }
   }
 
   /** The receiving device has another address or MTU, or wants something else merged. */

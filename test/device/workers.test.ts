@@ -10,9 +10,10 @@ import { native } from '../../native-bindings/index.js'
 import { formatCpuList } from '../../src/dataplane/cpus.js'
 import { accounts, type End, ledger, unexplained } from './harness/counters.js'
 import { type Daemon, ROOT, startDaemon, VETHD } from './harness/daemon.js'
+import { until } from './harness/processes.js'
 import { ENGINES, type Subject, vethd } from './harness/subject.js'
 import { DEADLINE_MS, missing, type Namespace, Topology } from './harness/topology.js'
-import { ping } from './harness/traffic.js'
+import { ping, serveTransfers, transfer } from './harness/traffic.js'
 
 const FLOWS = join(ROOT, 'test/device/harness/flows.py')
 const FIRST_PORT = 7100
@@ -177,6 +178,42 @@ function sleepsOf(pid: number, thread: string): number {
     if (status.startsWith(`Name:\t${thread}\n`)) return Number(/^voluntary_ctxt_switches:\s*(\d+)$/m.exec(status)![1])
   }
   throw new Error(`process ${pid} has no thread ${thread}`)
+}
+
+for (const engine of ENGINES) {
+  const elsewhere = native().getThreadAffinity().length < 2 && 'needs a second CPU'
+  t.test(
+    `while a direction merges, the other one has a worker for itself: ${engine} engine`,
+    {
+      skip: skip || missing('ethtool') || elsewhere,
+    },
+    async (t) => {
+      const topology = Topology.of(t)
+      const args = ['--cpus', native().getThreadAffinity().slice(0, 2).join()]
+      const daemon = await startDaemon(topology, await topology.namespace('host'), { engine, args })
+      const subject = vethd(daemon, engine, 'offload')
+      const [a, b] = await between(topology, subject, subject.newPair('left', 'right'))
+      await serveTransfers(b.ns)
+      /** What each worker uses, in ms, to carry some megabytes and what acknowledges them. */
+      const usedByEach = async () => {
+        const used = () => [...daemon.cpuMs()].flatMap(([thread, ms]) => (thread.includes('vethd-lanes/') ? ms : []))
+        const before = used()
+        await transfer(a.ns, 'tcp', '10.0.0.2', 20_000_000)
+        return used().map((ms, i) => ms - (before[i] ?? 0))
+      }
+      /** Of the workers, those that carried any of it. */
+      const busy = async () => (await usedByEach()).filter((ms) => ms > 1).length
+      t.equal(await busy(), 1, 'one carries both at first')
+
+      await a.ns.do('ethtool -K left tso off')
+      await b.ns.do('ethtool -K right gro on')
+      await until('a second worker', async () => /^workers +2: /m.test(await daemon.must('doctor')))
+      await until('both to work', async () => (await busy()) === 2)
+      await b.ns.do('ethtool -K right gro off')
+      await until('one to carry both again', async () => (await busy()) === 1)
+      t.equal(unexplained(ledger(...(await accounts(subject, a, b)))), 0)
+    },
+  )
 }
 
 /** The number of the worker that carries a flow of its own. */

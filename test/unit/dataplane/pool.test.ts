@@ -184,6 +184,19 @@ t.test('a single worker gets a second for that, if it may', async (t) => {
   }
 })
 
+t.test('a second worker that cannot be had is told of once, and the lane stays', async (t) => {
+  const pool = await openPool(t, 1, { spare: true, cpus: native().getThreadAffinity() })
+  const [from, to] = [openPipe(t), openPipe(t)]
+  const [lane] = await pool.addLanes([requestFor(from, to)])
+  const cpus = pool.cpus[0] as number[]
+  cpus.splice(0, cpus.length, 8000) // a CPU that is taken from the machine, or the container, meanwhile
+  await t.rejects(pool.setApart([lane], true), { code: 'EINVAL' })
+  await pool.setApart([lane], true)
+  t.equal(lane.worker, 0)
+  t.equal(pool.cpus.length, 1)
+  await carries(t, from, to)
+})
+
 t.test('CPUs that the process may not use are refused before anything is started', async (t) => {
   const allowed = native().getThreadAffinity()
   t.teardown(() => native().setThreadAffinity(Int32Array.from(allowed)))
