@@ -15,8 +15,11 @@
 import { TURN_CARRIED, TURN_FLOODED, TURN_IDLE, TURN_TRICKLED } from './lanes.js'
 import type { Neighbours } from './neighbours.js'
 
-/** The longest gap that is bridged by asking: an answer of a stack on the same machine takes some 25 µs, and 40 asleep. */
-export const ADAPTIVE_MS = 0.05
+/**
+ * The longest gap that is bridged by asking. An answer of a stack on the same machine takes some 25 µs, and 40 while the worker
+ * sleeps; twice that where they share a CPU.
+ */
+export const ADAPTIVE_MS = 0.1
 
 /** How long after a flood nothing is asked for: its receiver gets the CPU sooner from a worker that sleeps. */
 export const CALM_MS = 10
