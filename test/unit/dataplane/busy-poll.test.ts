@@ -50,7 +50,7 @@ t.test('it sleeps until two small frames came close to each other, and then asks
 t.test('it asks for as long as an answer may take, and no longer', async (t) => {
   const bed = new Bed().talking()
   t.equal(bed.after(CLOSE_MS, TURN_IDLE), true)
-  t.equal(bed.after(CLOSE_MS, TURN_IDLE), false)
+  t.equal(bed.after(ADAPTIVE_MS, TURN_IDLE), false)
   t.equal(bed.after(FAR_MS), false, 'the next frame was far: asking for it had been for nothing')
   t.equal(bed.after(CLOSE_MS), true)
 })
