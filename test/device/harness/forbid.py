@@ -4,7 +4,7 @@
 What container runtimes do to io_uring_setup and bpf, without touching the machine's sysctls.
 
 SYSCALL may be "long-write": write(2) of 8192 bytes or more answers EINVAL, as some kernels answer super-frames; or
-"long-writev": the same of writev(2) with 8 pieces or more.
+"long-writev": the same of writev(2) with 8 pieces or more. Both answer EPERM to io_submit(2), which would carry the same out.
 """
 import ctypes
 import os
@@ -20,6 +20,7 @@ NUMBERS = {
     "long-write": 1 if os.uname().machine == "x86_64" else 64,
     "long-writev": 20 if os.uname().machine == "x86_64" else 66,
 }
+IO_SUBMIT = 209 if os.uname().machine == "x86_64" else 2
 NR_OFFSET = 0  # offsetof(struct seccomp_data, nr)
 LENGTH_OFFSET = 16 + 2 * 8  # of args[2], its lower half on a little-endian machine
 LONG = {"long-write": 8192, "long-writev": 8}
@@ -32,11 +33,13 @@ when_long = (
     (BPF_RET_K, 0, 0, SECCOMP_RET_ERRNO | EINVAL),
 )
 then = when_long if sys.argv[1] in LONG else always
+first = ((BPF_JEQ_K, 0, 1, IO_SUBMIT), *always) if sys.argv[1] in LONG else ()
 
 program = b"".join(
     struct.pack("=HBBI", *instruction)
     for instruction in (
         (BPF_LD_W_ABS, 0, 0, NR_OFFSET),
+        *first,
         (BPF_JEQ_K, 0, len(then), number),
         *then,
         (BPF_RET_K, 0, 0, SECCOMP_RET_ALLOW),
