@@ -39,7 +39,7 @@ export interface DriverOptions {
   engine?: EngineChoice
   /**
    * Worker threads; left out: one for every two CPUs, at most four and no more than `cpus`, and where that is one, a second
-   * while anything is merged.
+   * once anything is merged.
    */
   workers?: number
   /** The CPUs that the workers keep to; left out: wherever the process may run. */
