@@ -4,6 +4,8 @@
  */
 #include "addon.h"
 
+#include "netns.h"
+
 static const struct binding *const tables[] = {
   tap_bindings,   fd_bindings,     watch_bindings, netns_bindings,  uring_bindings, memory_bindings,
   batch_bindings, socket_bindings, bpf_bindings,   thread_bindings, abi_bindings,
@@ -17,6 +19,10 @@ static napi_status export_binding(napi_env env, napi_value exports, const struct
 }
 
 NAPI_MODULE_INIT() {
+  if (netns_init(env) != napi_ok) {
+    napi_throw_error(env, NULL, "the native addon could not be initialised: no memory");
+    return NULL;
+  }
   for (size_t i = 0; i < sizeof tables / sizeof *tables; i++) {
     for (const struct binding *binding = tables[i]; binding->name; binding++) {
       if (export_binding(env, exports, binding) != napi_ok) {

@@ -72,15 +72,17 @@ export interface Credentials {
   gid: number
 }
 
+/** In place of a namespace's fd: the calling thread's own network namespace, which takes no capability to be in. */
+export const OWN_NETNS = -1
+
 export interface Native {
   // --- TAP devices (drivers/net/tun.c) ---------------------------------------------------------------------------
   /**
-   * Opens /dev/net/tun O_RDWR|O_NONBLOCK|O_CLOEXEC and makes or attaches a device in the network namespace that is
-   * current now. `name` (at most 15 bytes, else ENAMETOOLONG) may be empty or hold `%d`. `flags` are the 16 bits of
+   * Opens /dev/net/tun O_RDWR|O_NONBLOCK|O_CLOEXEC in a network namespace, and makes or attaches a device there. `name` (at most 15 bytes, else ENAMETOOLONG) may be empty or hold `%d`. `flags` are the 16 bits of
    * ifr_flags, IFF_* (IFF_TAP, IFF_NO_PI, IFF_VNET_HDR, …), passed as they are; IFF_TUN_EXCL makes creation exclusive
-   * (EBUSY).
+   * (EBUSY). `netnsFd`: {@link OWN_NETNS}, or an fd of the namespace.
    */
-  tapOpen(name: string, flags: number): number
+  tapOpen(name: string, flags: number, netnsFd: number): number
   /** TUNGETIFF: the device's present name and flags. EBADFD once the device is gone. */
   tapGetInterface(fd: number): { name: string; flags: number }
   /** TUNGETFEATURES of /dev/net/tun: a mask of IFF_*. Needs any open tun fd. */
@@ -121,19 +123,14 @@ export interface Native {
   duplicate(fd: number): number
 
   // --- network namespaces ----------------------------------------------------------------------------------------
-  /** Makes a nameless network namespace and returns its fd; the calling thread stays where it is. */
+  // No thread of Node's ever enters another namespace: `/proc/PID/ns/net` is the process's own at every moment. A thread
+  // of the addon opens what belongs to a namespace (`netnsCreate`, `tapOpen`, `netlinkOpen`), and gives the fd back.
+  /** Makes a nameless network namespace and returns its fd. */
   netnsCreate(): number
   /** Opens the calling thread's own network namespace (/proc/thread-self/ns/net). */
   netnsCurrent(): number
   /** Opens a path as a namespace fd (O_RDONLY|O_CLOEXEC); throws EINVAL if it is not a network namespace. */
   netnsOpen(path: string): number
-  /**
-   * Runs `act` (which must be synchronous) with this thread inside the namespace, then restores the former one, also
-   * when `act` throws. Aborts the process if restoring fails: nothing may run in the wrong namespace. For the same
-   * reason `act` must not start threads (a Worker, the first asynchronous fs or dns call of the process): they would
-   * stay there, and keep the namespace alive. A promise as its result is a TypeError.
-   */
-  netnsRun<T>(netnsFd: number, act: () => T): T
 
   // --- io_uring --------------------------------------------------------------------------------------------------
   /**
@@ -191,9 +188,9 @@ export interface Native {
   // --- sockets ---------------------------------------------------------------------------------------------------
   /**
    * An AF_NETLINK socket (NONBLOCK, CLOEXEC), bound, with NETLINK_EXT_ACK and NETLINK_CAP_ACK on and strict checking
-   * (NETLINK_GET_STRICT_CHK) where known. Belongs to, and pins, the namespace that is current now.
+   * (NETLINK_GET_STRICT_CHK) where known. Belongs to, and pins, the namespace of `netnsFd`, {@link OWN_NETNS} or an fd.
    */
-  netlinkOpen(protocol: number): number
+  netlinkOpen(protocol: number, netnsFd: number): number
   /** setsockopt(SOL_NETLINK, option, value): NETLINK_ADD_MEMBERSHIP 1, NETLINK_LISTEN_ALL_NSID 8, … */
   netlinkSetOption(fd: number, option: number, value: number): void
   /** setsockopt(SOL_SOCKET, SO_RCVBUFFORCE, or SO_RCVBUF where not allowed). */
@@ -219,10 +216,10 @@ export interface Native {
   /** SO_PEERCRED of a connected unix socket. */
   peerCredentials(fd: number): Credentials
   /**
-   * SIOCETHTOOL on `name` in the current namespace; `command` (struct ethtool_*, beginning with its number) is
-   * overwritten by the answer, which is cut to its length.
+   * SIOCETHTOOL on `name` in the namespace of a socket of any kind; `command` (struct ethtool_*, beginning with its
+   * number) is overwritten by the answer, which is cut to its length.
    */
-  ethtool(name: string, command: Uint8Array): void
+  ethtool(socket: number, name: string, command: Uint8Array): void
 
   // --- bpf(2), raw -----------------------------------------------------------------------------------------------
   /** BPF_MAP_CREATE of an array map, BPF_F_MMAPABLE: `entries` values of `valueSize` bytes. `name` is cut to 15. */

@@ -3,6 +3,7 @@
 #include "args.h"
 #include "errors.h"
 #include "fd.h"
+#include "netns.h"
 
 #include <errno.h>
 #include <linux/netlink.h>
@@ -29,17 +30,26 @@ static int set_up_netlink(int fd) {
   return bind(fd, (struct sockaddr *)&any, sizeof any);
 }
 
+static int open_netlink(int protocol, const char **syscall) {
+  *syscall = "socket(AF_NETLINK)";
+  int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol);
+  if (fd < 0) return -1;
+  *syscall = "setsockopt or bind";
+  if (set_up_netlink(fd) == 0) return fd;
+  fd_close_quietly(fd);
+  return -1;
+}
+
 static napi_value netlink_open(napi_env env, napi_callback_info info) {
   struct args args = args_read(env, info);
   int protocol = args_int32(&args, 0, "protocol");
+  int netns = args_int32(&args, 1, "netnsFd");
   if (args.failed) return NULL;
-  int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol);
-  if (fd < 0) return throw_errno(env, errno, "socket(AF_NETLINK)", "opening a netlink socket of protocol %d", protocol);
-  if (set_up_netlink(fd) < 0) {
-    fd_close_quietly(fd);
-    return throw_errno(env, errno, "setsockopt or bind", "setting up a netlink socket of protocol %d", protocol);
-  }
-  return result_number(env, fd);
+  struct netns_result opened = netns_open_inside(env, netns, open_netlink, protocol);
+  return opened.fd < 0 ? throw_errno(env, opened.error, opened.syscall,
+                                     "opening a netlink socket of protocol %d in the network namespace of fd %d",
+                                     protocol, netns)
+                       : result_number(env, opened.fd);
 }
 
 static napi_value netlink_set_option(napi_env env, napi_callback_info info) {
@@ -214,19 +224,12 @@ static napi_value peer_credentials(napi_env env, napi_callback_info info) {
  */
 #define ETHTOOL_ROOM 65536
 
-static int ethtool_ioctl(struct ifreq *request) {
-  int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-  if (fd < 0) return -1;
-  int result = ioctl(fd, SIOCETHTOOL, request);
-  fd_close_quietly(fd);
-  return result;
-}
-
 static napi_value ethtool(napi_env env, napi_callback_info info) {
   struct args args = args_read(env, info);
   struct ifreq request = {0};
-  size_t length = args_string(&args, 0, "name", request.ifr_name, sizeof request.ifr_name);
-  struct view command = args_bytes(&args, 1, "command");
+  int socket = args_int32(&args, 0, "socket");
+  size_t length = args_string(&args, 1, "name", request.ifr_name, sizeof request.ifr_name);
+  struct view command = args_bytes(&args, 2, "command");
   if (!args.failed && command.length < sizeof(uint32_t)) args_refuse(&args, "command", "a struct ethtool_*");
   if (args.failed) return NULL;
   if (length >= sizeof request.ifr_name)
@@ -237,7 +240,7 @@ static napi_value ethtool(napi_env env, napi_callback_info info) {
   if (!copy) return throw_errno(env, ENOMEM, "calloc", "asking ethtool about \"%s\"", request.ifr_name);
   memcpy(copy, command.data, command.length);
   request.ifr_data = copy;
-  int result = ethtool_ioctl(&request), error = errno;
+  int result = ioctl(socket, SIOCETHTOOL, &request), error = errno;
   if (result == 0) memcpy(command.data, copy, command.length);
   free(copy);
   if (result < 0) {

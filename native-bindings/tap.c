@@ -7,6 +7,7 @@
 #include "compat.h"
 #include "errors.h"
 #include "fd.h"
+#include "netns.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -14,19 +15,27 @@
 #include <string.h>
 #include <sys/ioctl.h>
 
+static int open_tun(int unused, const char **syscall) {
+  (void)unused;
+  *syscall = "open";
+  return open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
+}
+
 static napi_value tap_open(napi_env env, napi_callback_info info) {
   struct args args = args_read(env, info);
   struct ifreq request = {0};
   size_t length = args_string(&args, 0, "name", request.ifr_name, sizeof request.ifr_name);
   uint32_t flags = args_bits(&args, 1, "flags");
+  int netns = args_int32(&args, 2, "netnsFd");
   if (flags > UINT16_MAX) args_refuse(&args, "flags", "a mask of the 16 bits that ifr_flags holds");
   if (args.failed) return NULL;
   if (length >= sizeof request.ifr_name)
     return throw_errno(env, ENAMETOOLONG, "ioctl(TUNSETIFF)", "opening the TAP device \"%s…\", a name of %zu bytes",
                        request.ifr_name, length);
 
-  int fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
-  if (fd < 0) return throw_errno(env, errno, "open", "opening /dev/net/tun");
+  struct netns_result opened = netns_open_inside(env, netns, open_tun, 0);
+  if (opened.fd < 0) return throw_errno(env, opened.error, opened.syscall, "opening /dev/net/tun");
+  int fd = opened.fd;
   char name[IFNAMSIZ];
   memcpy(name, request.ifr_name, sizeof name);
   request.ifr_flags = (short)flags;

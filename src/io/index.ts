@@ -57,7 +57,7 @@ function probeUring(scratchNetns: number): string[] {
   let io: UringIo | undefined
   try {
     io = new UringIo(wakeFd)
-    fd = native().netnsRun(scratchNetns, () => native().tapOpen('', IFF_TAP | IFF_NO_PI | IFF_VNET_HDR))
+    fd = native().tapOpen('', IFF_TAP | IFF_NO_PI | IFF_VNET_HDR, scratchNetns)
     return tryOnTap(io, fd)
   } catch (error) {
     return [explain(error as NativeError)]

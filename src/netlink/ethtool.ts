@@ -2,38 +2,31 @@
  * The few ethtool settings that make a TAP look like a veth: GRO off, 10000 Mb/s full duplex; and its features, which tell
  * what `ethtool -K` has left on.
  *
- * SIOCETHTOOL goes by name and by the current namespace: call these inside {@link inNetns} (socket.ts). Every call
- * throws the addon's NativeError (ENODEV, EOPNOTSUPP, EPERM). The kernel's side is net/ethtool/ioctl.c and
- * drivers/net/tun.c.
+ * SIOCETHTOOL goes by name, in the namespace of the socket (socket.ts, inNetns); any socket serves. Every call throws
+ * the addon's NativeError (ENODEV, EOPNOTSUPP, EPERM). The kernel's side is net/ethtool/ioctl.c and drivers/net/tun.c.
  */
 import { native } from '../../native-bindings/index.js'
 import * as abi from '../abi/ethtool.js'
 import { HOST_LITTLE_ENDIAN, readString, viewOf } from './codec.js'
+import type { Rtnetlink } from './socket.js'
 
 /** Link mode masks in struct ethtool_link_settings: supported, advertised, advertised by the partner. */
 const LINK_MODE_MASKS = 3
 
-/** Whether generic receive offload is on. A TAP without IFF_NAPI shows the flag and ignores it. */
-export function getGro(name: string): boolean {
-  const value = ethtoolCommand(abi.ETHTOOL_GGRO, abi.ETHTOOL_VALUE_SIZE)
-  native().ethtool(name, value)
-  return viewOf(value).getUint32(abi.ETHTOOL_VALUE_DATA, HOST_LITTLE_ENDIAN) !== 0
-}
-
-export function setGro(name: string, on: boolean): void {
+export function setGro(rtnl: Rtnetlink, name: string, on: boolean): void {
   const value = ethtoolCommand(abi.ETHTOOL_SGRO, abi.ETHTOOL_VALUE_SIZE)
   viewOf(value).setUint32(abi.ETHTOOL_VALUE_DATA, on ? 1 : 0, HOST_LITTLE_ENDIAN)
-  native().ethtool(name, value)
+  native().ethtool(rtnl.fd, name, value)
 }
 
 /**
  * Sets the speed in Mb/s, full duplex, without autonegotiation. A TAP only stores it; its default of 10 has made OSPF
  * compute costs of 10000.
  */
-export function setLinkSpeed(name: string, speedMbps: number): void {
+export function setLinkSpeed(rtnl: Rtnetlink, name: string, speedMbps: number): void {
   // The kernel says how many words its link mode masks have, negated, to whoever asks with another number.
   const handshake = ethtoolCommand(abi.ETHTOOL_GLINKSETTINGS, abi.ETHTOOL_LINK_SETTINGS_SIZE)
-  native().ethtool(name, handshake)
+  native().ethtool(rtnl.fd, name, handshake)
   const words = -viewOf(handshake).getInt8(abi.ETHTOOL_LINK_SETTINGS_NWORDS)
   const masksLen = LINK_MODE_MASKS * words * 4
   const settings = ethtoolCommand(abi.ETHTOOL_SLINKSETTINGS, abi.ETHTOOL_LINK_SETTINGS_SIZE + masksLen)
@@ -43,18 +36,7 @@ export function setLinkSpeed(name: string, speedMbps: number): void {
   view.setUint8(abi.ETHTOOL_LINK_SETTINGS_PORT, abi.PORT_TP)
   view.setUint8(abi.ETHTOOL_LINK_SETTINGS_AUTONEG, abi.AUTONEG_DISABLE)
   view.setInt8(abi.ETHTOOL_LINK_SETTINGS_NWORDS, words)
-  native().ethtool(name, settings)
-}
-
-/** `ethtool -i`. */
-export function getDriverInfo(name: string): { driver: string; version: string; busInfo: string } {
-  const info = ethtoolCommand(abi.ETHTOOL_GDRVINFO, abi.ETHTOOL_DRVINFO_SIZE)
-  native().ethtool(name, info)
-  return {
-    driver: readString(info.subarray(abi.ETHTOOL_DRVINFO_DRIVER, abi.ETHTOOL_DRVINFO_VERSION)),
-    version: readString(info.subarray(abi.ETHTOOL_DRVINFO_VERSION)),
-    busInfo: readString(info.subarray(abi.ETHTOOL_DRVINFO_BUS_INFO)),
-  }
+  native().ethtool(rtnl.fd, name, settings)
 }
 
 /** A feature as `ethtool -k` shows it. */
@@ -66,8 +48,12 @@ export interface Feature {
 }
 
 /** The features of these names, of those that this kernel has. */
-export function getFeatures<N extends string>(name: string, features: readonly N[]): Partial<Record<N, Feature>> {
-  const all = featureNames(name)
+export function getFeatures<N extends string>(
+  rtnl: Rtnetlink,
+  name: string,
+  features: readonly N[],
+): Partial<Record<N, Feature>> {
+  const all = featureNames(rtnl, name)
   const blocks = Math.ceil(all.length / 32)
   const answer = ethtoolCommand(
     abi.ETHTOOL_GFEATURES,
@@ -75,7 +61,7 @@ export function getFeatures<N extends string>(name: string, features: readonly N
   )
   const view = viewOf(answer)
   view.setUint32(abi.ETHTOOL_FEATURES_BLOCKS, blocks, HOST_LITTLE_ENDIAN)
-  native().ethtool(name, answer)
+  native().ethtool(rtnl.fd, name, answer)
   const found: Partial<Record<N, Feature>> = {}
   for (const feature of features) {
     const index = all.indexOf(feature)
@@ -91,8 +77,8 @@ export function getFeatures<N extends string>(name: string, features: readonly N
 }
 
 /** `ethtool -K NAME FEATURE off`. */
-export function switchFeatureOff(name: string, feature: string): void {
-  const all = featureNames(name)
+export function switchFeatureOff(rtnl: Rtnetlink, name: string, feature: string): void {
+  const all = featureNames(rtnl, name)
   const index = all.indexOf(feature)
   const blocks = Math.ceil(all.length / 32)
   const request = ethtoolCommand(
@@ -103,21 +89,21 @@ export function switchFeatureOff(name: string, feature: string): void {
   view.setUint32(abi.ETHTOOL_FEATURES_BLOCKS, blocks, HOST_LITTLE_ENDIAN)
   const block = abi.ETHTOOL_FEATURES_SIZE + (index >>> 5) * abi.ETHTOOL_SET_FEATURES_BLOCK_SIZE
   view.setUint32(block + abi.ETHTOOL_SET_FEATURES_BLOCK_VALID, (1 << (index & 31)) >>> 0, HOST_LITTLE_ENDIAN)
-  native().ethtool(name, request)
+  native().ethtool(rtnl.fd, name, request)
 }
 
 /** The kernel's list of features, whose numbers are not ABI: the same for every device, asked of the first one. */
 let knownFeatures: string[] | undefined
 
-function featureNames(name: string): string[] {
+function featureNames(rtnl: Rtnetlink, name: string): string[] {
   if (knownFeatures !== undefined) return knownFeatures
   const info = ethtoolCommand(abi.ETHTOOL_GSSET_INFO, abi.ETHTOOL_SSET_INFO_SIZE + 4)
   viewOf(info).setBigUint64(abi.ETHTOOL_SSET_INFO_MASK, 1n << BigInt(abi.ETH_SS_FEATURES), HOST_LITTLE_ENDIAN)
-  native().ethtool(name, info)
+  native().ethtool(rtnl.fd, name, info)
   const count = viewOf(info).getUint32(abi.ETHTOOL_SSET_INFO_SIZE, HOST_LITTLE_ENDIAN)
   const strings = ethtoolCommand(abi.ETHTOOL_GSTRINGS, abi.ETHTOOL_GSTRINGS_SIZE + count * abi.ETH_GSTRING_LEN)
   viewOf(strings).setUint32(abi.ETHTOOL_GSTRINGS_STRING_SET, abi.ETH_SS_FEATURES, HOST_LITTLE_ENDIAN)
-  native().ethtool(name, strings)
+  native().ethtool(rtnl.fd, name, strings)
   knownFeatures = Array.from({ length: count }, (_, i) => {
     const at = abi.ETHTOOL_GSTRINGS_SIZE + i * abi.ETH_GSTRING_LEN
     return readString(strings.subarray(at, at + abi.ETH_GSTRING_LEN))

@@ -67,14 +67,14 @@ export class Monitor implements Disposable {
    */
   constructor(nurseryFd: number, onEvent: (event: MonitorEvent) => void, socketBufferBytes = SOCKET_BUFFER_BYTES) {
     this.#onEvent = onEvent
-    this.#fd = native().netnsRun(nurseryFd, () => native().netlinkOpen(NETLINK_ROUTE))
+    this.#fd = native().netlinkOpen(NETLINK_ROUTE, nurseryFd)
     try {
       native().socketSetReceiveBuffer(this.#fd, socketBufferBytes)
       native().netlinkSetOption(this.#fd, NETLINK_LISTEN_ALL_NSID, 1)
       for (const group of [abi.RTNLGRP_LINK, abi.RTNLGRP_TC, abi.RTNLGRP_NSID]) {
         native().netlinkSetOption(this.#fd, NETLINK_ADD_MEMBERSHIP, group)
       }
-      this.rtnl = native().netnsRun(nurseryFd, () => Rtnetlink.open())
+      this.rtnl = Rtnetlink.open(nurseryFd)
     } catch (error) {
       native().close(this.#fd)
       throw error

@@ -7,7 +7,7 @@
  * Whoever has something to do in another namespace uses {@link inNetns}, which closes its socket before it returns.
  * Neighbours: codec.ts below, the requests (link.ts, address.ts, …) above.
  */
-import { type Native, native } from '../../native-bindings/index.js'
+import { type Native, native, OWN_NETNS } from '../../native-bindings/index.js'
 import { EAGAIN, EINTR, EPROTO, ETIMEDOUT, errnoName, errnoText } from '../abi/errno.js'
 import {
   NETLINK_ROUTE,
@@ -95,20 +95,21 @@ export type NetlinkCalls = Pick<Native, 'netlinkSend' | 'netlinkReceive' | 'wait
 
 /** A NETLINK_ROUTE socket of the namespace it was opened in. */
 export class Rtnetlink implements Disposable {
-  readonly #fd: number
+  /** For the ioctls that act in the socket's namespace (ethtool.ts). */
+  readonly fd: number
   readonly #calls: NetlinkCalls
   readonly #buffer = new Uint8Array(RECEIVE_BYTES)
   #sequence = 0
 
   /** Takes over `fd`. */
   constructor(fd: number, calls: NetlinkCalls) {
-    this.#fd = fd
+    this.fd = fd
     this.#calls = calls
   }
 
-  /** Opens a socket in the namespace that is current now. */
-  static open(): Rtnetlink {
-    return new Rtnetlink(native().netlinkOpen(NETLINK_ROUTE), native())
+  /** Opens a socket in a namespace, by default in the process's own. */
+  static open(netnsFd = OWN_NETNS): Rtnetlink {
+    return new Rtnetlink(native().netlinkOpen(NETLINK_ROUTE, netnsFd), native())
   }
 
   /**
@@ -124,7 +125,7 @@ export class Rtnetlink implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    this.#calls.close(this.#fd)
+    this.#calls.close(this.fd)
   }
 
   /** One round, up to the acknowledgement or the end of a dump; undefined for a dump that was interrupted. */
@@ -133,7 +134,7 @@ export class Rtnetlink implements Disposable {
     const flags = NLM_F_REQUEST | asked | ((asked & NLM_F_DUMP) === NLM_F_DUMP ? 0 : NLM_F_ACK)
     const sequence = ++this.#sequence
     this.#calls.netlinkSend(
-      this.#fd,
+      this.fd,
       buildMessage(request.type, flags, sequence, request.header, request.attributes ?? []),
     )
     const replies: Message[] = []
@@ -157,10 +158,10 @@ export class Rtnetlink implements Disposable {
   /** The next datagram, in memory of its own: replies outlive the next use of the buffer. */
   #receive(request: Request): Uint8Array {
     for (;;) {
-      const { length } = this.#calls.netlinkReceive(this.#fd, this.#buffer)
+      const { length } = this.#calls.netlinkReceive(this.fd, this.#buffer)
       if (length >= 0) return this.#buffer.slice(0, length)
       if (length !== -EAGAIN) throw new NetlinkError(length, '', request)
-      if (!this.#calls.waitReadable(this.#fd, ANSWER_TIMEOUT_MS)) throw new NetlinkError(-ETIMEDOUT, '', request)
+      if (!this.#calls.waitReadable(this.fd, ANSWER_TIMEOUT_MS)) throw new NetlinkError(-ETIMEDOUT, '', request)
     }
   }
 }
@@ -178,13 +179,10 @@ export function readVerdict({ type, flags, payload }: Message): { errno: number;
 }
 
 /**
- * Runs `act`, which must be synchronous, inside a network namespace with a socket made there, and closes the socket
- * before it returns. The namespace is the thread's current one while `act` runs, for the calls that have no socket
- * (ethtool.ts).
+ * Calls `act`, which must be synchronous, with a socket of a network namespace, and closes the socket before it returns.
+ * The calling thread stays where it is: only the socket is of that namespace.
  */
 export function inNetns<T>(netnsFd: number, act: (rtnl: Rtnetlink) => T): T {
-  return native().netnsRun(netnsFd, () => {
-    using rtnl = Rtnetlink.open()
-    return act(rtnl)
-  })
+  using rtnl = Rtnetlink.open(netnsFd)
+  return act(rtnl)
 }

@@ -148,7 +148,7 @@ function makeDevice(name: string, netns: string | undefined): number {
 
 function openIn(nursery: number): number {
   try {
-    return native().netnsRun(nursery, () => native().tapOpen('vethd%d', IFF_TAP | IFF_NO_PI | IFF_TUN_EXCL))
+    return native().tapOpen('vethd%d', IFF_TAP | IFF_NO_PI | IFF_TUN_EXCL, nursery)
   } catch (error) {
     throw explainOpen(error as NativeError)
   }

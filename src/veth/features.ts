@@ -7,6 +7,7 @@ import { native } from '../../native-bindings/index.js'
 import * as tun from '../abi/if-tun.js'
 import { GRO_TCPV4, GRO_TCPV6, GRO_UDP } from '../frame/gro.js'
 import { getFeatures, switchFeatureOff } from '../netlink/ethtool.js'
+import type { Rtnetlink } from '../netlink/socket.js'
 import type { Device } from './device.js'
 import type { GroSettings } from './gro.js'
 
@@ -18,10 +19,10 @@ const TUNNEL_CSUM = 'tx-udp_tnl-csum-segmentation'
  * then takes super-frames that it cannot describe to its reader, and loses each of them (tun_put_user() asks for the
  * other feature alone). Whether it was so.
  */
-export function keepTunnelOffloadsTogether(name: string): boolean {
-  const features = getFeatures(name, [TUNNEL, TUNNEL_CSUM])
+export function keepTunnelOffloadsTogether(rtnl: Rtnetlink, name: string): boolean {
+  const features = getFeatures(rtnl, name, [TUNNEL, TUNNEL_CSUM])
   if (features[TUNNEL_CSUM]?.active !== true || features[TUNNEL]?.active === true) return false
-  switchFeatureOff(name, TUNNEL_CSUM)
+  switchFeatureOff(rtnl, name, TUNNEL_CSUM)
   return true
 }
 
@@ -45,8 +46,8 @@ export interface GroFeatures {
   udp: boolean
 }
 
-export function groFeatures(name: string): GroFeatures {
-  const features = getFeatures(name, [...ALL_TSO, GRO, UDP_FORWARDING])
+export function groFeatures(rtnl: Rtnetlink, name: string): GroFeatures {
+  const features = getFeatures(rtnl, name, [...ALL_TSO, GRO, UDP_FORWARDING])
   return {
     tso: ALL_TSO.some((feature) => features[feature]?.active),
     gro: features[GRO]?.active === true,
@@ -89,8 +90,8 @@ const FEATURES: Record<string, number> = {
 }
 
 /** The offloads (TUN_F_*) that are wanted on a device, and those that are on. */
-function shownOffloads(name: string): { requested: number; active: number } {
-  const features = getFeatures(name, Object.keys(FEATURES))
+function shownOffloads(rtnl: Rtnetlink, name: string): { requested: number; active: number } {
+  const features = getFeatures(rtnl, name, Object.keys(FEATURES))
   const shown = { requested: 0, active: 0 }
   for (const [feature, mask] of Object.entries(FEATURES)) {
     if (features[feature]?.requested) shown.requested |= mask
@@ -104,8 +105,8 @@ function shownOffloads(name: string): { requested: number; active: number } {
  * off: TUNSETOFFLOAD sets all of them anew, so it gets only what is still wanted now. False when they are off already.
  */
 export function withdrawOffloads(device: Device, offloads: number): boolean {
-  return device.inItsNetns((_rtnl, name) => {
-    const { requested, active } = shownOffloads(name)
+  return device.inItsNetns((rtnl, name) => {
+    const { requested, active } = shownOffloads(rtnl, name)
     if ((active & offloads) === 0) return false
     const left = possibleTogether(device.offloads & requested & ~offloads)
     native().tapSetOffload(device.fd, left)

@@ -129,13 +129,24 @@ export class Follower {
       if (link === undefined) throw new VethdError('DEVICE_NOT_FOUND', `"${name}" is gone`)
       if (link.qdisc !== 'noqueue') setNoqueue(rtnl, link.index)
       if (link.txqueuelen === 0) this.#restoreRing(rtnl, link)
-      if (this.#context.vnetHdrLen === VNET_HDR_HASH_TUNNEL_SIZE && keepTunnelOffloadsTogether(name))
+      if (this.#context.vnetHdrLen === VNET_HDR_HASH_TUNNEL_SIZE && keepTunnelOffloadsTogether(rtnl, name))
         this.#log.warn({ name }, 'tx-udp_tnl-csum-segmentation loses frames without the other: switched off too')
       keepCarrier(device, link.carrier)
       const { index, mtu, address, groMaxSize } = link
       const [inode, up] = [netnsIdentity(netnsFd), Device.isUp(link)]
       const { groFlushUs } = device
-      return { nsid, index, name: link.name, inode, up, address, mtu, groMaxSize, groFlushUs, ...groFeatures(name) }
+      return {
+        nsid,
+        index,
+        name: link.name,
+        inode,
+        up,
+        address,
+        mtu,
+        groMaxSize,
+        groFlushUs,
+        ...groFeatures(rtnl, name),
+      }
     })
     this.#unplace(device)
     device.known = now

@@ -67,7 +67,7 @@ export function offloadName(offloads: number): string {
 /** Tries all offloads, or those of `among`, on a scratch device in the given namespace. */
 export function probeOffloads(scratchNetns: number, among = ~0): OffloadReport {
   return inNetns(scratchNetns, (rtnl) => {
-    const fd = native().tapOpen('', tun.IFF_TAP | tun.IFF_NO_PI | tun.IFF_VNET_HDR | tun.IFF_TUN_EXCL)
+    const fd = native().tapOpen('', tun.IFF_TAP | tun.IFF_NO_PI | tun.IFF_VNET_HDR | tun.IFF_TUN_EXCL, scratchNetns)
     try {
       setLink(rtnl, getLink(rtnl, { name: native().tapGetInterface(fd).name })!.index, { up: true })
       const report: OffloadReport = {

@@ -70,11 +70,9 @@ function openQueues(context: LinkContext, count: number): number[] {
   const flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR | noCarrier | (count > 1 ? IFF_MULTI_QUEUE : 0)
   const fds: number[] = []
   try {
-    native().netnsRun(context.nursery, () => {
-      fds.push(native().tapOpen(NURSERY_NAME, flags | IFF_TUN_EXCL))
-      const { name } = native().tapGetInterface(fds[0])
-      while (fds.length < count) fds.push(native().tapOpen(name, flags))
-    })
+    fds.push(native().tapOpen(NURSERY_NAME, flags | IFF_TUN_EXCL, context.nursery))
+    const { name } = native().tapGetInterface(fds[0])
+    while (fds.length < count) fds.push(native().tapOpen(name, flags, context.nursery))
     for (const fd of fds) native().tapSetCarrier(fd, false)
     return fds
   } catch (error) {
@@ -121,8 +119,8 @@ function configure(context: LinkContext, device: Device, options: EndOptions): v
       mtu: mtuOf(options),
       txqueuelen: options.txqueuelen || TXQUEUELEN_DEFAULT,
     })
-    setGro(device.name, false)
-    setLinkSpeed(device.name, LINK_SPEED_MBPS)
+    setGro(rtnl, device.name, false)
+    setLinkSpeed(rtnl, device.name, LINK_SPEED_MBPS)
   })
 }
 

@@ -8,7 +8,6 @@
  *
  * All of it lives in a nameless network namespace, which takes it along when it ends.
  */
-import { execFileSync } from 'node:child_process'
 import t, { type Test } from 'tap'
 import { native } from '../../native-bindings/index.js'
 import { IFF_NO_PI, IFF_TAP, IFF_VNET_HDR } from '../../src/abi/if-tun.js'
@@ -18,6 +17,7 @@ import { MAX_LANES, SLOT_BYTES } from '../../src/io/slab.js'
 import { UringIo } from '../../src/io/uring.js'
 import { type Bench, type BenchPort, conformance, frameOf } from '../unit/io/conformance.js'
 import { missing } from './harness/topology.js'
+import { runInside } from './native-nursery.js'
 
 const ENGINES: [name: string, make: (wakeFd: number) => FrameIo][] = [
   ['uring', (wakeFd) => new UringIo(wakeFd)],
@@ -64,14 +64,14 @@ class Ports {
   }
 
   #tap(name: string): number {
-    const fd = native().netnsRun(this.#netns, () => native().tapOpen(name, IFF_TAP | IFF_NO_PI | IFF_VNET_HDR))
+    const fd = native().tapOpen(name, IFF_TAP | IFF_NO_PI | IFF_VNET_HDR, this.#netns)
     native().tapSetVnetHdrSize(fd, VNET_HDR_LEN)
     this.#fds.push(fd)
     return fd
   }
 
   #do(argv: string[], input = ''): void {
-    native().netnsRun(this.#netns, () => execFileSync(argv[0], argv.slice(1), { input }))
+    runInside(this.#netns, argv, input)
   }
 
   close(): void {

@@ -151,7 +151,7 @@ t.test('the monitor', { skip: missing('ip', 'ethtool', 'unshare') }, async (t) =
     const topology = Topology.of(t)
     const watch = new Watch(t)
     const ns = await topology.namespace('home')
-    const tap = native().netnsRun(watch.nursery, () => native().tapOpen('tmp0', 0x1002))
+    const tap = native().tapOpen('tmp0', 0x1002, watch.nursery)
     t.teardown(() => closeSync(tap))
     const born = await watch.next('link', named('tmp0'))
     t.equal(born.nsid, NURSERY_NSID)

@@ -1,12 +1,15 @@
-/** Network namespaces of a thread: entered, and always left again. Neighbour: native.test.ts. */
+/** Network namespaces: what is opened in them, by a thread of the addon. Neighbour: native.test.ts. */
 import { execFileSync } from 'node:child_process'
 import { once } from 'node:events'
-import { closeSync, fstatSync, statSync } from 'node:fs'
+import { closeSync, fstatSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
-import { native } from '../../native-bindings/index.js'
+import { native, OWN_NETNS } from '../../native-bindings/index.js'
+import { NETLINK_ROUTE } from '../../src/abi/netlink.js'
+import { getLink } from '../../src/netlink/link.js'
+import { inNetns } from '../../src/netlink/socket.js'
 import { runProgram, startWorker, temporaryFolder } from '../unit/native-bindings/helpers.js'
-import { Nursery } from './native-nursery.js'
+import { Nursery, TAP } from './native-nursery.js'
 
 const n = native()
 
@@ -22,51 +25,23 @@ t.test('a new namespace is another one, and the thread stays where it is', async
   t.match(nursery.ip('-o', 'link').trimEnd(), /^1: lo: .*$/, 'it holds lo and nothing else')
 })
 
-t.test('netnsRun acts inside and comes back with the result', async (t) => {
-  const before = here()
+t.test('what is opened in a namespace belongs to it, and the thread stays where it is', async (t) => {
   const nursery = new Nursery(t)
+  const before = here()
+  nursery.open(t, 'inside')
   t.equal(
-    n.netnsRun(nursery.fd, () => here()),
-    inodeOf(nursery.fd),
+    inNetns(nursery.fd, (rtnl) => getLink(rtnl, { name: 'inside' })?.name),
+    'inside',
+  )
+  t.equal(
+    inNetns(OWN_NETNS, (rtnl) => getLink(rtnl, { name: 'inside' })),
+    undefined,
   )
   t.equal(here(), before)
+  t.equal(statSync(`/proc/${process.pid}/ns/net`).ino, before)
 })
 
-t.test('netnsRun comes back when its function throws, and passes the exception on', async (t) => {
-  const before = here()
-  const nursery = new Nursery(t)
-  const thrown = new Error('inside')
-  t.throws(() => {
-    n.netnsRun(nursery.fd, () => {
-      throw thrown
-    })
-  }, thrown)
-  t.equal(here(), before)
-})
-
-t.test('namespaces nest', async (t) => {
-  const before = here()
-  const [a, b] = [new Nursery(t), new Nursery(t)]
-  const seen = a.run(() => [here(), b.run(here), here()])
-  t.same(seen, [inodeOf(a.fd), inodeOf(b.fd), inodeOf(a.fd)])
-  t.equal(here(), before)
-  const made = a.run(() => {
-    const fd = n.netnsCreate()
-    return { fd, after: here() }
-  })
-  t.teardown(() => n.close(made.fd))
-  t.equal(made.after, inodeOf(a.fd), 'netnsCreate comes back to where it was called')
-})
-
-t.test('an asynchronous function is refused: the rest of it would run elsewhere', async (t) => {
-  const nursery = new Nursery(t)
-  t.throws(() => nursery.run(async () => {}), {
-    name: 'TypeError',
-    message: 'netnsRun: "act" must be synchronous, but it returned a promise',
-  })
-})
-
-t.test('netnsRun leaves no file descriptor behind', async (t) => {
+t.test('a refusal leaves no file descriptor behind, and the next call works', async (t) => {
   const nursery = new Nursery(t)
   const next = () => {
     const fd = n.eventfd()
@@ -75,58 +50,50 @@ t.test('netnsRun leaves no file descriptor behind', async (t) => {
   }
   const before = next()
   for (let i = 0; i < 5; i++) {
-    nursery.run(() => {})
-    t.throws(() => n.netnsRun(0, () => {}), { code: 'EINVAL', syscall: 'setns(CLONE_NEWNET)' })
+    t.throws(() => n.netlinkOpen(NETLINK_ROUTE, 0), { code: 'EINVAL', syscall: 'setns(CLONE_NEWNET)' })
+    t.throws(() => n.tapOpen('x', TAP, 12345), { code: 'EBADF', syscall: 'setns(CLONE_NEWNET)' })
+    t.throws(() => n.netlinkOpen(9999, nursery.fd), { code: 'EPROTONOSUPPORT', syscall: 'socket(AF_NETLINK)' })
+    n.close(n.netlinkOpen(NETLINK_ROUTE, nursery.fd))
   }
   t.equal(next(), before)
 })
 
-t.test('a worker enters a namespace while the main thread stays out', async (t) => {
+t.test('the namespace thread rests in the namespace of the process, and ends with its worker', async (t) => {
   const nursery = new Nursery(t)
   const source = `
-    const { fstatSync } = require('node:fs')
-    const here = () => {
-      const fd = n.netnsCurrent()
-      try { return fstatSync(fd).ino } finally { n.close(fd) }
-    }
-    const { shared, fd } = workerData
-    const inside = n.netnsRun(fd, () => {
-      parentPort.postMessage('inside')
-      Atomics.wait(shared, 0, 0)
-      n.netnsRun(fd, () => {})
-      return here()
-    })
-    parentPort.postMessage([inside, here()])`
-  const shared = new Int32Array(new SharedArrayBuffer(4))
-  const before = here()
-  const worker = startWorker(t, source, { shared, fd: nursery.fd })
+    n.close(n.netlinkOpen(0, workerData))
+    parentPort.postMessage('opened')
+    parentPort.once('message', () => {})`
+  const resting = () =>
+    readdirSync('/proc/self/task').filter(
+      (tid) => readFileSync(`/proc/self/task/${tid}/comm`, 'utf8') === 'vethd-netns\n',
+    )
+  n.close(n.netlinkOpen(NETLINK_ROUTE, nursery.fd))
+  const before = resting()
+  const worker = startWorker(t, source, nursery.fd)
   await once(worker, 'message')
-  t.equal(here(), before, 'while the worker is inside')
-  Atomics.store(shared, 0, 1)
-  Atomics.notify(shared, 0)
-  t.same(await once(worker, 'message'), [[inodeOf(nursery.fd), before]])
+  t.equal(resting().length, before.length + 1, 'each environment has one')
+  for (const tid of resting()) t.equal(statSync(`/proc/self/task/${tid}/ns/net`).ino, here())
+  worker.postMessage('end')
+  await once(worker, 'exit')
+  t.same(resting(), before)
 })
 
-t.test('a process that exits inside a namespace just exits', async (t) => {
-  const ending = await runProgram('const fd = n.netnsCreate(); n.netnsRun(fd, () => process.exit(3))')
+t.test('a process ends while its namespace thread rests', async (t) => {
+  const ending = await runProgram('const fd = n.netnsCreate(); n.close(n.netlinkOpen(0, fd)); process.exit(3)')
   t.same(ending, { code: 3, stdout: '', stderr: '' })
 })
 
-t.test('a thread that cannot come back aborts the process', async (t) => {
-  // CAP_SYS_ADMIN is given up inside: entering the namespace was allowed, leaving it is not.
+t.test('a namespace thread that cannot come back ends, and the next call gets another', async (t) => {
+  // A user namespace of one's own: its network namespaces may be entered, the one that the process comes from may not.
   const program = `
-    import { execFileSync } from 'node:child_process'
-    import { writeSync } from 'node:fs'
-    const fd = n.netnsCreate()
-    n.netnsRun(fd, () => { process.setgid(65534); process.setuid(65534); writeSync(1, 'inside ') })
-    writeSync(1, 'outside')`
-  const ending = await runProgram(program)
-  t.equal(ending.code, 'SIGABRT')
-  t.equal(ending.stdout, 'inside ')
-  t.match(
-    ending.stderr,
-    /^vethd: setns back to the thread's own network namespace: Operation not permitted; ending here/,
-  )
+    import { readdirSync, readFileSync } from 'node:fs'
+    const threads = () =>
+      readdirSync('/proc/self/task').filter((tid) => readFileSync('/proc/self/task/' + tid + '/comm', 'utf8') === 'vethd-netns\\n')
+    const made = [1, 2, 3].map(() => n.netnsCreate())
+    console.log(new Set(made).size, threads().length)`
+  const ending = await runProgram(program, ['unshare', '--user', '--map-root-user'])
+  t.same(ending, { code: 0, stdout: '3 0\n', stderr: '' })
 })
 
 t.test('netnsOpen takes a namespace by path and refuses what is none', async (t) => {
@@ -144,13 +111,6 @@ t.test('netnsOpen takes a namespace by path and refuses what is none', async (t)
   t.throws(() => n.netnsOpen(fifo), { code: 'EINVAL' }, 'without waiting for somebody to write')
   t.throws(() => n.netnsOpen('/nowhere'), { code: 'ENOENT', doing: 'opening the namespace "/nowhere"' })
   t.throws(() => n.netnsOpen('x'.repeat(5000)), { code: 'ENAMETOOLONG' })
-})
-
-t.test('netnsCurrent is the namespace of the thread, not of the process', async (t) => {
-  const nursery = new Nursery(t)
-  const fd = nursery.run(() => n.netnsCurrent())
-  t.teardown(() => n.close(fd))
-  t.equal(inodeOf(fd), inodeOf(nursery.fd))
 })
 
 t.test('tapGetNetns says where a device is now, wherever its fd was opened', async (t) => {
@@ -171,7 +131,13 @@ t.test('no fd of the addon is inherited by programs that are started', async (t)
   const nursery = new Nursery(t)
   const device = nursery.open(t, 'x')
   const fds = [nursery.fd, device.fd, n.tapGetNetns(device.fd), n.netnsCurrent(), n.netnsOpen('/proc/self/ns/net')]
-  fds.push(n.epollCreate(), n.eventfd(), n.netlinkOpen(0), n.uringSetup(1, 2, 0).fd, n.bpfCreateArrayMap(8, 1, 'x'))
+  fds.push(
+    n.epollCreate(),
+    n.eventfd(),
+    n.netlinkOpen(0, OWN_NETNS),
+    n.uringSetup(1, 2, 0).fd,
+    n.bpfCreateArrayMap(8, 1, 'x'),
+  )
   t.teardown(() => fds.slice(2).forEach(closeSync))
   const inherited = execFileSync('ls', ['/proc/self/fd'], { encoding: 'utf8' }).split('\n')
   // `ls` has 0, 1, 2 and the directory it reads.

@@ -21,24 +21,28 @@ export const frame = Uint8Array.from([
   ...[0xca, 0xfe],
 ])
 
+/** Runs a program in the namespace of an fd of this process; its stdout. Throws when it fails. */
+export function runInside(netnsFd: number, argv: string[], input = ''): string {
+  const netns = `--net=/proc/${process.pid}/fd/${netnsFd}`
+  return execFileSync('nsenter', [netns, ...argv], { encoding: 'utf8', stdio: 'pipe', input })
+}
+
 /** A namespace to make devices in. */
 export class Nursery {
   readonly fd = n.netnsCreate()
   constructor(t: Test) {
     t.teardown(() => n.close(this.fd))
   }
-  run<T>(act: () => T): T {
-    return n.netnsRun(this.fd, act)
-  }
   open(t: Test, name: string, flags = TAP): Device {
-    return new Device(
-      t,
-      this.run(() => n.tapOpen(name, flags)),
-    )
+    return new Device(t, n.tapOpen(name, flags, this.fd))
+  }
+  /** Runs a program in here; its stdout. Throws when it fails. */
+  run(...argv: string[]): string {
+    return runInside(this.fd, argv)
   }
   /** Runs iproute2, the witness of what the kernel has; it throws when that fails. */
   ip(...args: string[]): string {
-    return this.run(() => execFileSync('ip', args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] }))
+    return this.run('ip', ...args)
   }
   link(name: string): { flags: string[]; ifindex: number } {
     return JSON.parse(this.ip('-j', 'link', 'show', name))[0]
@@ -81,5 +85,5 @@ import socket
 s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
 s.bind(('${name}', 0))
 for i in range(${count}): s.send(bytes.fromhex('${Buffer.from(frame.subarray(10)).toString('hex')}'))`
-  nursery.run(() => execFileSync('python3', ['-c', script]))
+  nursery.run('python3', '-c', script)
 }

@@ -7,7 +7,6 @@ import { execFileSync } from 'node:child_process'
 import { readdirSync, readlinkSync } from 'node:fs'
 import t from 'tap'
 import { NetlinkError, Tap, type VethdError } from 'vethd'
-import { native } from '../../native-bindings/index.js'
 import { kernelLink } from './harness/counters.js'
 import { sendFrames } from './harness/frames.js'
 import { until } from './harness/processes.js'
@@ -144,16 +143,16 @@ t.test('names are the first free ones, those asked for, or a clear error', { ski
 
 t.test('it appears in the current namespace, or in that of a process', { skip }, async (t) => {
   const { topology, ns } = await fixture(t)
-  const current = native().netnsOpen(`/run/netns/${ns.name}`)
-  const here = native().netnsRun(current, () => new Tap('here'))
-  native().close(current)
-  topology.defer(() => here.release())
+  const source = `import { Tap } from '${import.meta.resolve('vethd')}'; new Tap('here')`
+  const program = ns.start([process.execPath, '--input-type=module', '-e', source])
+  await until('the program to have made its device', () => ns.has('here'))
   const sleeper = ns.start('sleep 60')
   const inside = readlinkSync(`/proc/self/ns/net`)
   await until('sleep to be in its namespace', () => readlinkSync(`/proc/${sleeper.pid}/ns/net`) !== inside)
   const there = new Tap({ name: 'there', netns: sleeper.pid })
   topology.defer(() => there.release())
   t.same((await ns.devices()).sort(), ['here', 'tap0', 'there'])
+  program.signal('SIGKILL')
 })
 
 t.test('release() deletes the device and closes the stream, once', { skip }, async (t) => {

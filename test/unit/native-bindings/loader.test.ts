@@ -29,7 +29,6 @@ const names: Record<keyof Native, 'takes arguments' | 'takes none'> = {
   netnsCreate: 'takes none',
   netnsCurrent: 'takes none',
   netnsOpen: 'takes arguments',
-  netnsRun: 'takes arguments',
   uringSetup: 'takes arguments',
   uringRegister: 'takes arguments',
   uringRegisterFilesSparse: 'takes arguments',

@@ -6,7 +6,7 @@ import { connect, createServer, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import t from 'tap'
-import { native } from '../../../native-bindings/index.js'
+import { native, OWN_NETNS } from '../../../native-bindings/index.js'
 import { EAGAIN, EMSGSIZE } from '../../../src/abi/errno.js'
 import { ETHTOOL_GLINK } from '../../../src/abi/ethtool.js'
 import * as nl from '../../../src/abi/netlink.js'
@@ -22,7 +22,7 @@ const n = native()
 const getLo = new Uint8Array(Int32Array.of(32, RTM_GETLINK | (nl.NLM_F_REQUEST << 16), 77, 0, 0, 1, 0, 0).buffer)
 
 function openNetlink(t: { teardown(f: () => void): void }): number {
-  const fd = n.netlinkOpen(nl.NETLINK_ROUTE)
+  const fd = n.netlinkOpen(nl.NETLINK_ROUTE, OWN_NETNS)
   t.teardown(() => n.close(fd))
   return fd
 }
@@ -94,7 +94,7 @@ t.test('socket options are set, or refused by name', async (t) => {
   n.netlinkSetOption(fd, nl.NETLINK_ADD_MEMBERSHIP, 1)
   n.socketSetReceiveBuffer(fd, 65536)
   t.throws(() => n.netlinkSetOption(fd, 9999, 1), { code: 'ENOPROTOOPT', doing: 'setting netlink option 9999 to 1' })
-  t.throws(() => n.netlinkOpen(9999), { code: 'EPROTONOSUPPORT', syscall: 'socket(AF_NETLINK)' })
+  t.throws(() => n.netlinkOpen(9999, OWN_NETNS), { code: 'EPROTONOSUPPORT', syscall: 'socket(AF_NETLINK)' })
 })
 
 /** A datagram receiver that is not ours: prints what it got, and writes "hello" into each fd that came along. */
@@ -151,12 +151,13 @@ t.test('peerCredentials tells who is at the other end of a unix socket', async (
 
 t.test('ethtool fills in its struct, and no byte behind it', async (t) => {
   const memory = Uint32Array.of(ETHTOOL_GLINK, 0, 0x5a5a5a5a)
-  n.ethtool('lo', new Uint8Array(memory.buffer, 0, 8))
+  n.ethtool(openNetlink(t), 'lo', new Uint8Array(memory.buffer, 0, 8))
   t.same([...memory.subarray(1)], [1, 0x5a5a5a5a], 'lo has link')
 })
 
 t.test('ethtool says which command of which device failed', async (t) => {
+  const socket = openNetlink(t)
   const command = new Uint8Array(Uint32Array.of(ETHTOOL_GLINK, 0).buffer)
-  t.throws(() => n.ethtool('absent0', command), { code: 'ENODEV', doing: 'ethtool command 0xa of "absent0"' })
-  t.throws(() => n.ethtool('a-name-of-twenty-one', command), { code: 'ENODEV' })
+  t.throws(() => n.ethtool(socket, 'absent0', command), { code: 'ENODEV', doing: 'ethtool command 0xa of "absent0"' })
+  t.throws(() => n.ethtool(socket, 'a-name-of-twenty-one', command), { code: 'ENODEV' })
 })
