@@ -19,12 +19,31 @@ const PATHS: MachinePaths = { tun: '/dev/net/tun', proc: '/proc' }
 /** Misc character device 10:200 (Documentation/admin-guide/devices.txt), as st_rdev encodes it. */
 const TUN_RDEV = (10 << 8) | 200
 
-const CAPABILITIES = [
+/** `without`: what vethd does where it lacks the capability and works all the same. */
+const CAPABILITIES: { name: string; bit: number; required: boolean; purpose: string; without?: string }[] = [
   { name: 'CAP_NET_ADMIN', bit: CAP_NET_ADMIN, required: true, purpose: 'makes and configures devices' },
   { name: 'CAP_SYS_ADMIN', bit: CAP_SYS_ADMIN, required: true, purpose: 'enters network namespaces' },
-  { name: 'CAP_NET_BROADCAST', bit: CAP_NET_BROADCAST, required: false, purpose: 'hears of every namespace' },
-  { name: 'CAP_BPF', bit: CAP_BPF, required: false, purpose: 'drops too long frames on the sender, as veth does' },
-  { name: 'CAP_SYS_PTRACE', bit: CAP_SYS_PTRACE, required: false, purpose: "reaches other users' namespaces by pid" },
+  {
+    name: 'CAP_NET_BROADCAST',
+    bit: CAP_NET_BROADCAST,
+    required: false,
+    purpose: 'hears at once what others do to a device',
+    without: 'what others do to a device is noticed up to 250 ms late',
+  },
+  {
+    name: 'CAP_BPF',
+    bit: CAP_BPF,
+    required: false,
+    purpose: 'drops too long frames on the sender, as veth does',
+    without: 'too long frames are dropped later, and the sender gets no error',
+  },
+  {
+    name: 'CAP_SYS_PTRACE',
+    bit: CAP_SYS_PTRACE,
+    required: false,
+    purpose: 'opens the namespaces of processes that have more rights, or another user, than vethd',
+    without: 'a client that has more rights, or another user, than vethd cannot say where it is',
+  },
 ]
 
 /** Every check, in the order in which they are worth reading. */
@@ -56,9 +75,9 @@ function checkDeviceNode(path: string): Check {
 function checkCapabilities(proc: string): Check[] {
   const effective = /^CapEff:\s*([0-9a-f]+)$/m.exec(readFileSync(`${proc}/self/status`, 'utf8'))
   const mask = BigInt(`0x${effective?.[1] ?? '0'}`)
-  return CAPABILITIES.map(({ name, bit, required, purpose }) => {
+  return CAPABILITIES.map(({ name, bit, required, purpose, without }) => {
     const ok = ((mask >> BigInt(bit)) & 1n) === 1n
-    return { name, ok, required, detail: ok ? purpose : `missing: ${purpose}${required ? '; run as root' : ''}` }
+    return { name, ok, required, detail: ok ? purpose : `missing: ${without ?? `${purpose}; run as root`}` }
   })
 }
 

@@ -6,10 +6,11 @@
  * One socket, made in the nursery, hears the namespaces that the nursery knows by a NSID (nsid.ts) and pins none of
  * them. A namespace gets its NSID by {@link Monitor.know}, or from the kernel when a device moves there from the
  * nursery. A namespace's death is told by its NSID alone (RTM_DELNSID): the kernel says nothing of the links that died
- * in it. Needs CAP_NET_BROADCAST. Neighbours: link-info.ts reads the links; the daemon's registry listens.
+ * in it. Without CAP_NET_BROADCAST it hears the nursery alone. Neighbours: link-info.ts reads the links; the driver's
+ * follower listens.
  */
-import { native, type Watcher } from '../../native-bindings/index.js'
-import { EAGAIN, ENOBUFS } from '../abi/errno.js'
+import { type NativeError, native, type Watcher } from '../../native-bindings/index.js'
+import { EAGAIN, ENOBUFS, EPERM } from '../abi/errno.js'
 import { NETLINK_ADD_MEMBERSHIP, NETLINK_LISTEN_ALL_NSID, NETLINK_ROUTE } from '../abi/netlink.js'
 import { POLLIN } from '../abi/poll.js'
 import * as abi from '../abi/rtnetlink.js'
@@ -52,6 +53,8 @@ export type MonitorEvent =
   | { kind: 'overrun' }
 
 export class Monitor implements Disposable {
+  /** Whether it hears every namespace that it knows; false without CAP_NET_BROADCAST. */
+  readonly hearsAll: boolean
   /** A socket of the nursery's, for reads of other namespaces by NSID (getLink, listLinks). */
   readonly rtnl: Rtnetlink
   readonly #fd: number
@@ -70,7 +73,7 @@ export class Monitor implements Disposable {
     this.#fd = native().netlinkOpen(NETLINK_ROUTE, nurseryFd)
     try {
       native().socketSetReceiveBuffer(this.#fd, socketBufferBytes)
-      native().netlinkSetOption(this.#fd, NETLINK_LISTEN_ALL_NSID, 1)
+      this.hearsAll = listenToAll(this.#fd)
       for (const group of [abi.RTNLGRP_LINK, abi.RTNLGRP_TC, abi.RTNLGRP_NSID]) {
         native().netlinkSetOption(this.#fd, NETLINK_ADD_MEMBERSHIP, group)
       }
@@ -171,5 +174,15 @@ export class Monitor implements Disposable {
       if (error instanceof NetlinkError) return abi.NETNSA_NSID_NOT_ASSIGNED
       throw error
     }
+  }
+}
+
+function listenToAll(fd: number): boolean {
+  try {
+    native().netlinkSetOption(fd, NETLINK_LISTEN_ALL_NSID, 1)
+    return true
+  } catch (error) {
+    if ((error as NativeError).errno === -EPERM) return false
+    throw error
   }
 }

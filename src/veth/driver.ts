@@ -102,11 +102,12 @@ export class Driver extends EventEmitter<DriverEvents> {
   static async open(options: DriverOptions = {}): Promise<Driver> {
     const log = options.log ?? SILENT
     const nursery = makeNursery()
+    let pool: Pool | undefined
     try {
       const offloads = tryOffloads(nursery)
       const engine = chooseEngine(options.engine ?? 'auto', nursery)
       let driver: Driver | undefined
-      const pool = await Pool.open({
+      pool = await Pool.open({
         engine: engine.name,
         workers: options.workers ?? defaultWorkers(options.cpus?.length),
         spare: options.workers === undefined && (options.cpus?.length ?? availableParallelism()) > 1,
@@ -124,6 +125,7 @@ export class Driver extends EventEmitter<DriverEvents> {
       driver = new Driver(log, nursery, engine, offloads, pool)
       return driver
     } catch (error) {
+      await pool?.close() // its threads would keep the process alive
       native().close(nursery)
       throw error
     }
@@ -160,8 +162,11 @@ export class Driver extends EventEmitter<DriverEvents> {
         pair.removal = removal
         this.#forget(pair)
       }
-      await removal
-      for (const pair of fresh) this.emit('pair-removed', pair, reason)
+      try {
+        await removal
+      } finally {
+        for (const pair of fresh) this.emit('pair-removed', pair, reason)
+      }
     }
     await Promise.all(pairs.map((pair) => pair.removal))
   }
@@ -177,9 +182,12 @@ export class Driver extends EventEmitter<DriverEvents> {
     this.#closed = true
     process.off('exit', this.#onExit)
     this.#follower.close()
-    await this.#remove([...this.#pairs.values()], 'closed')
-    await this.#context.pool.close()
-    native().close(this.#nursery)
+    try {
+      await this.#remove([...this.#pairs.values()], 'closed')
+    } finally {
+      await this.#context.pool.close()
+      native().close(this.#nursery)
+    }
   }
 
   /** The process ends and nothing can be awaited: delete the devices, and let no worker hold up the end. */

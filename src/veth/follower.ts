@@ -43,6 +43,13 @@ const SHOWN = [
 /** Times that a device is looked at which is moved or renamed each time. */
 const TRIES = 20
 
+/**
+ * Without CAP_NET_BROADCAST nothing tells of other namespaces. Then so many devices are looked at, and so often, in turn:
+ * some 3 % of a CPU at most.
+ */
+const ROUND_MS = 250
+const DEVICES_A_ROUND = 32
+
 export class Follower {
   readonly #context: LinkContext
   readonly #pairs: ReadonlyMap<number, Pair>
@@ -53,6 +60,8 @@ export class Follower {
   readonly #places = new Map<string, Device>()
   /** Devices to be looked at again, together, at the end of this turn of the event loop. */
   readonly #stale = new Set<Device>()
+  /** The rounds, where they are needed. */
+  readonly #rounds: NodeJS.Timeout | undefined
 
   /** `changed`: `known` is another than before; so may be the carrier of either end of its pair. */
   constructor(
@@ -66,6 +75,15 @@ export class Follower {
     this.#log = log
     this.#changed = changed
     this.#monitor = new Monitor(context.nursery, (event) => this.#observed(event))
+    if (this.#monitor.hearsAll) return
+    const late = `${ROUND_MS} ms late with few devices, later with many`
+    log.warn({}, `CAP_NET_BROADCAST is missing: what others do to a device is noticed up to ${late}`)
+    this.#rounds = setInterval(() => this.#lookAround(), ROUND_MS).unref()
+  }
+
+  /** The devices that were not looked at for the longest: each look puts one behind the others in `#places`. */
+  #lookAround(): void {
+    for (const device of [...this.#places.values()].slice(0, DEVICES_A_ROUND)) this.refresh(device)
   }
 
   #observed(event: MonitorEvent): void {
@@ -199,6 +217,7 @@ export class Follower {
   }
 
   close(): void {
+    clearInterval(this.#rounds)
     this.#monitor[Symbol.dispose]()
   }
 

@@ -5,6 +5,7 @@
 import { cpSync, existsSync, readdirSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import t from 'tap'
+import { until } from '../device/harness/processes.js'
 import { Topology } from '../device/harness/topology.js'
 import { missing, run, startRig, startVethd, temporaryFolder, VETHCTL, VETHD } from './harness.js'
 
@@ -95,6 +96,30 @@ t.test('without root vethd says what it needs, and leaves nothing', { skip: skip
   t.match(stderr, /^vethd: .*CAP_SYS_ADMIN.*root.*\n$/)
   t.same(readdirSync(folder), [])
 })
+
+t.test(
+  'without CAP_NET_BROADCAST vethd looks after its devices by itself',
+  { skip: skip || missing('setpriv') },
+  async (t) => {
+    const launcher = ['setpriv', '--bounding-set=-net_broadcast', '--inh-caps=-net_broadcast']
+    const { topology, host, daemon, must } = await startRig(t, { launcher })
+    const other = await topology.namespace('other')
+    t.match(daemon.log.find(({ msg }) => /CAP_NET_BROADCAST is missing/.test(msg))?.msg, /up to 250 ms late/)
+    t.match(
+      (await run([...launcher, process.execPath, VETHCTL, '--socket', daemon.socket, 'doctor'])).stdout,
+      /^without +CAP_NET_BROADCAST +missing: .*250 ms/m,
+    )
+
+    await must(['link', 'add', 'v1', 'type', 'veth', 'peer', 'name', 'v2', 'netns', other.name])
+    await host.do('ip link set v1 up')
+    await other.do('ip link set v2 name w2 up mtu 1300')
+    const state = async (ns: typeof host, dev: string) => JSON.parse(await ns.do(`ip -j link show ${dev}`))[0].operstate
+    await until('the carrier', async () => (await state(host, 'v1')) === 'UP' && (await state(other, 'w2')) === 'UP')
+    await must(['-n', other.name, 'link', 'show', 'w2'])
+    await host.do('ip link del v1')
+    await until('the peer to go', async () => !(await other.has('w2')))
+  },
+)
 
 t.test('without /dev/net/tun vethd says how to get it', { skip: skip || missing('unshare') }, async (t) => {
   const topology = Topology.of(t)

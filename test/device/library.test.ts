@@ -317,3 +317,15 @@ t.test('docs/library.md: ping is answered by a stack in JavaScript', { skip }, a
   await script.exit()
   t.notOk(await left.has('tap1'))
 })
+
+t.test('a program whose pair could not be made ends', { skip }, async (t) => {
+  const topology = Topology.of(t)
+  const addon = new URL('../../native-bindings/index.js', import.meta.url).href
+  const source = `
+    import { openPair } from '${import.meta.resolve('vethd')}'
+    import { native } from '${addon}'
+    native().socketSetReceiveBuffer = () => { throw new Error('no monitor today') }
+    await openPair().catch(({ message }) => console.log(message))`
+  const program = topology.start([process.execPath, '--input-type=module', '-e', source])
+  t.match(await program.exit(5000), { code: 0, stdout: 'no monitor today\n', stderr: '' })
+})
