@@ -100,6 +100,18 @@ t.test('newlink', { skip }, async (t) => {
     t.equal(bed.warnings.length, 1)
   })
 
+  await t.test('removes a device that its user renames at that moment', async (t) => {
+    const bed = await Bed.open(t)
+    const one = await bed.namespace('one')
+    const pair = await bed.add({ name: 'x', netnsFd: one.fd }, { name: 'y', netnsFd: one.fd })
+    const [a] = pair.devices
+    Object.defineProperty(a, 'name', { get: () => 'was-x' }) // what it was called a moment ago
+    Object.defineProperty(pair.b, 'netnsInode', { value: () => -1 }) // so that each is looked up by its name
+    await bed.remove([pair])
+    t.same(one.devices(), [])
+    t.match(bed.warnings, [/could not be deleted at once/])
+  })
+
   await t.test('refuses a name that is taken, whichever end it is for, and leaves nothing', async (t) => {
     const bed = await Bed.open(t)
     const [one, two] = [await bed.namespace('one'), await bed.namespace('two')]
