@@ -3,9 +3,11 @@
  *
  * Neighbour: test.mjs, which chooses files, sums up and knows the budgets. Needs node_modules (tap-parser).
  *
- * Invariant: when the promise settles, no process of the file's process group is left.
+ * Invariant: when the promise settles, no process of the file's process group is left, and no network namespace that it
+ * made (`vdPID.…`), however it ended.
  */
 import { spawn, spawnSync } from 'node:child_process'
+import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { Parser } from 'tap-parser'
@@ -48,6 +50,7 @@ export async function runTestFile(source, limitSeconds) {
   const { code, signal } = await ended
   clearTimeout(watchdog)
   await reportLeftovers(child.pid, report)
+  deleteNamespaces(child.pid, report)
   running.delete(child.pid)
   judge(await parsed, code, signal, report)
   report.seconds = (performance.now() - startedAt) / 1000
@@ -93,6 +96,14 @@ async function reportLeftovers(group, report) {
     }
     await delay(20)
   }
+}
+
+/** A test that is interrupted while `ip netns add` runs leaves what that makes. */
+function deleteNamespaces(pid, report) {
+  const left = existsSync('/run/netns') ? readdirSync('/run/netns').filter((name) => name.startsWith(`vd${pid}.`)) : []
+  if (left.length === 0) return
+  report.failures.push({ fullname: 'no network namespace is left behind', diag: { found: left.join(' ') } })
+  for (const name of left) spawnSync('ip', ['netns', 'del', name])
 }
 
 function processesOf(group) {
