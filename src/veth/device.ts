@@ -10,8 +10,8 @@ import { EBADFD } from '../abi/errno.js'
 import { IFF_UP } from '../abi/rtnetlink.js'
 import type { PoolLane } from '../dataplane/pool.js'
 import { VethdError } from '../errors.js'
-import { getLink, type LinkChange, setLink } from '../netlink/link.js'
-import type { LinkInfo } from '../netlink/link-info.js'
+import { getLink, type LinkChange, type LinkFlags, setLink } from '../netlink/link.js'
+import type { LinkInfo, LinkMode } from '../netlink/link-info.js'
 import { netnsIdentity, netnsName } from '../netlink/netns.js'
 import { inNetns, type Rtnetlink } from '../netlink/socket.js'
 import { createTotals } from './counters.js'
@@ -29,14 +29,17 @@ export interface DeviceState {
 }
 
 /** What `Device.set` changes; what is absent stays. */
-export interface DeviceChange {
+export interface DeviceChange extends LinkFlags {
   name?: string
   address?: string
   broadcast?: string
   mtu?: number
+  group?: number
+  /** At most 255 bytes; '' takes it away. */
+  alias?: string
+  linkMode?: LinkMode
   /** An open fd of the namespace to move into; stays the caller's. */
   netnsFd?: number
-  up?: boolean
   /** A bridge in the namespace where the device is: its name or its index. */
   master?: string | number
   noMaster?: boolean
@@ -188,7 +191,7 @@ export class Device {
       const { master, noMaster, groFlushUs, ...rest } = change
       const request: LinkChange = rest
       if (noMaster) request.master = 0
-      if (master !== undefined) request.master = typeof master === 'number' ? master : masterIndex(rtnl, master)
+      if (master !== undefined) request.master = typeof master === 'number' ? master : masterLink(rtnl, master).index
       setLink(rtnl, this.#link(rtnl, name).index, request)
       if (groFlushUs !== undefined) this.groFlushUs = groFlushUs
     })
@@ -200,10 +203,10 @@ export class Device {
   }
 }
 
-/** The index of a bridge or the like in the socket's namespace. ARGUMENT_INVALID, as ip says it, when there is none. */
-export function masterIndex(rtnl: Rtnetlink, name: string): number {
+/** A bridge or the like in the socket's namespace. ARGUMENT_INVALID, as ip says it, when there is none. */
+export function masterLink(rtnl: Rtnetlink, name: string): LinkInfo {
   const master = getLink(rtnl, { name })
-  if (master !== undefined) return master.index
+  if (master !== undefined) return master
   throw new VethdError(
     'ARGUMENT_INVALID',
     `there is no device "${name}" to be the master, in the network namespace where the device is`,

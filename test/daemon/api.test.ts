@@ -101,7 +101,7 @@ t.test('a pair is made, shown, changed and deleted', { skip }, async (t) => {
     const refused = await send(daemon.socket, 'PATCH', `/v1/devices?dev=1/a`, `{"gro_flush_us":${us}}`)
     t.match(refused, { status: 400, body: { code: 'ARGUMENT_INVALID', detail: /gro-flush-us/ } })
   }
-  t.match((await send(daemon.socket, 'GET', '/v1/stats?dev=1/a')).body.devices[0].vethd.received, { packets: /^\d+$/ })
+  t.match((await send(daemon.socket, 'GET', '/v1/stats?dev=1/a')).body.devices[0].vethd.read, { packets: /^\d+$/ })
   t.equal((await send(daemon.socket, 'DELETE', '/v1/pairs/1')).status, 204)
   t.same(await host.devices(), [])
 })

@@ -114,7 +114,12 @@ t.test('stats have the counters of the kernel and of vethd', { skip }, async (t)
   const [stats] = JSON.parse(await must('stats veth1 -j'))
   t.match(stats, { pair: 1, side: 'a', ifname: 'veth1', peer: 'veth2', netns: host.name, checksum: 'offload' })
   t.match(stats.kernel, { rx: { packets: 0, crc_errors: 0 }, tx: { bytes: 0, carrier_errors: 0 } })
-  t.match(stats.vethd, { received: { packets: 0 }, drops: { too_long: 0, tap_ring_full: 0 }, classes: { host: 0 } })
+  t.match(stats.vethd, {
+    read: { packets: 0 },
+    written: { bytes: 0 },
+    drops: { too_long: 0, tap_ring_full: 0 },
+    classes: { host: 0 },
+  })
   t.match(stats.veth, { rx: { packets: 0, bytes: 0, dropped: 0 }, tx: { packets: 0, bytes: 0, dropped: 0 } })
   t.equal(JSON.parse(await must('-j stats')).length, 2, 'of every device')
   t.match(await must('stats veth1'), /^veth1: pair 1\/a .*\n +packets +bytes +dropped +errors\n {4}kernel rx/)
