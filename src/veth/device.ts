@@ -19,7 +19,7 @@ import type { GroFeatures } from './features.js'
 import type { LengthFilter } from './filter.js'
 import { TXQUEUELEN_DEFAULT } from './options.js'
 import type { Pair } from './pair.js'
-import { validateAddress, validateGroFlushUs, validateMtu, validateName } from './validate.js'
+import { validateAddress, validateGroFlushUs, validateMtu, validateName, validateTxqueuelen } from './validate.js'
 
 /** A device as the kernel describes it at this moment. */
 export interface DeviceState {
@@ -186,6 +186,7 @@ export class Device {
     if (change.address !== undefined) validateAddress(change.address)
     if (change.mtu !== undefined) validateMtu(change.mtu)
     if (change.groFlushUs !== undefined) validateGroFlushUs(change.groFlushUs)
+    if (change.txqueuelen !== undefined) validateTxqueuelen(change.txqueuelen)
     if (change.txqueuelen === 0) change = { ...change, txqueuelen: TXQUEUELEN_DEFAULT }
     this.inItsNetns((rtnl, name) => {
       const { master, noMaster, groFlushUs, ...rest } = change
