@@ -10,52 +10,78 @@ import type { Device, DeviceState } from '../src/veth/device.js'
 import type { Pair } from '../src/veth/pair.js'
 import { deviceStats } from '../src/veth/stats.js'
 
+/**
+ * Reads devices for one answer. What a device counts is read when the device itself is described; where it is and what
+ * it is called is remembered, for the description of its peer.
+ */
+class Reader {
+  readonly #seen = new Map<Device, DeviceState>()
+
+  read(device: Device): DeviceState {
+    const state = device.state()
+    this.#seen.set(device, state)
+    return state
+  }
+
+  /** Undefined when it is gone. */
+  peerOf({ peer }: Device): DeviceState | undefined {
+    return this.#seen.get(peer) ?? unlessGone(() => this.read(peer))
+  }
+}
+
 /** Throws DEVICE_NOT_FOUND when one end is gone. */
-export function describePair(pair: Pair): api.Pair {
+export function describePair(pair: Pair, reader = new Reader()): api.Pair {
   return {
     id: pair.id,
     checksum: pair.checksum,
     created_at: pair.createdAt.toISOString(),
-    a: describeDevice(pair.a),
-    b: describeDevice(pair.b),
+    a: describeDevice(pair.a, reader),
+    b: describeDevice(pair.b, reader),
   }
 }
 
 /** Throws DEVICE_NOT_FOUND when it is gone. */
-export function describeDevice(device: Device): api.Device {
-  const state = device.state()
-  const { drops, veth } = deviceStats(device, state.link.stats)
+export function describeDevice(device: Device, reader = new Reader()): api.Device {
+  const state = reader.read(device)
+  const { link } = state
+  const { drops, veth } = deviceStats(device, link.stats)
   const fate = { drops: digits(drops), veth: { rx: digits({ ...veth.rx }), tx: digits({ ...veth.tx }) } }
   return {
-    ...describeLink(state.link, masterName(device, state.link)),
-    vethd: { ...membership(device, state), gro_flush_us: device.groFlushUs, ...fate },
+    ...describeLink(link, masterName(device, link)),
+    vethd: { ...membership(device, state, reader), gro_flush_us: device.groFlushUs, ...fate },
   }
 }
 
 /** Leaves out those that went away meanwhile. */
-export function describeAll<T, D>(things: readonly T[], describe: (thing: T) => D): D[] {
-  return things.flatMap((thing) => {
-    try {
-      return [describe(thing)]
-    } catch (error) {
-      if (error instanceof VethdError && error.code === 'DEVICE_NOT_FOUND') return []
-      throw error
-    }
-  })
+export function describeAll<T, D>(things: readonly T[], describe: (thing: T, reader: Reader) => D): D[] {
+  const reader = new Reader()
+  return things.flatMap((thing) => unlessGone(() => describe(thing, reader)) ?? [])
 }
 
-export function describeStats(device: Device): api.DeviceStats {
-  const { kernel, received, sent, drops, checksumErrors, classes, protocols, gro, veth } = deviceStats(device)
-  const { pair, side, ...where } = membership(device, device.state())
+function unlessGone<T>(look: () => T): T | undefined {
+  try {
+    return look()
+  } catch (error) {
+    if (error instanceof VethdError && error.code === 'DEVICE_NOT_FOUND') return undefined
+    throw error
+  }
+}
+
+/** Throws DEVICE_NOT_FOUND when it is gone. */
+export function describeStats(device: Device, reader = new Reader()): api.DeviceStats {
+  const state = reader.read(device)
+  const stats = deviceStats(device, state.link.stats)
+  const { kernel, read, written, drops, checksumErrors, classes, protocols, gro, veth } = stats
+  const { pair, side, ...where } = membership(device, state, reader)
   return {
     pair,
     side,
-    ifname: device.name,
+    ifname: state.link.name,
     ...where,
     kernel: describeStats64(kernel),
     vethd: {
-      received: digits({ ...received }),
-      sent: digits({ ...sent }),
+      read: digits({ ...read }),
+      written: digits({ ...written }),
       drops: digits(drops),
       checksum_errors: digits(checksumErrors),
       classes: digits(classes),
@@ -71,22 +97,18 @@ function digits<Names extends string>(counters: Record<Names, bigint>): Record<N
   return Object.fromEntries(entries) as Record<Names, string>
 }
 
-function membership(device: Device, { netns }: DeviceState): api.Membership {
+function membership(device: Device, { netns }: DeviceState, reader: Reader): api.Membership {
+  const peer = reader.peerOf(device)
   return {
     pair: device.pair.id,
     side: device.side,
-    peer: nameOf(device.peer),
+    peer: peer?.link.name ?? null,
+    peer_ifindex: peer?.link.index ?? null,
+    peer_netns: peer?.netns.name ?? null,
+    peer_netns_inode: peer?.netns.inode ?? null,
     netns: netns.name ?? null,
     netns_inode: netns.inode,
     checksum: device.pair.checksum,
-  }
-}
-
-function nameOf(device: Device): string | null {
-  try {
-    return device.name
-  } catch {
-    return null
   }
 }
 

@@ -39,6 +39,7 @@ export const ERRORS = {
   // --- the daemon -------------------------------------------------------------------------------------------------
   DAEMON_NOT_RUNNING: { title: 'no daemon answers on the control socket', status: 503, exit: 1 },
   DAEMON_RUNNING: { title: 'another daemon answers on the control socket', status: 409, exit: 1 },
+  DAEMON_SILENT: { title: 'the daemon does not answer', status: 504, exit: 1 },
   SOCKET_UNUSABLE: { title: 'the control socket cannot be used', status: 503, exit: 1 },
   INTERNAL: { title: 'a fault of vethd itself', status: 500, exit: 1 },
 } as const satisfies Record<string, ErrorRow>

@@ -11,6 +11,7 @@ export type { EngineName } from './io/index.js'
 export type { Stats64 } from './netlink/link-info.js'
 export { NetlinkError } from './netlink/socket.js'
 export {
+  type ClosedReason,
   type DeviceSettings,
   type Netns,
   type OpenPairOptions,
@@ -20,6 +21,5 @@ export {
   type VethPair,
 } from './open-pair.js'
 export { Tap, type TapOptions } from './tap.js'
-export type { RemovalReason } from './veth/driver.js'
 export type { ChecksumMode, EngineChoice } from './veth/options.js'
 export type { DeviceStats, DropReason, Traffic } from './veth/stats.js'

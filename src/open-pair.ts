@@ -17,6 +17,7 @@ import { Device, type DeviceChange } from './veth/device.js'
 import { Driver, type RemovalReason } from './veth/driver.js'
 import { type ChecksumMode, ENGINE_CHOICES, type EndOptions, type EngineChoice, inherited } from './veth/options.js'
 import type { Pair } from './veth/pair.js'
+import { ATTRIBUTES, checkKind, checkShape, type Shape } from './veth/shape.js'
 import { type DeviceStats, deviceStats } from './veth/stats.js'
 
 /** A network namespace as `ip` takes it after `netns`: a name of `ip netns`, a path, or the pid of a process in it. */
@@ -52,6 +53,35 @@ export interface DeviceSettings extends Omit<DeviceChange, 'netnsFd' | 'master' 
   netns?: Netns
 }
 
+/** Why a pair is gone: `close()` asked for it, or somebody deleted a device or the namespace that it was in. */
+export type ClosedReason = Exclude<RemovalReason, 'closed'> // the driver of a process ends after its last pair
+
+const OPTIONS_SHAPE: Shape<Required<OpenPairOptions>> = {
+  a: 'object',
+  b: 'object',
+  checksum: 'any', // CHECKSUM_MODE_INVALID
+  engine: 'any', // validate()
+  workers: 'any',
+}
+
+const END_SHAPE: Shape<Required<PairEndOptions>> = {
+  ...ATTRIBUTES,
+  index: 'index',
+  numTxQueues: 'number',
+  numRxQueues: 'number',
+  gsoMaxSize: 'uint32',
+  gsoMaxSegs: 'uint32',
+  groMaxSize: 'uint32',
+}
+
+const SETTINGS_SHAPE: Shape<Required<DeviceSettings>> = {
+  ...ATTRIBUTES,
+  up: 'boolean',
+  alias: 'string',
+  master: 'stringOrNull',
+  groFlushUs: 'number',
+}
+
 /**
  * Makes a pair of devices that are joined: what the stack sends into one comes out of the other. Both are down, as a
  * new veth's are.
@@ -62,14 +92,17 @@ export interface DeviceSettings extends Omit<DeviceChange, 'netnsFd' | 'master' 
  *
  * Throws {@link VethdError}: NAME_INVALID, ADDRESS_INVALID, ADDRESS_REFUSED, MTU_INVALID, QUEUES_INVALID, NETNS_INVALID,
  * CHECKSUM_MODE_INVALID, DEVICE_EXISTS, NOT_PERMITTED, TUN_UNAVAILABLE, LIMIT_REACHED, ENGINE_UNAVAILABLE, and
- * ARGUMENT_INVALID when another engine or number of workers is asked for than what runs already; or
- * {@link NetlinkError} with the kernel's own words. Nothing is left behind then.
+ * ARGUMENT_INVALID for options that are not as the types have them, and when another engine or number of workers is
+ * asked for than what runs already; or {@link NetlinkError} with the kernel's own words. Nothing is left behind then.
  */
 export async function openPair(options?: OpenPairOptions): Promise<VethPair>
 export async function openPair(a: string, b?: string): Promise<VethPair>
 export async function openPair(first: OpenPairOptions | string = {}, second?: string): Promise<VethPair> {
-  const options =
+  const options: OpenPairOptions =
     typeof first === 'string' ? { a: { name: first }, b: second === undefined ? undefined : { name: second } } : first
+  checkShape('options', options, OPTIONS_SHAPE)
+  if (options.a !== undefined) checkShape('a', options.a, END_SHAPE)
+  if (options.b !== undefined) checkShape('b', options.b, END_SHAPE)
   const shared = await SharedDriver.acquire(options)
   try {
     return await shared.addPair(options)
@@ -153,18 +186,18 @@ class SharedDriver {
 
 function validate(engine: EngineChoice | undefined, workers: number | undefined): void {
   if (engine !== undefined && !ENGINE_CHOICES.includes(engine))
-    throw new VethdError('ARGUMENT_INVALID', `engine "${engine}" is unknown: it is one of ${ENGINE_CHOICES.join(', ')}`)
+    throw new VethdError(
+      'ARGUMENT_INVALID',
+      `engine "${String(engine)}" is unknown: it is one of ${ENGINE_CHOICES.join(', ')}`,
+    )
   if (workers !== undefined && !(Number.isInteger(workers) && workers > 0))
-    throw new VethdError('ARGUMENT_INVALID', `workers ${workers}: it is a number of threads, at least 1`)
+    throw new VethdError('ARGUMENT_INVALID', `workers ${String(workers)}: it is a number of threads, at least 1`)
 }
 
 /** A pair that is open: its two ends and its end. */
 export class VethPair extends EventEmitter<{
-  /**
-   * The pair is gone, both ends: `asked` by close(), or `device-gone` when somebody else deleted a device or the
-   * namespace that it was in.
-   */
-  closed: [reason: RemovalReason]
+  /** The pair is gone, both ends: `asked` or `device-gone`. */
+  closed: [reason: ClosedReason]
 }> {
   /** What stays the same whatever the devices are called. */
   readonly id: number
@@ -193,7 +226,7 @@ export class VethPair extends EventEmitter<{
         if (which !== pair) return
         driver.off('pair-removed', removed)
         release().then(resolve, reject)
-        this.emit('closed', reason)
+        this.emit('closed', reason as ClosedReason)
       }
       driver.on('pair-removed', removed)
     })
@@ -257,7 +290,9 @@ export class VethDevice {
    * Changes the device, as `ip link set` does; once both ends are up, they have carrier when this returns. Throws
    * {@link VethdError} for what is refused here, {@link NetlinkError} for what the kernel refuses.
    */
-  set({ netns, master, ...rest }: DeviceSettings): void {
+  set(settings: DeviceSettings): void {
+    checkShape('settings', settings, SETTINGS_SHAPE)
+    const { netns, master, ...rest } = settings
     const change: DeviceChange = rest
     if (master !== undefined) Object.assign(change, master === null ? { noMaster: true } : { master })
     const netnsFd = netns === undefined ? undefined : resolveNetns(String(netns))
@@ -271,6 +306,7 @@ export class VethDevice {
 
   /** Moves the device into another namespace, as `ip link set … netns …` does: it goes down and loses its addresses. */
   moveTo(netns: Netns): void {
+    checkKind('netns', netns, 'netns')
     this.set({ netns })
   }
 

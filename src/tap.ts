@@ -17,6 +17,7 @@ import { IFF_UP } from './abi/rtnetlink.js'
 import { AF_INET, AF_INET6 } from './abi/socket.js'
 import { VethdError } from './errors.js'
 import { TapDevice } from './tap/device.js'
+import { checkKind, checkShape, type Shape } from './veth/shape.js'
 import { validateAddress, validateMtu, validateName } from './veth/validate.js'
 
 /** What a {@link Tap} is made with. */
@@ -26,6 +27,8 @@ export interface TapOptions {
   /** Network namespace to appear in, as `ip` takes it: a name, a path or a pid. Left out: the current one. */
   netns?: string | number
 }
+
+const OPTIONS_SHAPE: Shape<Required<TapOptions>> = { name: 'string', netns: 'netns' }
 
 /** libuv's bits, as `watch` takes them. */
 const READABLE = 1
@@ -73,12 +76,12 @@ export class Tap extends Duplex {
   #blocked: { frame: Buffer; done: (error?: Error | null) => void } | null = null
 
   /**
-   * Makes the device, synchronously. Throws VethdError: NAME_INVALID, DEVICE_EXISTS, NETNS_INVALID, NOT_PERMITTED
+   * Makes the device, synchronously. Throws VethdError: ARGUMENT_INVALID for options that are not as the types have them, NAME_INVALID, DEVICE_EXISTS, NETNS_INVALID, NOT_PERMITTED
    * (it takes CAP_NET_ADMIN and CAP_SYS_ADMIN), TUN_UNAVAILABLE, LIMIT_REACHED.
    */
   constructor(options: TapOptions | string = {}) {
     super({ readableObjectMode: true, readableHighWaterMark: READ_AHEAD })
-    const { name = 'tap%d', netns } = typeof options === 'string' ? { name: options } : options
+    const { name = 'tap%d', netns }: TapOptions = typeof options === 'string' ? { name: options } : checked(options)
     this.#device = new TapDevice(name, netns === undefined ? undefined : String(netns))
     this.#await(PRIORITIZED)
   }
@@ -89,6 +92,7 @@ export class Tap extends Duplex {
   }
 
   set name(name: string) {
+    checkKind('name', name, 'string')
     validateName(name)
     this.#device.change({ name })
   }
@@ -99,6 +103,7 @@ export class Tap extends Duplex {
   }
 
   set mac(address: string) {
+    checkKind('mac', address, 'string')
     validateAddress(address)
     this.#device.change({ address })
   }
@@ -122,6 +127,7 @@ export class Tap extends Duplex {
   }
 
   set ipv4(prefix: string | undefined) {
+    if (prefix !== undefined) checkKind('ipv4', prefix, 'string')
     this.#device.replaceAddress(AF_INET, prefix)
   }
 
@@ -135,6 +141,7 @@ export class Tap extends Duplex {
   }
 
   set ipv6(prefix: string | undefined) {
+    if (prefix !== undefined) checkKind('ipv6', prefix, 'string')
     this.#device.replaceAddress(AF_INET6, prefix)
   }
 
@@ -144,6 +151,7 @@ export class Tap extends Duplex {
   }
 
   set isUp(up: boolean) {
+    checkKind('isUp', up, 'boolean')
     this.#device.change({ up })
   }
 
@@ -229,4 +237,9 @@ export class Tap extends Duplex {
     const message = `"${this.#device.lastName}" did not take a frame of ${frame.length} bytes: ${why}`
     return new VethdError('KERNEL_REFUSED', message, { errno, syscall: 'write' })
   }
+}
+
+function checked(options: TapOptions): TapOptions {
+  checkShape('options', options, OPTIONS_SHAPE)
+  return options
 }

@@ -8,10 +8,11 @@ import {
   OneDevice,
   Problem,
   Removed,
-  SomeDevices,
+  ShownDevices,
 } from '../../src/api/schema.js'
 import { netnsIdentity } from '../../src/netlink/netns.js'
-import type { DeviceChange } from '../../src/veth/device.js'
+import { inNetns } from '../../src/netlink/socket.js'
+import { type DeviceChange, masterLink } from '../../src/veth/device.js'
 import type { Pair } from '../../src/veth/pair.js'
 import { inCallersNetns, withNetns } from '../caller.js'
 import { describeAll, describeDevice } from '../describe.js'
@@ -19,13 +20,17 @@ import { PROBLEM_TYPE, problemOf, toVethdError } from '../problem.js'
 import type { App, RouteContext } from './context.js'
 
 export function deviceRoutes(app: App, { driver, registry }: RouteContext): void {
-  app.get('/v1/devices', { schema: { querystring: SomeDevices, response: { 200: Devices } } }, (request) => {
-    const { dev, netns } = request.query
+  app.get('/v1/devices', { schema: { querystring: ShownDevices, response: { 200: Devices } } }, (request) => {
+    const { dev, netns, master } = request.query
     const only = netns !== undefined
     return inCallersNetns(request.raw.socket, netns, (here) => {
       const inode = netnsIdentity(here)
-      if (dev !== undefined) return { devices: [describeDevice(registry.find(dev, inode, only))] }
-      return { devices: inOrder(describeAll(registry.devices(inode, only), describeDevice), inode) }
+      const bridge = master === undefined ? undefined : inNetns(here, (rtnl) => masterLink(rtnl, master).name)
+      const isWanted = ({ vethd, master }: Device) =>
+        bridge === undefined || (vethd.netns_inode === inode && master === bridge)
+      const found = dev === undefined ? registry.devices(inode, only) : [registry.find(dev, inode, only)]
+      const devices = dev === undefined ? describeAll(found, describeDevice) : found.map((one) => describeDevice(one))
+      return { devices: inOrder(devices.filter(isWanted), inode) }
     })
   })
 
@@ -90,10 +95,11 @@ function inOrder(devices: Device[], inode: number): Device[] {
 
 /** Only what is to be changed is a key of it. */
 function deviceChange(
-  { netns: _, master, gro_flush_us: groFlushUs, ...rest }: LinkChange,
+  { netns: _, master, gro_flush_us: groFlushUs, mode: linkMode, ...rest }: LinkChange,
   netnsFd: number | undefined,
 ): DeviceChange {
   const change: DeviceChange = { ...rest }
+  if (linkMode !== undefined) change.linkMode = linkMode
   if (groFlushUs !== undefined) change.groFlushUs = groFlushUs
   if (netnsFd !== undefined) change.netnsFd = netnsFd
   if (master === null) change.noMaster = true

@@ -3,7 +3,7 @@ import { ENOTCONN } from '../../src/abi/errno.js'
 import { InNetns, type NewEnd, NewPair, Pair, PairId, Pairs } from '../../src/api/schema.js'
 import { VethdError } from '../../src/errors.js'
 import { inNetns } from '../../src/netlink/socket.js'
-import { masterIndex } from '../../src/veth/device.js'
+import { masterLink } from '../../src/veth/device.js'
 import { type ChecksumMode, type EndOptions, inherited } from '../../src/veth/options.js'
 import { inCallersNetns, withNetns } from '../caller.js'
 import { describeAll, describePair } from '../describe.js'
@@ -54,7 +54,7 @@ export function pairRoutes(app: App, { driver, registry }: RouteContext): void {
 }
 
 function masterOf({ master }: NewEnd, netnsFd: number): number | undefined {
-  return master === undefined ? undefined : inNetns(netnsFd, (rtnl) => masterIndex(rtnl, master))
+  return master === undefined ? undefined : inNetns(netnsFd, (rtnl) => masterLink(rtnl, master).index)
 }
 
 function endOptions(end: NewEnd, netnsFd: number): EndOptions {

@@ -24,31 +24,36 @@ export type Side = Static<typeof Side>
 
 // --- requests ------------------------------------------------------------------------------------------------------
 
+/** What a device is given when it is made, and may be given later too. */
+const Attributes = {
+  address: Type.Optional(Type.String()),
+  broadcast: Type.Optional(Type.String()),
+  mtu: Type.Optional(Int32),
+  group: Type.Optional(Uint32),
+  txqueuelen: Type.Optional(Int32),
+  mode: Type.Optional(Type.Union([Type.Literal('default'), Type.Literal('dormant')])),
+  up: Type.Optional(Type.Boolean()),
+  arp: Type.Optional(Type.Boolean()),
+  multicast: Type.Optional(Type.Boolean()),
+  allmulticast: Type.Optional(Type.Boolean()),
+  promisc: Type.Optional(Type.Boolean()),
+  dynamic: Type.Optional(Type.Boolean()),
+  trailers: Type.Optional(Type.Boolean()),
+}
+
 /** One end of a pair to be made. Ranges are the driver's to check: its errors say what the limit is. */
 export const NewEnd = Type.Object(
   {
+    ...Attributes,
     name: Type.Optional(Type.String()),
-    address: Type.Optional(Type.String()),
-    broadcast: Type.Optional(Type.String()),
-    mtu: Type.Optional(Int32),
     netns: Type.Optional(Type.String({ description: 'NAME, PID or FILE; default: the namespace of the request' })),
     index: Type.Optional(Int32),
-    group: Type.Optional(Uint32),
-    txqueuelen: Type.Optional(Int32),
     numtxqueues: Type.Optional(Int32),
     numrxqueues: Type.Optional(Int32),
-    mode: Type.Optional(Type.Union([Type.Literal('default'), Type.Literal('dormant')])),
     gso_max_size: Type.Optional(Uint32),
     gso_max_segs: Type.Optional(Uint32),
     gro_max_size: Type.Optional(Uint32),
     master: Type.Optional(Type.String({ description: 'name of a bridge in the namespace of the request' })),
-    up: Type.Optional(Type.Boolean()),
-    arp: Type.Optional(Type.Boolean()),
-    multicast: Type.Optional(Type.Boolean()),
-    allmulticast: Type.Optional(Type.Boolean()),
-    promisc: Type.Optional(Type.Boolean()),
-    dynamic: Type.Optional(Type.Boolean()),
-    trailers: Type.Optional(Type.Boolean()),
   },
   strict,
 )
@@ -61,16 +66,14 @@ export const NewPair = Type.Object(
 )
 export type NewPair = Static<typeof NewPair>
 
-/** What `link set` may change. `master: null` takes the device out of its bridge. */
+/** What `link set` may change. `master: null` takes the device out of its bridge, `alias: ''` takes its alias away. */
 export const LinkChange = Type.Object(
   {
+    ...Attributes,
     name: Type.Optional(Type.String()),
-    address: Type.Optional(Type.String()),
-    mtu: Type.Optional(Int32),
     netns: Type.Optional(Type.String()),
-    up: Type.Optional(Type.Boolean()),
+    alias: Type.Optional(Type.String()),
     master: Type.Optional(Type.Union([Type.String(), Type.Null()])),
-    txqueuelen: Type.Optional(Int32),
     gro_flush_us: Type.Optional(Int32),
   },
   strict,
@@ -91,6 +94,10 @@ export const SomeDevices = Type.Object(
   strict,
 )
 export type SomeDevices = Static<typeof SomeDevices>
+
+/** The same; of them the ports of the bridge `master`, a device in the namespace of the request. */
+export const ShownDevices = Type.Object({ ...SomeDevices.properties, master: Type.Optional(Type.String()) }, strict)
+export type ShownDevices = Static<typeof ShownDevices>
 
 /** Devices in the order in which they are to be deleted: `?dev=veth1&dev=veth3`. */
 export const ManyDevices = Type.Object(
@@ -155,7 +162,10 @@ export type Stats64 = Static<typeof Stats64>
 export const Membership = Type.Object({
   pair: Type.Integer(),
   side: Side,
-  peer: Type.Union([Type.String(), Type.Null()]),
+  peer: Type.Union([Type.String(), Type.Null()], { description: 'null, as all of the peer, when that is gone' }),
+  peer_ifindex: Type.Union([Type.Integer(), Type.Null()]),
+  peer_netns: Type.Union([Type.String(), Type.Null()], { description: 'null also when it has no name' }),
+  peer_netns_inode: Type.Union([Type.Integer(), Type.Null()]),
   netns: Type.Union([Type.String(), Type.Null()], { description: 'its name in /run/netns; null when it has none' }),
   netns_inode: Type.Integer(),
   checksum: Checksum,
@@ -247,22 +257,17 @@ export type Removed = Static<typeof Removed>
 
 const Flow = counters('packets', 'bytes')
 /**
- * One device's counters: the kernel's verbatim; vethd's own, named as the data plane sees them (`received` = read from
- * this device, its kernel tx; `drops` = frames that this device sent and that did not reach its peer); and what veth
- * would show, derived from both.
+ * One device's counters: the kernel's verbatim; vethd's own (`read` from the device, which are its tx; `written` to it,
+ * its rx; `drops`: frames that its stack sent and that did not reach its peer); and what veth would show, derived from
+ * both.
  */
 export const DeviceStats = Type.Object({
-  pair: Type.Integer(),
-  side: Side,
   ifname: Type.String(),
-  peer: Membership.properties.peer,
-  netns: Membership.properties.netns,
-  netns_inode: Type.Integer(),
-  checksum: Checksum,
+  ...Membership.properties,
   kernel: Stats64,
   vethd: Type.Object({
-    received: Flow,
-    sent: Flow,
+    read: Flow,
+    written: Flow,
     drops: Fate.properties.drops,
     checksum_errors: counters('ipv4', 'tcp', 'udp', 'icmp', 'icmpv6'),
     classes: counters('host', 'broadcast', 'multicast', 'otherhost'),

@@ -29,19 +29,26 @@ interface Deletion {
 /** Devices of one DELETE request, whose query string stays below the 64 KiB of headers that the daemon takes. */
 const DELETIONS_AT_ONCE = 512
 
-/** Runs `run` for every line; the exit code is 0, or 1 when a line failed. */
+/**
+ * Exit code of a line at which ip ends, by exit(-1) where it stands: it says no more, and with -force goes on no more
+ * than without.
+ */
+const ENDS_AT_ONCE = 255
+
+/** Runs `run` for every line; the exit code is 0, 1 when a line failed, 255 when a line had wrong words. */
 export async function batch(
   file: string,
   context: Context,
   run: (words: readonly string[]) => Promise<number>,
 ): Promise<number> {
   let deletions: Deletion[] = []
-  let failed = false
-  const fail = (number: number) => {
-    context.err(`Command failed ${file}:${number}\n`)
-    failed = true
+  let code = 0
+  const fail = (number: number, exit: number) => {
+    const ends = exit === ENDS_AT_ONCE
+    context.err(ends ? `vethctl: the batch ends at ${file}:${number}\n` : `Command failed ${file}:${number}\n`)
+    code = ends ? exit : 1
   }
-  const goesOn = () => !failed || context.options.force
+  const goesOn = () => code === 0 || (context.options.force && code !== ENDS_AT_ONCE)
 
   /** Sends what waits. Each failing device is one failing line; with -force the ones behind it are tried too. */
   const flush = async () => {
@@ -54,9 +61,9 @@ export async function batch(
           context.options.netns,
         )
       } catch (error) {
-        report(error, context.err)
+        const exit = report(error, context.err)
         const at = removedOf(error)
-        fail(some[at].number)
+        fail(some[at].number, exit)
         done = at + 1
       }
       deletions = deletions.slice(done)
@@ -72,12 +79,12 @@ export async function batch(
         return
       }
       await flush()
-      if (goesOn() && (await run(words)) !== 0) fail(number)
+      if (!goesOn()) return
+      const exit = await run(words)
+      if (exit !== 0) fail(number, exit)
     } catch (error) {
       await flush()
-      if (!goesOn()) return
-      report(error, context.err)
-      fail(number)
+      if (goesOn()) fail(number, report(error, context.err))
     }
   }
 
@@ -89,7 +96,7 @@ export async function batch(
   } finally {
     await flush()
   }
-  return failed ? 1 : 0
+  return code
 }
 
 function readBatch(file: string): string {

@@ -21,11 +21,15 @@ const OPTIONS = `Options, before the object, as ip takes them:
   -n[etns] NETNS     act in that network namespace
   -s[tatistics]      counters; twice: the error counters too
   -d[etails]         queues, sizes, the TAP's own
+  -br[ief]           a line a device
+  -o[neline]         a line a device, with everything
+  -h[uman-readable]  counters as 1.60k; with -iec as 1.56Ki
+  -c[olor][=WHEN]    colours: always, auto (on a terminal) or never
   -j[son] -p[retty]  JSON, on one line or on many
   -b[atch] FILE      commands from a file, - for standard input
   -force             do not stop a batch at the first error
   --socket PATH      the daemon's control socket ($VETHD_SOCKET, or /run/vethd/control.sock)
-  -V[ersion] -h[elp]
+  -V[ersion] -help
 `
 
 function frame(words: readonly string[]) {

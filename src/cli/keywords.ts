@@ -57,6 +57,15 @@ function parseNumber(text: string, min: number, max: number): number | undefined
   return value >= min && value <= max ? value : undefined
 }
 
+/** atoi(): strtol's 64 bits cut to the last 32, so that 2147483648 is negative; 0 when it is no number. */
+export function parseAtoi(text: string): number {
+  const [digits] = /^\s*[+-]?[0-9]+/.exec(text) ?? ['0']
+  const long = BigInt(digits.trim().replace('+', ''))
+  const clamped = long > LONG_MAX ? LONG_MAX : long < ~LONG_MAX ? ~LONG_MAX : long
+  return Number(BigInt.asIntN(32, clamped))
+}
+const LONG_MAX = 2n ** 63n - 1n
+
 /** rtnl_group_a2n(): a name of /etc/iproute2/group, or a number from 0 on as C's strtol reads it, within 32 signed bits. */
 export function parseGroup(word: string): number {
   const named = groupNames().get(word)

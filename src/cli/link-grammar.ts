@@ -1,7 +1,8 @@
 /**
- * The grammar of `link add|set|del|show`, read as ip/iplink.c (iplink_parse) and ip/link_veth.c (veth_parse_opt) read
+ * The grammar of `link add|set|del`, read as ip/iplink.c (iplink_parse) and ip/link_veth.c (veth_parse_opt) read
  * it: keywords are tried in the same order, so that the same abbreviation means the same, and a word that is no keyword
- * is a device. Neighbours: keywords.ts (abbreviations, numbers, the errors' words), commands/link-*.ts.
+ * is a device. Neighbours: keywords.ts (abbreviations, numbers, the errors' words), link-filter.ts
+ * (`link show`), commands/link.ts.
  *
  * Nothing here knows whether a device or a namespace exists, or which MTU is allowed: that is the daemon's to say.
  */
@@ -19,6 +20,7 @@ import {
   matches,
   ON_OFF,
   ONE_OF_ON_OFF,
+  parseAtoi,
   parseGroup,
   parseInteger,
   parseLinkAddress,
@@ -41,7 +43,7 @@ const USAGE_VETH = 'Usage: vethctl link <options> type veth [checksum MODE] [pee
 interface Link {
   dev?: string
   name?: string
-  attributes: Omit<NewEnd, 'name' | 'master'> & Pick<LinkChange, 'master' | 'gro_flush_us'>
+  attributes: Omit<NewEnd, 'name' | 'master'> & Pick<LinkChange, 'master' | 'alias' | 'gro_flush_us'>
   checksum?: string
   type?: string
   rest: string[]
@@ -88,6 +90,7 @@ export function parseLinkAdd(words: readonly string[]): NewPair {
 /** `link set [dev] DEV …`. */
 export function parseLinkSet(words: readonly string[]): { dev: string; change: LinkChange } {
   const link = parseLink(words, 'set')
+  if (link.dev === undefined && link.attributes.group !== undefined) throw notOurs('group', 'set')
   const dev = requireDevice(link)
   const { address } = link.attributes
   if (address !== undefined && address.length !== 17) {
@@ -106,19 +109,6 @@ export function parseLinkDel(words: readonly string[]): string {
   const link = parseLink(words, 'del')
   if (link.rest.length > 0) throw garbageAfterKind(link.rest[0])
   return requireDevice(link)
-}
-
-/** `link show [[dev] DEV]` (ipaddr_list_flush_or_save). */
-export function parseLinkShow(words: readonly string[]): string | undefined {
-  let dev: string | undefined
-  for (let at = 0; at < words.length; at++) {
-    if (['up', 'master', 'vrf', 'nomaster', 'type', 'group'].includes(words[at])) throw notOurs(words[at], 'show')
-    const word = deviceAt(words, at)
-    if (words[at] === 'dev') at += 1
-    if (dev !== undefined) throw garbageArgument('dev', word)
-    dev = word
-  }
-  return dev
 }
 
 /** iplink_parse(). `afterKind`: the words of a peer, among which vethd's own `checksum` may stand. */
@@ -164,8 +154,8 @@ function parseLink(words: readonly string[], command: Command, afterKind = false
       case 'index': {
         const word = valueAfter(words, at++)
         once('index', word)
-        const index = Number.parseInt(word, 10)
-        if (!(index > 0)) throw wrongArgument(word, 'Invalid "index" value', 'an index is a whole number above 0')
+        const index = parseAtoi(word)
+        if (!(index > 0)) throw wrongArgument(word, 'Invalid "index" value', 'an index is a whole number from 1 to 2147483647')
         attributes.index = index
         break
       }
@@ -191,9 +181,12 @@ function parseLink(words: readonly string[], command: Command, afterKind = false
           throw wrongArgument(netns, 'Invalid "netns" value', `there is no file "${netns}"`, 'NETNS_INVALID')
         break
       }
-      case 'group':
-        attributes.group = parseGroup(valueAfter(words, at++))
+      case 'group': {
+        const group = valueAfter(words, at++)
+        once('group', group)
+        attributes.group = parseGroup(group)
         break
+      }
       case 'mode':
         attributes.mode = parseOneOf(['default', 'dormant'], valueAfter(words, at++), 'link mode')
         break
@@ -222,6 +215,7 @@ function parseLink(words: readonly string[], command: Command, afterKind = false
         const alias = valueAfter(words, at++)
         if (Buffer.byteLength(alias) >= IFALIASZ)
           throw wrongArgument(alias, 'alias too long', `an alias has at most ${IFALIASZ - 1} bytes`)
+        if (command === 'set') attributes.alias = alias // rtnl_create_link() does not look at it
         break
       }
       case 'parentdev':
@@ -255,7 +249,7 @@ function parseLink(words: readonly string[], command: Command, afterKind = false
 }
 
 /** The device that `words[at]` is, or "dev" announces: without that, "h" and more of "help" ask for ip's usage. */
-function deviceAt(words: readonly string[], at: number): string {
+export function deviceAt(words: readonly string[], at: number): string {
   if (words[at] === 'dev') return valueAfter(words, at)
   if (!matches(words[at], 'help')) return words[at]
   throw new VethdError('ARGUMENT_INVALID', `"${words[at]}" is help: say "dev ${words[at]}" for a device`, {
@@ -265,7 +259,7 @@ function deviceAt(words: readonly string[], at: number): string {
 }
 
 /** The word after `words[at]`. */
-function valueAfter(words: readonly string[], at: number): string {
+export function valueAfter(words: readonly string[], at: number): string {
   if (at + 1 >= words.length) throw incompleteCommand(words[at])
   return words[at + 1]
 }
@@ -322,7 +316,7 @@ function noAddressesYet(): VethdError {
   )
 }
 
-function notOurs(keyword: string, command: Command | 'show', word = keyword): VethdError {
+export function notOurs(keyword: string, command: Command | 'show', word = keyword): VethdError {
   const meant =
     word === keyword ? `"${keyword}"` : `"${word}" is short for "${keyword}" (say "dev ${word}" for a device): that`
   const instead = command === 'add' ? 'ip link set' : `ip link ${command}`

@@ -15,6 +15,12 @@ export interface Options {
   details: boolean
   json: boolean
   pretty: boolean
+  brief: boolean
+  oneline: boolean
+  /** `-h`: counters as 1.60k; `iec`: with 1024 as base, as 1.56Ki. */
+  human: boolean
+  iec: boolean
+  color: 'never' | 'auto' | 'always'
   batch?: string
   force: boolean
   help: boolean
@@ -29,6 +35,11 @@ export function parseOptions(words: readonly string[]): { options: Options; rest
     details: false,
     json: false,
     pretty: false,
+    brief: false,
+    oneline: false,
+    human: false,
+    iec: false,
+    color: 'never',
     force: false,
     help: false,
     version: false,
@@ -48,14 +59,19 @@ export function parseOptions(words: readonly string[]): { options: Options; rest
     if (!word.startsWith('-')) break
     const [option, attached] = splitAttached(word.startsWith('--') ? word.slice(1) : word)
     if (option === '-socket') options.socket = attached ?? value()
+    else if (matches(option, '-human-readable')) options.human = true
+    else if (matches(option, '-iec')) options.iec = true
     else if (matches(option, '-stats') || matches(option, '-statistics')) options.statistics += 1
     else if (matches(option, '-details')) options.details = true
+    else if (matches(option, '-oneline')) options.oneline = true
     else if (matches(option, '-Version') || option === '-version') options.version = true
     else if (option !== '-f' && matches(option, '-force'))
       options.force = true // -f is ip's -family
     else if (matches(option, '-batch')) options.batch = value()
+    else if (matches(option, '-brief')) options.brief = true
     else if (matches(option, '-json')) options.json = true
     else if (matches(option, '-pretty')) options.pretty = true
+    else if (colorOf(option)) options.color = colorOf(option)!
     else if (matches(option, '-help')) options.help = true
     else if (matches(option, '-netns')) options.netns = value()
     else {
@@ -70,4 +86,11 @@ export function parseOptions(words: readonly string[]): { options: Options; rest
 /** `-socket=PATH` as `-socket PATH`: the one option that is not iproute2's is read in both fashions. */
 function splitAttached(word: string): [option: string, value?: string] {
   return word.startsWith('-socket=') ? ['-socket', word.slice('-socket='.length)] : [word]
+}
+
+/** matches_color(): `-c`, `-color=auto`; undefined for another option. */
+function colorOf(option: string): Options['color'] | undefined {
+  const [word, choice = 'always'] = option.split('=', 2)
+  if (!matches(word, '-color')) return undefined
+  return (['always', 'auto', 'never'] as const).find((known) => known === (choice || 'always'))
 }

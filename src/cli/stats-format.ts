@@ -10,9 +10,8 @@ import { exact, membershipText, nonZero } from './link-format.js'
 
 /** Members in the API's order, counters as numbers. */
 export function statsJson(stats: DeviceStats): Json {
-  const { pair, side, ifname, peer, netns, netns_inode, checksum, kernel, vethd, veth } = stats
-  const counters = { kernel: exact(kernel), vethd: exact(vethd), veth: exact(veth) }
-  return { pair, side, ifname, peer, netns, netns_inode, checksum, ...counters }
+  const { kernel, vethd, veth, ...membership } = stats
+  return { ...membership, kernel: exact(kernel), vethd: exact(vethd), veth: exact(veth) }
 }
 
 /**
@@ -33,8 +32,8 @@ export function statsText(stats: DeviceStats): string {
     ['kernel tx', kernel.tx.packets, kernel.tx.bytes, kernel.tx.dropped, kernel.tx.errors],
     ['veth rx', veth.rx.packets, veth.rx.bytes, veth.rx.dropped, none],
     ['veth tx', veth.tx.packets, veth.tx.bytes, veth.tx.dropped, none],
-    ['received', vethd.received.packets, vethd.received.bytes, none, none],
-    ['sent', vethd.sent.packets, vethd.sent.bytes, none, none],
+    ['read from', vethd.read.packets, vethd.read.bytes, none, none],
+    ['written to', vethd.written.packets, vethd.written.bytes, none, none],
   ]
   const width = rows[0].map((_, column) => Math.max(7, ...rows.map((row) => row[column].length)))
   const table = rows.map(([title, ...cells]) => {

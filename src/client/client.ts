@@ -6,7 +6,7 @@
  * comes back as the error it was made of, with code, exit code and iproute2's text.
  */
 import { statSync } from 'node:fs'
-import { Agent, type IncomingMessage, request } from 'node:http'
+import { Agent, type ClientRequest, type IncomingMessage, type RequestOptions, request } from 'node:http'
 import type {
   AllStats,
   Device,
@@ -26,6 +26,12 @@ import { DEFAULT_SOCKET } from '../api/socket.js'
 import { ERRORS, type ErrorCode, VethdError } from '../errors.js'
 import { readEventStream } from './event-stream.js'
 
+/**
+ * How long the daemon may be silent before it counts as stopped. What takes longest is to delete as many devices as a
+ * request can name, which takes it some seconds.
+ */
+export const ANSWER_WITHIN_MS = 30_000
+
 interface Answer {
   status: number
   body: string
@@ -35,7 +41,10 @@ export class Client {
   /** One connection, kept for as long as commands follow each other (`-batch`). */
   readonly #agent = new Agent({ keepAlive: true, maxSockets: 1 })
 
-  constructor(readonly socketPath: string = DEFAULT_SOCKET) {}
+  constructor(
+    readonly socketPath: string = DEFAULT_SOCKET,
+    readonly answerWithinMs = ANSWER_WITHIN_MS,
+  ) {}
 
   addPair(pair: NewPair, netns?: string): Promise<Pair> {
     return this.#call('POST', `/v1/pairs${query({ netns })}`, pair)
@@ -50,7 +59,7 @@ export class Client {
     return this.#call('DELETE', `/v1/devices${query({ netns, dev: devices })}`)
   }
 
-  devices(filter: { dev?: string; netns?: string } = {}): Promise<Devices> {
+  devices(filter: { dev?: string; netns?: string; master?: string } = {}): Promise<Devices> {
     return this.#call('GET', `/v1/devices${query(filter)}`)
   }
 
@@ -103,16 +112,28 @@ export class Client {
     this.#agent.destroy()
   }
 
-  /** An answer that goes on, on a connection of its own. */
+  /** An answer that goes on, on a connection of its own. Once it has begun, it may be silent for as long as it likes. */
   #stream(path: string, lastId: string | undefined, signal: AbortSignal): Promise<IncomingMessage> {
     return new Promise((resolve, reject) => {
       const headers = lastId === undefined ? {} : { 'last-event-id': lastId }
-      const outgoing = request({ socketPath: this.socketPath, agent: false, path, headers, signal }, (incoming) => {
-        if (incoming.statusCode === 200) resolve(incoming)
+      const outgoing = this.#request({ agent: false, path, headers, signal }, (incoming) => {
+        if (incoming.statusCode === 200) resolve(incoming.setTimeout(0))
         else readAll(incoming).then((answer) => reject(errorOf(answer)), reject)
       })
       outgoing.on('error', reject)
       outgoing.end()
+    })
+  }
+
+  /** A request that fails with DAEMON_SILENT when nothing comes for `answerWithinMs`. */
+  #request(options: RequestOptions, answered: (incoming: IncomingMessage) => void): ClientRequest {
+    const { socketPath, answerWithinMs: timeout } = this
+    const outgoing = request({ ...options, socketPath, timeout }, answered)
+    return outgoing.on('timeout', () => {
+      const message =
+        `vethd on ${socketPath} has not answered for ${timeout / 1000} s: it is stopped (SIGCONT lets it go on) or ` +
+        'overloaded. It may still do what it was asked for'
+      outgoing.destroy(new VethdError('DAEMON_SILENT', message))
     })
   }
 
@@ -126,7 +147,7 @@ export class Client {
     return new Promise((resolve, reject) => {
       const headers = body === undefined ? {} : { 'content-type': 'application/json' }
       const fail = (error: NodeJS.ErrnoException) => reject(this.#unreachable(error, method))
-      const outgoing = request({ socketPath: this.socketPath, agent: this.#agent, method, path, headers }, (incoming) =>
+      const outgoing = this.#request({ agent: this.#agent, method, path, headers }, (incoming) =>
         readAll(incoming).then(resolve, fail),
       )
       outgoing.on('error', fail)
@@ -134,7 +155,8 @@ export class Client {
     })
   }
 
-  #unreachable(error: NodeJS.ErrnoException, method: string): VethdError {
+  #unreachable(error: NodeJS.ErrnoException | VethdError, method: string): VethdError {
+    if (error instanceof VethdError) return error
     const details = { errno: error.errno, syscall: error.syscall, cause: error }
     switch (error.code) {
       case 'EACCES':
@@ -153,6 +175,10 @@ export class Client {
             'or name its socket with --socket',
           details,
         )
+      case 'EAGAIN': {
+        const message = `vethd on ${this.socketPath} takes no more connections: it is stopped or overloaded`
+        return new VethdError('DAEMON_SILENT', message, details)
+      }
       case 'ECONNRESET':
       case 'EPIPE':
         return new VethdError('DAEMON_NOT_RUNNING', `vethd on ${this.socketPath} went away while it was asked`, details)

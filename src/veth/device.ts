@@ -10,8 +10,8 @@ import { EBADFD } from '../abi/errno.js'
 import { IFF_UP } from '../abi/rtnetlink.js'
 import type { PoolLane } from '../dataplane/pool.js'
 import { VethdError } from '../errors.js'
-import { getLink, type LinkChange, setLink } from '../netlink/link.js'
-import type { LinkInfo } from '../netlink/link-info.js'
+import { getLink, type LinkChange, type LinkFlags, setLink } from '../netlink/link.js'
+import type { LinkInfo, LinkMode } from '../netlink/link-info.js'
 import { netnsIdentity, netnsName } from '../netlink/netns.js'
 import { inNetns, type Rtnetlink } from '../netlink/socket.js'
 import { createTotals } from './counters.js'
@@ -19,7 +19,7 @@ import type { GroFeatures } from './features.js'
 import type { LengthFilter } from './filter.js'
 import { TXQUEUELEN_DEFAULT } from './options.js'
 import type { Pair } from './pair.js'
-import { validateAddress, validateGroFlushUs, validateMtu, validateName } from './validate.js'
+import { validateAddress, validateGroFlushUs, validateMtu, validateName, validateTxqueuelen } from './validate.js'
 
 /** A device as the kernel describes it at this moment. */
 export interface DeviceState {
@@ -29,14 +29,17 @@ export interface DeviceState {
 }
 
 /** What `Device.set` changes; what is absent stays. */
-export interface DeviceChange {
+export interface DeviceChange extends LinkFlags {
   name?: string
   address?: string
   broadcast?: string
   mtu?: number
+  group?: number
+  /** At most 255 bytes; '' takes it away. */
+  alias?: string
+  linkMode?: LinkMode
   /** An open fd of the namespace to move into; stays the caller's. */
   netnsFd?: number
-  up?: boolean
   /** A bridge in the namespace where the device is: its name or its index. */
   master?: string | number
   noMaster?: boolean
@@ -183,12 +186,13 @@ export class Device {
     if (change.address !== undefined) validateAddress(change.address)
     if (change.mtu !== undefined) validateMtu(change.mtu)
     if (change.groFlushUs !== undefined) validateGroFlushUs(change.groFlushUs)
+    if (change.txqueuelen !== undefined) validateTxqueuelen(change.txqueuelen)
     if (change.txqueuelen === 0) change = { ...change, txqueuelen: TXQUEUELEN_DEFAULT }
     this.inItsNetns((rtnl, name) => {
       const { master, noMaster, groFlushUs, ...rest } = change
       const request: LinkChange = rest
       if (noMaster) request.master = 0
-      if (master !== undefined) request.master = typeof master === 'number' ? master : masterIndex(rtnl, master)
+      if (master !== undefined) request.master = typeof master === 'number' ? master : masterLink(rtnl, master).index
       setLink(rtnl, this.#link(rtnl, name).index, request)
       if (groFlushUs !== undefined) this.groFlushUs = groFlushUs
     })
@@ -200,10 +204,10 @@ export class Device {
   }
 }
 
-/** The index of a bridge or the like in the socket's namespace. ARGUMENT_INVALID, as ip says it, when there is none. */
-export function masterIndex(rtnl: Rtnetlink, name: string): number {
+/** A bridge or the like in the socket's namespace. ARGUMENT_INVALID, as ip says it, when there is none. */
+export function masterLink(rtnl: Rtnetlink, name: string): LinkInfo {
   const master = getLink(rtnl, { name })
-  if (master !== undefined) return master.index
+  if (master !== undefined) return master
   throw new VethdError(
     'ARGUMENT_INVALID',
     `there is no device "${name}" to be the master, in the network namespace where the device is`,

@@ -25,7 +25,7 @@ export interface EndOptions extends Omit<LinkFlags, 'up'> {
   netnsFd?: number
   /** Interface index wanted; of the peer only beside one of dev's. */
   index?: number
-  /** Slots of the TAP's ring; 0 and left out: 256. */
+  /** Slots of the TAP's ring, at most 524288; 0 and left out: 256. */
   txqueuelen?: number
   numTxQueues?: number
   numRxQueues?: number
@@ -60,6 +60,8 @@ export const MTU_MAX = 65521
 export const MTU_DEFAULT = 1500
 /** A full ring holds that many super-frames of kernel memory, unaccounted: 16 MB, not 64. */
 export const TXQUEUELEN_DEFAULT = 256
+/** The kernel makes a ring of one allocation of KMALLOC_MAX_SIZE at most: 4 MiB of pointers (ptr_ring_init). */
+export const TXQUEUELEN_MAX = 524_288
 /** MAX_TAP_QUEUES in drivers/net/tun.c. */
 export const QUEUES_MAX = 256
 /** A run is merged within milliseconds or not at all; longer than a second only delays what it holds. */

@@ -58,8 +58,10 @@ export interface Traffic {
 
 export interface DeviceStats {
   kernel: Stats64
-  received: Traffic
-  sent: Traffic
+  /** What vethd read from the device: what its stack transmitted. */
+  read: Traffic
+  /** What vethd wrote to the device: what its stack received. */
+  written: Traffic
   drops: Record<DropReason, bigint>
   checksumErrors: Record<'ipv4' | 'tcp' | 'udp' | 'icmp' | 'icmpv6', bigint>
   classes: Record<'host' | 'broadcast' | 'multicast' | 'otherhost', bigint>
@@ -77,8 +79,8 @@ export function deviceStats(device: Device, kernel = device.state().link.stats):
   const dropped = sum(drops)
   return {
     kernel,
-    received: { packets: own.received_packets, bytes: own.received_bytes },
-    sent: { packets: peerOwn.sent_packets, bytes: peerOwn.sent_bytes },
+    read: { packets: own.received_packets, bytes: own.received_bytes },
+    written: { packets: peerOwn.sent_packets, bytes: peerOwn.sent_bytes },
     drops,
     checksumErrors: group(own, 'checksum_', ['ipv4', 'tcp', 'udp', 'icmp', 'icmpv6']),
     classes: group(own, 'class_', ['host', 'broadcast', 'multicast', 'otherhost']),

@@ -2,7 +2,7 @@
  * What the kernel refuses when a veth pair is made (veth_validate, dev_valid_name, eth_validate_addr), refused before
  * anything is opened, in the kernel's and iproute2's words.
  */
-import { EADDRNOTAVAIL, EINVAL } from '../abi/errno.js'
+import { EADDRNOTAVAIL, EINVAL, ERANGE } from '../abi/errno.js'
 import { type ErrorDetails, VethdError } from '../errors.js'
 import {
   CHECKSUM_MODES,
@@ -12,6 +12,7 @@ import {
   MTU_MIN,
   type PairOptions,
   QUEUES_MAX,
+  TXQUEUELEN_MAX,
 } from './options.js'
 
 /** IFNAMSIZ less the terminating NUL. */
@@ -37,6 +38,7 @@ function validateEnd(end: EndOptions): void {
   if (end.address !== undefined) validateAddress(end.address)
   if (end.broadcast !== undefined) parseAddress(end.broadcast)
   if (end.mtu !== undefined) validateMtu(end.mtu, INVALID_ARGUMENT) // veth_validate has no words of its own
+  if (end.txqueuelen !== undefined) validateTxqueuelen(end.txqueuelen)
   validateQueues(end.numTxQueues ?? 1, end.numRxQueues ?? 1)
 }
 
@@ -109,6 +111,19 @@ export function validateMtu(
   if (Number.isInteger(mtu) && mtu >= MTU_MIN && mtu <= MTU_MAX) return
   const message = `an MTU of ${mtu} is outside ${MTU_MIN}..${MTU_MAX}, what a TAP device can have`
   throw new VethdError('MTU_INVALID', message, { iproute2, errno: -EINVAL })
+}
+
+/** The kernel answers EPERM to more, as if a capability were missing, because tun_queue_resize fails in a notifier. */
+export function validateTxqueuelen(packets: number): void {
+  if (Number.isInteger(packets) && packets >= 0 && packets <= TXQUEUELEN_MAX) return
+  const message =
+    `a txqueuelen of ${packets} is outside 0..${TXQUEUELEN_MAX}: a TAP device has a ring of that many slots, ` +
+    'and the kernel can allocate no longer one'
+  throw new VethdError('ARGUMENT_INVALID', message, {
+    iproute2: 'RTNETLINK answers: Numerical result out of range',
+    exit: 2,
+    errno: -ERANGE,
+  })
 }
 
 export function validateGroFlushUs(us: number): void {

@@ -2,6 +2,7 @@
 import { request } from 'node:http'
 import { connect } from 'node:net'
 import t from 'tap'
+import { Client } from '../../src/client/client.js'
 import { missing, startRig } from './harness.js'
 
 t.setTimeout(120_000)
@@ -101,7 +102,7 @@ t.test('a pair is made, shown, changed and deleted', { skip }, async (t) => {
     const refused = await send(daemon.socket, 'PATCH', `/v1/devices?dev=1/a`, `{"gro_flush_us":${us}}`)
     t.match(refused, { status: 400, body: { code: 'ARGUMENT_INVALID', detail: /gro-flush-us/ } })
   }
-  t.match((await send(daemon.socket, 'GET', '/v1/stats?dev=1/a')).body.devices[0].vethd.received, { packets: /^\d+$/ })
+  t.match((await send(daemon.socket, 'GET', '/v1/stats?dev=1/a')).body.devices[0].vethd.read, { packets: /^\d+$/ })
   t.equal((await send(daemon.socket, 'DELETE', '/v1/pairs/1')).status, 204)
   t.same(await host.devices(), [])
 })
@@ -124,4 +125,14 @@ t.test('of many deletions the first that fails ends it, and those before it are 
   t.same((await host.devices()).sort(), ['a2', 'a3', 'pa2', 'pa3'])
   t.same((await send(daemon.socket, 'DELETE', `/v1/devices?dev=a2&dev=pa3&${here}`)).body, { removed: 2 })
   t.same(await host.devices(), [])
+})
+
+t.test('a daemon that is stopped is not waited for without end', { skip }, async (t) => {
+  const { daemon } = await startRig(t)
+  const client = new Client(daemon.socket, 50)
+  daemon.process.signal('SIGSTOP')
+  await t.rejects(client.doctor(), { code: 'DAEMON_SILENT', message: /it is stopped/ })
+  await t.rejects(client.addPair({}), { code: 'DAEMON_SILENT' })
+  daemon.process.signal('SIGCONT')
+  client.close()
 })

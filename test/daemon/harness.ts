@@ -9,6 +9,7 @@ import { mkdtemp } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Test } from 'tap'
+import { run as runVethctl } from '../../src/cli/run.js'
 import { type Daemon, type DaemonOptions, startDaemon, VETHCTL, VETHD } from '../device/harness/daemon.js'
 import { type Output, type Process, run } from '../device/harness/processes.js'
 import { type Namespace, Topology } from '../device/harness/topology.js'
@@ -24,6 +25,8 @@ export interface Rig {
   vethctl(words: string | string[], input?: string): Promise<Output>
   /** The same, where it has to succeed: its stdout. */
   must(words: string | string[]): Promise<string>
+  /** What vethctl does in the host's namespace, without a process of its own: `-n` says where. */
+  inProcess(words: string | string[]): Promise<Output>
 }
 
 export const split = (words: string | string[]) => (typeof words === 'string' ? words.split(' ') : words)
@@ -39,7 +42,20 @@ export async function startRig(t: Test, options: DaemonOptions = {}): Promise<Ri
     if (code !== 0) throw new Error(`vethctl ${split(words).join(' ')} ended with ${code}\n${stderr}`)
     return stdout
   }
-  return { topology, host, daemon, vethctl, must }
+  const inProcess = async (words: string | string[]) => {
+    const output = { code: 0, stdout: '', stderr: '' }
+    output.code = await runVethctl(
+      ['--socket', daemon.socket, '-n', host.name, ...split(words)],
+      (text) => {
+        output.stdout += text
+      },
+      (text) => {
+        output.stderr += text
+      },
+    )
+    return output
+  }
+  return { topology, host, daemon, vethctl, must, inProcess }
 }
 
 /** A folder that goes with the topology; below /tmp, since the path of a unix socket is short. */

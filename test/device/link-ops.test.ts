@@ -4,6 +4,7 @@
  */
 import { closeSync, readdirSync } from 'node:fs'
 import t from 'tap'
+import { describeDevice, describePair } from '../../daemon/describe.js'
 import { native } from '../../native-bindings/index.js'
 import { resolveNetns } from '../../src/netlink/netns.js'
 import { Driver, type RemovalReason } from '../../src/veth/driver.js'
@@ -52,6 +53,13 @@ t.test('newlink', { skip }, async (t) => {
     t.match(await one.ns.do('ethtool dev'), /Speed: 10000Mb\/s\n\tDuplex: Full/)
     t.match(await one.ns.do('ethtool -k dev'), /generic-receive-offload: off/)
     t.same(bed.warnings, [])
+
+    const { a, b } = describePair(pair)
+    const where = ({ ifname, ifindex, vethd }: typeof a) => [ifname, ifindex, vethd.netns, vethd.netns_inode]
+    const peerOf = ({ vethd }: typeof a) => [vethd.peer, vethd.peer_ifindex, vethd.peer_netns, vethd.peer_netns_inode]
+    t.same([peerOf(a), peerOf(b)], [where(b), where(a)], 'each is described with where the other is')
+    await two.ns.do('ip link del peer')
+    t.same(peerOf(describeDevice(pair.a)), [null, null, null, null], 'which is gone')
   })
 
   await t.test('leaves nothing behind, whichever step fails', async (t) => {

@@ -96,11 +96,11 @@ async function suite(t: Test, topology: Topology, subject: Subject, world: Names
         [near.stats!, far.stats!],
         [far.stats!, near.stats!],
       ]) {
-        const { received, classes, protocols, checksum_errors } = from.vethd
-        t.equal(received.packets, from.kernel.tx.packets, `${from.ifname}: read all that the kernel gave`)
-        t.equal(to.vethd.sent.packets, to.kernel.rx.packets, `${to.ifname}: the kernel took all that was written`)
-        t.equal(total(classes), received.packets, `${from.ifname}: classes`)
-        t.equal(total(protocols), received.packets, `${from.ifname}: protocols`)
+        const { read, classes, protocols, checksum_errors } = from.vethd
+        t.equal(read.packets, from.kernel.tx.packets, `${from.ifname}: read all that the kernel gave`)
+        t.equal(to.vethd.written.packets, to.kernel.rx.packets, `${to.ifname}: the kernel took all that was written`)
+        t.equal(total(classes), read.packets, `${from.ifname}: classes`)
+        t.equal(total(protocols), read.packets, `${from.ifname}: protocols`)
         t.equal(total(checksum_errors), 0, `${from.ifname}: no checksum was bad`)
       }
     })

@@ -226,7 +226,7 @@ function imbalance(a: DeviceStats, b: DeviceStats): { handedOver: bigint; read: 
   const drops = Object.values(a.drops).reduce((sum, count) => sum + count, 0n)
   return {
     handedOver: a.kernel.txPackets + a.kernel.txDropped - b.kernel.rxPackets - drops,
-    read: a.kernel.txPackets - a.received.packets,
-    written: b.kernel.rxPackets - b.sent.packets,
+    read: a.kernel.txPackets - a.read.packets,
+    written: b.kernel.rxPackets - b.written.packets,
   }
 }

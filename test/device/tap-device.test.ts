@@ -105,7 +105,13 @@ t.test('a setter that is refused throws at once, and nothing has changed', { ski
     [{ ipv4: '2001:db8::1/64' }, 'ARGUMENT_INVALID'],
     [{ ipv6: '192.0.2.2/24' }, 'ARGUMENT_INVALID'],
     [{ ipv6: '2001:db8::1/129' }, 'ARGUMENT_INVALID'],
-  ] as [Partial<Tap>, string][]) {
+    [{ name: 5 }, 'ARGUMENT_INVALID'],
+    [{ mac: null }, 'ARGUMENT_INVALID'],
+    [{ mtu: '1400' }, 'MTU_INVALID'],
+    [{ isUp: 1 }, 'ARGUMENT_INVALID'],
+    [{ ipv4: 5 }, 'ARGUMENT_INVALID'],
+    [{ ipv6: null }, 'ARGUMENT_INVALID'],
+  ] as unknown as [Partial<Tap>, string][]) {
     t.match(set(change), { name: 'VethdError', code }, JSON.stringify(change))
   }
   const taken = set({ name: 'lo' })
@@ -113,6 +119,26 @@ t.test('a setter that is refused throws at once, and nothing has changed', { ski
   t.match(taken, { code: 'EEXIST' })
   t.match(set({ ipv6: 'ff02::5/64' }), { code: 'EADDRNOTAVAIL' }, 'after the former one was taken away')
   t.equal(await ns.do('ip -j address show tap0'), before)
+})
+
+t.test('options that are not as the types have them make no device', { skip }, async (t) => {
+  const files = openFiles()
+  const devices = () => readdirSync('/sys/class/net')
+  const before = devices()
+  for (const [options, message] of [
+    [null, 'options is null: it has to be an object'],
+    [5, 'options is 5: it has to be an object'],
+    [{ name: 5 }, 'options.name is 5: it has to be a string'],
+    [{ netns: true }, 'options.netns is true: it has to be a name, a path or a pid'],
+    [{ nmae: 'x' }, 'options has an unknown member "nmae": it takes name, netns'],
+  ] as unknown as [string, string][]) {
+    t.match(
+      thrownBy(() => new Tap(options)),
+      { name: 'VethdError', code: 'ARGUMENT_INVALID', message },
+    )
+  }
+  t.same(devices(), before)
+  t.equal(openFiles(), files)
 })
 
 t.test('names are the first free ones, those asked for, or a clear error', { skip }, async (t) => {

@@ -2,21 +2,26 @@
  * `vethctl link …`: do_iplink of ip/iplink.c. The command may be abbreviated and is looked for in its order; none means
  * `show`. Neighbours: link-grammar.ts reads the words, link-format.ts lays out what is shown.
  */
+import type { Device } from '../../api/schema.js'
 import { VethdError } from '../../errors.js'
+import { type Appearance, appearanceOf } from '../appearance.js'
 import { formatJson } from '../json.js'
 import { matches } from '../keywords.js'
-import { linkJson, linkText } from '../link-format.js'
-import { parseLinkAdd, parseLinkDel, parseLinkSet, parseLinkShow } from '../link-grammar.js'
+import { isShown, parseLinkShow } from '../link-filter.js'
+import { briefJson, briefText, linkJson, linkText } from '../link-format.js'
+import { parseLinkAdd, parseLinkDel, parseLinkSet } from '../link-grammar.js'
 import type { Context } from './context.js'
 
 export const LINK_USAGE = `Usage: vethctl link add [[ name | dev ] NAME] [ OPTIONS ] type veth
                         [ checksum { offload | software | verify } ]
                         [ peer [[ name | dev ] NAME] [ OPTIONS ] ]
-       vethctl link set [ dev ] DEV [ { up | down } ] [ address MAC ] [ mtu MTU ] [ name NEWNAME ]
-                        [ txqueuelen PACKETS ] [ master BRIDGE | nomaster ] [ netns { PID | NAME | FILE } ]
-                        [ gro-flush-us MICROSECONDS ]
+       vethctl link set [ dev ] DEV [ { up | down } ] [ address MAC ] [ broadcast MAC ] [ mtu MTU ] [ name NEWNAME ]
+                        [ alias TEXT ] [ group GROUP ] [ txqueuelen PACKETS ] [ mode { default | dormant } ]
+                        [ { arp | multicast | allmulticast | promisc | dynamic | trailers } { on | off } ]
+                        [ master BRIDGE | nomaster ] [ netns { PID | NAME | FILE } ] [ gro-flush-us MICROSECONDS ]
        vethctl link del [ dev ] DEV
-       vethctl [ -s[tatistics] ] [ -d[etails] ] [ -j[son] [ -p[retty] ] ] link [ show [ dev ] DEV ]
+       vethctl [ OPTIONS ] link [ show [ [ dev ] DEV ] [ up ] [ master BRIDGE | nomaster ] [ group GROUP ]
+                        [ type { veth | KIND | KIND_slave } ] ]
 
        OPTIONS := [ address MAC ] [ broadcast MAC ] [ mtu MTU ] [ index IDX ] [ netns { PID | NAME | FILE } ]
                   [ group GROUP ] [ txqueuelen PACKETS ] [ numtxqueues N ] [ numrxqueues N ] [ up | down ]
@@ -61,12 +66,16 @@ async function del(words: readonly string[], { client, options }: Context): Prom
 }
 
 async function show(words: readonly string[], { client, options, out }: Context): Promise<number> {
-  const { devices } = await client.devices({ dev: parseLinkShow(words), netns: options.netns })
+  const { dev, master, ...filter } = parseLinkShow(words)
+  const found = await client.devices({ dev, netns: options.netns, master })
+  const devices = found.devices.filter((device) => isShown(device, filter))
   if (options.json) {
-    const links = devices.map((device) => linkJson(device, options))
+    const links = devices.map((device) => (options.brief ? briefJson(device) : linkJson(device, options)))
     out(`${formatJson(links, options.pretty)}\n`)
   } else {
-    out(devices.map((device) => linkText(device, options)).join(''))
+    const look = appearanceOf(options)
+    const text = options.brief ? briefText : (device: Device, look: Appearance) => linkText(device, options, look)
+    out(devices.map((device) => text(device, look)).join(''))
   }
   return 0
 }

@@ -41,13 +41,13 @@ interface Count {
   bytes: number
 }
 
-/** A device as `vethctl -j stats` prints it. `received` is what vethd read from it, `sent` what it wrote to it. */
+/** A device as `vethctl -j stats` prints it. */
 export interface StatsJson {
   ifname: string
   kernel: { rx: Direction; tx: Direction }
   vethd: {
-    received: Count
-    sent: Count
+    read: Count
+    written: Count
     drops: Record<string, number>
     checksum_errors: Record<string, number>
     classes: Record<string, number>

@@ -29,6 +29,12 @@ export const DIFFERENCES: Row[] = [
     steps: ['link add v1 txqueuelen 0 type veth peer name v2'],
     compare: ['member host v1 txqlen'],
   },
+  {
+    differs: 'txqueuelen above 524288',
+    name: 'a txqueuelen above 524288 is refused',
+    steps: [...PAIR, '? link set v1 txqueuelen 524289', '? link add w1 txqueuelen 524289 type veth peer name w2'],
+    compare: ['left'],
+  },
   { differs: 'queues', name: 'the queues shown are 1', steps: PAIR, compare: ['member host v1 num_tx_queues'] },
   {
     differs: 'queues asked for',

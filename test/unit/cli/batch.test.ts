@@ -53,7 +53,8 @@ async function runBatch(t: Test, text: string, options: string[] = [], missing: 
   } as unknown as Context
   const run = async (words: readonly string[]) => {
     done.push(words.join(' '))
-    if (words.includes('bad')) throw new VethdError('ARGUMENT_INVALID', 'no')
+    if (words.includes('bad')) throw new VethdError('DEVICE_NOT_FOUND', 'no')
+    if (words.includes('wrong')) throw new VethdError('ARGUMENT_INVALID', 'no')
     return words.includes('fails') ? 1 : 0
   }
   return { code: await batch(file, context, run), done }
@@ -85,8 +86,20 @@ t.test('a deletion that cannot be read fails after those before it', async (t) =
     'delete deva',
     'Error: either "dev" is duplicate, or "devc" is a garbage.',
     /^vethctl: /,
-    'Command failed FILE:2',
+    'vethctl: the batch ends at FILE:2',
   ])
+})
+
+t.test('a wrong word ends it with 255 where it stands, with -force too', async (t) => {
+  for (const options of [[], ['-force']]) {
+    t.same(await runBatch(t, 'link add a\nlink add wrong\nlink add b', options), {
+      code: 255,
+      done: ['link add a', 'link add wrong', 'vethctl: no', 'vethctl: the batch ends at FILE:2'],
+    })
+  }
+  const { code, done } = await runBatch(t, 'link del x\nlink del\nlink del deva', ['-force'], ['x'])
+  t.equal(code, 255)
+  t.notMatch(done, /deva/)
 })
 
 t.test('-force goes on after each failure and fails in the end', async (t) => {

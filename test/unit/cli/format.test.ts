@@ -1,8 +1,9 @@
 /** What `link show` and `stats` print. That it is what `ip` prints for the same device is compared in test/daemon. */
 import t from 'tap'
 import type { Device, DeviceStats } from '../../../src/api/schema.js'
+import { type Appearance, appearanceOf, humanNumber } from '../../../src/cli/appearance.js'
 import { formatJson } from '../../../src/cli/json.js'
-import { linkJson, linkText } from '../../../src/cli/link-format.js'
+import { linkJson, linkText as linkTextAs } from '../../../src/cli/link-format.js'
 import { statsJson, statsText } from '../../../src/cli/stats-format.js'
 
 const PAST_2_53 = '9007199254740993'
@@ -21,11 +22,25 @@ const stats64: Device['stats64'] = {
   },
 }
 
-const vethd = { pair: 1, side: 'a', peer: 'veth2', netns: 't1', netns_inode: 4026532208, checksum: 'offload' } as const
+const vethd = {
+  pair: 1,
+  side: 'a',
+  peer: 'veth2',
+  peer_ifindex: 8,
+  peer_netns: 't2',
+  peer_netns_inode: 4026532209,
+  netns: 't1',
+  netns_inode: 4026532208,
+  checksum: 'offload',
+} as const
 const fate = {
   drops: { peer_down: '2', too_long: '0' },
   veth: { rx: { packets: '12', bytes: '1080', dropped: '0' }, tx: { packets: '9', bytes: '540', dropped: '2' } },
 }
+
+const plain = appearanceOf({ oneline: false, human: false, iec: false, color: 'never' })
+const linkText = (device: Device, show: Parameters<typeof linkTextAs>[1], look: Appearance = plain) =>
+  linkTextAs(device, show, look)
 
 const device: Device = {
   ifindex: 7,
@@ -78,6 +93,37 @@ t.test('a namespace without a name is shown by its inode, a peer that is gone by
   t.match(text, 'vethd pair 1/a netns net:[4026532208] peer - checksum offload')
 })
 
+t.test('details say where the peer is', async (t) => {
+  const details = (change: Partial<Device['vethd']>) =>
+    linkText({ ...device, vethd: { ...device.vethd, ...change } }, { statistics: 0, details: true })
+  t.match(details({}), '\n    vethd pair 1/a netns t1 peer veth2 peer-ifindex 8 peer-netns t2 checksum offload\n')
+  t.match(details({ peer_netns: null }), ' peer-ifindex 8 peer-netns net:[4026532209] checksum ')
+  const gone = { peer: null, peer_ifindex: null, peer_netns: null, peer_netns_inode: null }
+  t.match(details(gone), '\n    vethd pair 1/a netns t1 peer - checksum offload\n')
+  const { vethd } = linkJson(device, { statistics: 0, details: false }) as { vethd: object }
+  t.match(vethd, { peer: 'veth2', peer_ifindex: 8, peer_netns: 't2', peer_netns_inode: 4026532209 })
+})
+
+t.test('a number for people has three digits or so, rounded as printf rounds', async (t) => {
+  const shown = (iec: boolean, ...counts: number[]) => counts.map((count) => humanNumber(`${count}`, iec))
+  t.same(shown(false, 0, 999, 1000, 1601, 2125, 2135, 9999), ['0', '999', '1.00k', '1.60k', '2.12k', '2.13k', '10.00k'])
+  t.same(shown(false, 12_250, 12_350, 100_500, 999_999), ['12.2k', '12.3k', '100k', '1000k'])
+  t.same(humanNumber('18446744073709551615', false), '18.4E')
+  t.same(shown(true, 1023, 1024, 1536, 2 ** 20), ['1023', '1.00ki', '1.50ki', '1.00Mi'])
+})
+
+t.test('colours are bold on a dark background, and only where they are wanted', async (t) => {
+  const wishes = { oneline: false, human: false, iec: false }
+  const paint = (color: 'never' | 'auto' | 'always', isTerminal: boolean, background?: string) =>
+    appearanceOf({ ...wishes, color }, isTerminal, background).paint('x', 'name')
+  t.equal(paint('always', false), '\x1b[36mx\x1b[0m')
+  t.equal(paint('always', false, '15;0'), '\x1b[1;36mx\x1b[0m')
+  t.equal(paint('always', false, '0;15'), '\x1b[36mx\x1b[0m')
+  t.equal(paint('auto', false), 'x')
+  t.equal(paint('auto', true), '\x1b[36mx\x1b[0m')
+  t.equal(paint('never', true), 'x')
+})
+
 t.test('columns grow with the widest counter', async (t) => {
   const text = linkText(device, { statistics: 1, details: false })
   t.match(text, '    RX:        bytes packets errors dropped  missed   mcast           \n    9007199254740993       0')
@@ -125,8 +171,8 @@ const stats: DeviceStats = {
   ifname: 'veth1',
   kernel: stats64,
   vethd: {
-    received: traffic,
-    sent: traffic,
+    read: traffic,
+    written: traffic,
     drops: { too_long: '3', peer_down: '0' },
     checksum_errors: zeros('ipv4', 'tcp', 'udp', 'icmp', 'icmpv6'),
     classes: { ...zeros('broadcast', 'multicast', 'otherhost'), host: '2' },
@@ -145,8 +191,8 @@ t.test('stats are an aligned table and the counters that are not zero', async (t
     kernel tx             0                 0        0        0
     veth rx               2  9007199254740993        0
     veth tx               2  9007199254740993        3
-    received              2  9007199254740993
-    sent                  2  9007199254740993
+    read from             2  9007199254740993
+    written to            2  9007199254740993
     drops           too_long 3
     checksum errors none
     classes         host 2
@@ -165,6 +211,6 @@ t.test('what GRO did is told once it has done something', async (t) => {
 
 t.test('stats in JSON are exact numbers', async (t) => {
   const json = formatJson(statsJson(stats), false)
-  t.match(json, `"received":{"packets":2,"bytes":${PAST_2_53}}`)
+  t.match(json, `"read":{"packets":2,"bytes":${PAST_2_53}}`)
   t.match(JSON.parse(json), { pair: 1, side: 'a', ifname: 'veth1', vethd: { drops: { too_long: 3, peer_down: 0 } } })
 })

@@ -1,7 +1,8 @@
 /** The grammar of link add, set, del and show. What `ip` itself says to the same words is compared in test/daemon. */
 import { resolve } from 'node:path'
 import t from 'tap'
-import { fromHere, parseLinkAdd, parseLinkDel, parseLinkSet, parseLinkShow } from '../../../src/cli/link-grammar.js'
+import { parseLinkShow } from '../../../src/cli/link-filter.js'
+import { fromHere, parseLinkAdd, parseLinkDel, parseLinkSet } from '../../../src/cli/link-grammar.js'
 import type { VethdError } from '../../../src/errors.js'
 
 const words = (line: string) => (line === '' ? [] : line.split(' '))
@@ -90,6 +91,7 @@ t.test('what ip refuses to read is refused in its words', async (t) => {
     ['x mtu abc type veth', 255, 'Error: argument "abc" is wrong: Invalid "mtu" value'],
     ['x mtu 15x type veth', 255, 'Error: argument "15x" is wrong: Invalid "mtu" value'],
     ['x mtu 9 mtu 8 type veth', 255, 'Error: duplicate "mtu": "8" is the second value.'],
+    ['x index 2147483648 type veth', 255, 'Error: argument "2147483648" is wrong: Invalid "index" value'],
     ['x index 0 type veth', 255, 'Error: argument "0" is wrong: Invalid "index" value'],
     ['x address -1 type veth', 1, '"-1" is invalid lladdr.'],
     ['x address 10000000000000000 type veth', 1, '"10000000000000000" is invalid lladdr.'],
@@ -130,6 +132,24 @@ t.test('set takes several changes at once', async (t) => {
       netns: 't1',
     },
   })
+  t.same(
+    set('v1 brd 2:0:0:0:0:1 alias x group 5 arp off multicast on promisc on allmulticast off mode DORMANT').change,
+    {
+      broadcast: '02:00:00:00:00:01',
+      alias: 'x',
+      group: 5,
+      arp: false,
+      multicast: true,
+      promisc: true,
+      allmulticast: false,
+      mode: 'dormant',
+    },
+  )
+  t.same(set('v1 al x alias y dynamic on dynamic off trailers off').change, {
+    alias: 'y',
+    dynamic: false,
+    trailers: false,
+  })
   t.same(set('veth1'), { dev: 'veth1', change: {} })
   t.same(set('veth1 gro-flush-us 50').change, { gro_flush_us: 50 }, "vethd's own")
   t.same(refusal(() => set('veth1 gro-flush-us x'))[0], 255)
@@ -158,10 +178,10 @@ t.test('a change that cannot be read is refused in the words of ip', async (t) =
 })
 
 t.test('a keyword of ip that vethd leaves to ip is named, and not taken for a device', async (t) => {
-  for (const line of ['veth1 promisc on', 'veth1 alias x', 'veth1 gso_max_size 1']) {
+  for (const line of ['veth1 carrier on', 'veth1 index 7', 'veth1 gso_max_size 1', 'group 5 up']) {
     t.throws(() => set(line), { code: 'ARGUMENT_INVALID', message: /use "ip link set"/, exit: 255 }, line)
   }
-  t.throws(() => parseLinkShow(['type', 'veth']), { message: /use "ip link show"/ })
+  t.throws(() => parseLinkShow(['vrf', 'blue']), { message: /use "ip link show"/ })
   t.throws(() => parseLinkDel(['a']), { message: /"a" is short for "address".*say "dev a"/ })
   t.equal(parseLinkDel(['dev', 'a']), 'a')
 })
@@ -177,8 +197,8 @@ t.test('del and show take one device', async (t) => {
     refusal(() => parseLinkDel(['v1', 'v2'])),
     [255, 'Error: either "dev" is duplicate, or "v2" is a garbage.'],
   )
-  t.equal(parseLinkShow([]), undefined)
-  t.equal(parseLinkShow(['dev', 'veth1']), 'veth1')
+  t.same(parseLinkShow([]), {})
+  t.same(parseLinkShow(['dev', 'veth1']), { dev: 'veth1' })
   t.same(
     refusal(() => parseLinkShow(['a', 'b'])),
     [255, 'Error: either "dev" is duplicate, or "b" is a garbage.'],
@@ -187,6 +207,29 @@ t.test('del and show take one device', async (t) => {
     refusal(() => parseLinkShow(['dev'])),
     [255, 'Command line is not complete. Try option "help"'],
   )
+})
+
+t.test('show takes filters as well, in any order, the last of a kind', async (t) => {
+  const show = (line: string) => parseLinkShow(words(line))
+  t.same(show('up type veth master br0 veth1'), { up: true, kind: 'veth', master: 'br0', dev: 'veth1' })
+  t.same(show('type veth type bridge_slave type tun'), { kind: 'tun', slaveKind: 'bridge' })
+  t.match(show('master br0 nomaster group 0x10'), { nomaster: true, master: undefined, group: 16 })
+  t.same(
+    refusal(() => show('group nope')),
+    [255, 'Error: argument "nope" is wrong: Invalid "group" value'],
+  )
+  t.same(
+    refusal(() => show('up type')),
+    [255, 'Command line is not complete. Try option "help"'],
+  )
+})
+
+t.test('an index is read as C reads it, in 32 bits', async (t) => {
+  const index = (word: string) => add(`x index ${word} type veth`).dev?.index
+  t.equal(index('2147483647'), 2147483647)
+  t.equal(index('99999999999'), 1215752191)
+  t.equal(index('12abc'), 12)
+  t.equal(index('+21'), 21)
 })
 
 t.test('a namespace file is named as the daemon can find it', async (t) => {

@@ -15,7 +15,12 @@ t.test('options are read up to the object, abbreviated, with one dash or two', a
   })
   t.match(parse('-V'), { options: { version: true } })
   t.match(parse('--version'), { options: { version: true } })
-  t.match(parse('-h'), { options: { help: true } })
+  t.match(parse('-h'), { options: { help: false, human: true } }, 'as in ip')
+  t.match(parse('-he'), { options: { help: true, human: false } })
+  t.match(parse('-help'), { options: { help: true, human: false } })
+  t.match(parse('-br -o -c -iec link'), { options: { brief: true, oneline: true, color: 'always', iec: true } })
+  t.match(parse('-color=auto'), { options: { color: 'auto' } })
+  t.match(parse('--col=never'), { options: { color: 'never' } })
   t.same(parse('-- -s').rest, ['-s'])
 })
 
@@ -30,6 +35,10 @@ t.test('an unknown option is refused in the words of ip', async (t) => {
     name: 'VethdError',
     exit: 255,
     iproute2: 'Option "-foo" is unknown, try "vethctl -help".',
+  })
+  t.throws(() => parse('-c=foo link'), {
+    name: 'VethdError',
+    iproute2: 'Option "-c=foo" is unknown, try "vethctl -help".',
   })
   // -f is short for ip's -family, and not for -force
   t.throws(() => parse('-f inet link'), { name: 'VethdError', exit: 255 })

@@ -17,14 +17,15 @@ function shortFolder(t: Test): string {
 }
 
 /** A client of a server that answers as `answer` does. */
-async function clientOf(t: Test, answer: RequestListener): Promise<Client> {
+async function clientOf(t: Test, answer: RequestListener, answerWithinMs?: number): Promise<Client> {
   const socket = join(shortFolder(t), 's')
   const server = createServer(answer)
   await new Promise<void>((resolve) => server.listen(socket, resolve))
-  const client = new Client(socket)
+  const client = new Client(socket, answerWithinMs)
   t.teardown(() => {
     client.close()
     server.close()
+    server.closeAllConnections()
   })
   return client
 }
@@ -97,4 +98,29 @@ t.test('a problem comes back as the error it was made of', async (t) => {
 t.test('an answer that is no problem document is a fault, not a crash', async (t) => {
   const client = await clientOf(t, (_, response) => response.writeHead(502).end('<html>'))
   t.match(await failure(client.pairs()), { code: 'INTERNAL', message: 'vethd answered 502: <html>' })
+})
+
+t.test('a daemon that is silent is given up after a while, in words', async (t) => {
+  const client = await clientOf(t, () => {}, 20)
+  const expected = { code: 'DAEMON_SILENT', exit: 1, message: /has not answered for 0\.02 s: it is stopped/ }
+  t.match(await failure(client.devices()), expected)
+  t.match(await failure(client.addPair({})), expected)
+  const { signal } = new AbortController()
+  t.match(await failure(client.events({}, signal).next()), expected, 'before a stream has begun')
+})
+
+t.test('a stream may be silent once it has begun', async (t) => {
+  const client = await clientOf(
+    t,
+    (_, response) => {
+      response.writeHead(200).write('id: 1\n\n')
+      setTimeout(() => response.write('data: {"kind":"lost"}\n\n'), 60)
+    },
+    20,
+  )
+  const end = new AbortController()
+  const events = client.events({}, end.signal)
+  t.same(await events.next(), { done: false, value: { kind: 'lost' } })
+  end.abort()
+  t.equal((await events.next()).done, true)
 })

@@ -1,0 +1,75 @@
+/**
+ * The grammar of `link show` (ipaddr_list_flush_or_save of ip/ipaddress.c), and which devices its words let through. The
+ * bridge after `master` is the daemon's to look up. Neighbours: link-grammar.ts, commands/link.ts.
+ */
+import type { Device } from '../api/schema.js'
+import { garbageArgument, parseGroup } from './keywords.js'
+import { deviceAt, notOurs, valueAfter } from './link-grammar.js'
+
+/** What `link show` is to show; what is absent does not matter. */
+export interface LinkFilter {
+  up?: boolean
+  /** No port of any bridge. */
+  nomaster?: boolean
+  group?: number
+  kind?: string
+  slaveKind?: string
+}
+
+/** All words together. */
+interface ShowWords extends LinkFilter {
+  dev?: string
+  master?: string
+}
+
+/** `ip` calls the kind of an end tun, and vethctl makes it by `type veth`: it is both. */
+const OUR_KIND = 'veth'
+
+/** `link show [[dev] DEV] [up] [master BRIDGE | nomaster] [group GROUP] [type KIND]` (ipaddr_list_flush_or_save). */
+export function parseLinkShow(words: readonly string[]): ShowWords {
+  const filter: ShowWords = {}
+  for (let at = 0; at < words.length; at++) {
+    switch (words[at]) {
+      case 'up':
+        filter.up = true
+        break
+      case 'master':
+        filter.master = valueAfter(words, at++)
+        filter.nomaster = undefined
+        break
+      case 'nomaster':
+        filter.nomaster = true
+        filter.master = undefined
+        break
+      case 'group':
+        filter.group = parseGroup(valueAfter(words, at++))
+        break
+      case 'type': {
+        const kind = valueAfter(words, at++)
+        if (kind.endsWith('_slave')) filter.slaveKind = kind.slice(0, -'_slave'.length)
+        else filter.kind = kind
+        break
+      }
+      case 'vrf':
+        throw notOurs('vrf', 'show')
+      default: {
+        const dev = deviceAt(words, at)
+        if (words[at] === 'dev') at += 1
+        if (filter.dev !== undefined) throw garbageArgument('dev', dev)
+        filter.dev = dev
+      }
+    }
+  }
+  return filter
+}
+
+export function isShown(device: Device, { up, nomaster, group, kind, slaveKind }: LinkFilter): boolean {
+  const { flags, master, linkinfo } = device
+  return (
+    (!up || flags.includes('UP')) &&
+    (!nomaster || master === undefined) &&
+    (group === undefined || device.group === (group === 0 ? 'default' : `${group}`)) &&
+    (kind === undefined || kind === OUR_KIND || kind === linkinfo.info_kind) &&
+    (slaveKind === undefined || slaveKind === linkinfo.info_slave_kind)
+  )
+}
