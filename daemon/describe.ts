@@ -3,54 +3,71 @@
  * DeviceStats, under the names of `ip -j`, counters as decimal strings. Neighbours: src/api/schema.ts, routes/.
  */
 import type * as api from '../src/api/schema.js'
-import { VethdError } from '../src/errors.js'
 import { getLink } from '../src/netlink/link.js'
 import type { LinkInfo, Stats64 } from '../src/netlink/link-info.js'
-import type { Device, DeviceState } from '../src/veth/device.js'
+import { type Device, type DeviceState, unlessGone } from '../src/veth/device.js'
+import type { Driver } from '../src/veth/driver.js'
 import type { Pair } from '../src/veth/pair.js'
-import { deviceStats } from '../src/veth/stats.js'
+import { deviceFate, deviceStats } from '../src/veth/stats.js'
+
+/** Devices for one answer, all read at once; of each the peer is read too. */
+export class Reader {
+  readonly #seen: Map<Device, DeviceState>
+
+  constructor(driver: Pick<Driver, 'look'>, devices: readonly Device[]) {
+    this.#seen = driver.look([...new Set(devices.flatMap((device) => [device, device.peer]))])
+  }
+
+  /** Throws DEVICE_NOT_FOUND when it is gone. */
+  read(device: Device): DeviceState {
+    return this.#seen.get(device) ?? device.state()
+  }
+
+  /** Undefined when it is gone. */
+  peerOf({ peer }: Device): DeviceState | undefined {
+    return this.#seen.get(peer)
+  }
+}
 
 /** Throws DEVICE_NOT_FOUND when one end is gone. */
-export function describePair(pair: Pair): api.Pair {
+export function describePair(pair: Pair, reader: Reader): api.Pair {
   return {
     id: pair.id,
     checksum: pair.checksum,
     created_at: pair.createdAt.toISOString(),
-    a: describeDevice(pair.a),
-    b: describeDevice(pair.b),
+    a: describeDevice(pair.a, reader),
+    b: describeDevice(pair.b, reader),
   }
 }
 
 /** Throws DEVICE_NOT_FOUND when it is gone. */
-export function describeDevice(device: Device): api.Device {
-  const state = device.state()
-  const { drops, veth } = deviceStats(device, state.link.stats)
+export function describeDevice(device: Device, reader: Reader): api.Device {
+  const state = reader.read(device)
+  const { drops, veth } = deviceFate(device, state.link.stats)
   const fate = { drops: digits(drops), veth: { rx: digits({ ...veth.rx }), tx: digits({ ...veth.tx }) } }
-  return {
-    ...describeLink(state.link, masterName(device, state.link)),
-    vethd: { ...membership(device, state), gro_flush_us: device.groFlushUs, ...fate },
-  }
+  const vethd = { ...membership(device, state, reader), gro_flush_us: device.groFlushUs, ...fate }
+  return describeLink(state.link, masterName(device, state), vethd)
 }
 
 /** Leaves out those that went away meanwhile. */
-export function describeAll<T, D>(things: readonly T[], describe: (thing: T) => D): D[] {
-  return things.flatMap((thing) => {
-    try {
-      return [describe(thing)]
-    } catch (error) {
-      if (error instanceof VethdError && error.code === 'DEVICE_NOT_FOUND') return []
-      throw error
-    }
-  })
+export function describeAll<T, D>(
+  things: readonly T[],
+  describe: (thing: T, reader: Reader) => D,
+  reader: Reader,
+): D[] {
+  return things.flatMap((thing) => unlessGone(() => describe(thing, reader)) ?? [])
 }
 
-export function describeStats(device: Device): api.DeviceStats {
-  const { kernel, received, sent, drops, checksumErrors, classes, protocols, gro, veth } = deviceStats(device)
-  const { pair, side, ...where } = membership(device, device.state())
+/** Throws DEVICE_NOT_FOUND when it is gone. */
+export function describeStats(device: Device, reader: Reader): api.DeviceStats {
+  const state = reader.read(device)
+  const stats = deviceStats(device, state.link.stats)
+  const { kernel, received, sent, drops, checksumErrors, classes, protocols, gro, veth } = stats
+  const { pair, side, ...where } = membership(device, state, reader)
   return {
     pair,
     side,
-    ifname: device.name,
+    ifname: state.link.name,
     ...where,
     kernel: describeStats64(kernel),
     vethd: {
@@ -67,36 +84,34 @@ export function describeStats(device: Device): api.DeviceStats {
 }
 
 function digits<Names extends string>(counters: Record<Names, bigint>): Record<Names, string> {
-  const entries = Object.entries<bigint>(counters).map(([name, count]) => [name, `${count}`])
-  return Object.fromEntries(entries) as Record<Names, string>
+  const texts = {} as Record<Names, string>
+  for (const name in counters) texts[name] = decimal(counters[name])
+  return texts
 }
 
-function membership(device: Device, { netns }: DeviceState): api.Membership {
+/** Most counters of most devices are 0. */
+function decimal(count: bigint): string {
+  return count === 0n ? '0' : String(count)
+}
+
+function membership(device: Device, { netns }: DeviceState, reader: Reader): api.Membership {
   return {
     pair: device.pair.id,
     side: device.side,
-    peer: nameOf(device.peer),
+    peer: reader.peerOf(device)?.link.name ?? null,
     netns: netns.name ?? null,
     netns_inode: netns.inode,
     checksum: device.pair.checksum,
   }
 }
 
-function nameOf(device: Device): string | null {
-  try {
-    return device.name
-  } catch {
-    return null
-  }
-}
-
 /** The link that it is enslaved to, in the namespace where both are. */
-function masterName(device: Device, { master }: LinkInfo): string | undefined {
-  if (master === undefined) return undefined
+function masterName(device: Device, { link: { master }, master: name }: DeviceState): string | undefined {
+  if (master === undefined || name !== undefined) return name
   return device.inItsNetns((rtnl) => getLink(rtnl, { index: master })?.name) ?? `if${master}`
 }
 
-function describeLink(link: LinkInfo, master: string | undefined): Omit<api.Device, 'vethd'> {
+function describeLink(link: LinkInfo, master: string | undefined, vethd: api.Device['vethd']): api.Device {
   return {
     ifindex: link.index,
     ifname: link.name,
@@ -142,38 +157,39 @@ function describeLink(link: LinkInfo, master: string | undefined): Omit<api.Devi
     carrier_changes: link.carrierChanges,
     altnames: link.altnames,
     stats64: describeStats64(link.stats),
+    vethd,
   }
 }
 
 function describeStats64(stats: Stats64): api.Stats64 {
   return {
     rx: {
-      bytes: `${stats.rxBytes}`,
-      packets: `${stats.rxPackets}`,
-      errors: `${stats.rxErrors}`,
-      dropped: `${stats.rxDropped}`,
-      over_errors: `${stats.rxOverErrors}`,
-      multicast: `${stats.multicast}`,
-      compressed: `${stats.rxCompressed}`,
-      length_errors: `${stats.rxLengthErrors}`,
-      crc_errors: `${stats.rxCrcErrors}`,
-      frame_errors: `${stats.rxFrameErrors}`,
-      fifo_errors: `${stats.rxFifoErrors}`,
-      missed_errors: `${stats.rxMissedErrors}`,
-      nohandler: `${stats.rxNohandler}`,
+      bytes: decimal(stats.rxBytes),
+      packets: decimal(stats.rxPackets),
+      errors: decimal(stats.rxErrors),
+      dropped: decimal(stats.rxDropped),
+      over_errors: decimal(stats.rxOverErrors),
+      multicast: decimal(stats.multicast),
+      compressed: decimal(stats.rxCompressed),
+      length_errors: decimal(stats.rxLengthErrors),
+      crc_errors: decimal(stats.rxCrcErrors),
+      frame_errors: decimal(stats.rxFrameErrors),
+      fifo_errors: decimal(stats.rxFifoErrors),
+      missed_errors: decimal(stats.rxMissedErrors),
+      nohandler: decimal(stats.rxNohandler),
     },
     tx: {
-      bytes: `${stats.txBytes}`,
-      packets: `${stats.txPackets}`,
-      errors: `${stats.txErrors}`,
-      dropped: `${stats.txDropped}`,
-      carrier_errors: `${stats.txCarrierErrors}`,
-      collisions: `${stats.collisions}`,
-      compressed: `${stats.txCompressed}`,
-      aborted_errors: `${stats.txAbortedErrors}`,
-      fifo_errors: `${stats.txFifoErrors}`,
-      window_errors: `${stats.txWindowErrors}`,
-      heartbeat_errors: `${stats.txHeartbeatErrors}`,
+      bytes: decimal(stats.txBytes),
+      packets: decimal(stats.txPackets),
+      errors: decimal(stats.txErrors),
+      dropped: decimal(stats.txDropped),
+      carrier_errors: decimal(stats.txCarrierErrors),
+      collisions: decimal(stats.collisions),
+      compressed: decimal(stats.txCompressed),
+      aborted_errors: decimal(stats.txAbortedErrors),
+      fifo_errors: decimal(stats.txFifoErrors),
+      window_errors: decimal(stats.txWindowErrors),
+      heartbeat_errors: decimal(stats.txHeartbeatErrors),
     },
   }
 }

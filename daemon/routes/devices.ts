@@ -13,19 +13,23 @@ import {
 import { netnsIdentity } from '../../src/netlink/netns.js'
 import type { DeviceChange } from '../../src/veth/device.js'
 import type { Pair } from '../../src/veth/pair.js'
+import { ownTurn } from '../../src/veth/turns.js'
 import { inCallersNetns, withNetns } from '../caller.js'
-import { describeAll, describeDevice } from '../describe.js'
+import { describeAll, describeDevice, Reader } from '../describe.js'
 import { PROBLEM_TYPE, problemOf, toVethdError } from '../problem.js'
 import type { App, RouteContext } from './context.js'
 
 export function deviceRoutes(app: App, { driver, registry }: RouteContext): void {
-  app.get('/v1/devices', { schema: { querystring: SomeDevices, response: { 200: Devices } } }, (request) => {
+  app.get('/v1/devices', { schema: { querystring: SomeDevices, response: { 200: Devices } } }, async (request) => {
     const { dev, netns } = request.query
     const only = netns !== undefined
+    if (dev === undefined) await ownTurn()
     return inCallersNetns(request.raw.socket, netns, (here) => {
       const inode = netnsIdentity(here)
-      if (dev !== undefined) return { devices: [describeDevice(registry.find(dev, inode, only))] }
-      return { devices: inOrder(describeAll(registry.devices(inode, only), describeDevice), inode) }
+      const found = dev === undefined ? registry.devices(inode, only) : [registry.find(dev, inode, only)]
+      const reader = new Reader(driver, found)
+      if (dev !== undefined) return { devices: [describeDevice(found[0], reader)] }
+      return { devices: inOrder(describeAll(found, describeDevice, reader), inode) }
     })
   })
 
@@ -40,7 +44,7 @@ export function deviceRoutes(app: App, { driver, registry }: RouteContext): void
           const change = deviceChange(request.body, netnsFd)
           if (Object.keys(change).length > 0) device.set(change)
           if (change.groFlushUs !== undefined) driver.refresh(device) // no event of the kernel tells of it
-          return describeDevice(device)
+          return describeDevice(device, new Reader(driver, [device]))
         })
       })
     },
