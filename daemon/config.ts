@@ -37,6 +37,7 @@ export function parseConfig(words: readonly string[]): Config {
       choices: ENGINE_CHOICES,
       default: 'auto' as const,
       describe: 'how frames are read and written',
+      requiresArg: true,
     })
     .option('workers', { type: 'number', describe: 'threads of the data plane', requiresArg: true })
     .option('cpus', {
@@ -56,14 +57,26 @@ export function parseConfig(words: readonly string[]): Config {
       describe: 'DEV,PEER: a pair to make at the start; may be repeated',
       requiresArg: true,
     })
-    .option('log-level', { choices: LOG_LEVELS, default: 'info' as const, describe: 'least important line to log' })
+    .option('log-level', {
+      choices: LOG_LEVELS,
+      default: 'info' as const,
+      describe: 'least important line to log',
+      requiresArg: true,
+    })
     .version(packageVersion())
     .strict()
     .demandCommand(0, 0)
+    .check((said) => {
+      const twice = Object.keys(said).find((name) => Array.isArray(said[name]) && !['_', 'pair'].includes(name))
+      if (twice !== undefined) throw new Error(`--${twice} is given more than once`)
+      return true
+    })
     .fail((message, error) => {
-      throw error ?? new VethdError('ARGUMENT_INVALID', `${message.replace(/\s+/g, ' ')}; see vethd --help`)
+      if (error instanceof VethdError) throw error
+      throw new VethdError('ARGUMENT_INVALID', `${(message || error.message).replace(/\s+/g, ' ')}; see vethd --help`)
     })
     .parseSync()
+  if (socket === '') throw new VethdError('ARGUMENT_INVALID', '--socket takes a path, and this one is empty')
   if (workers !== undefined && !(Number.isInteger(workers) && workers >= 1)) {
     throw new VethdError('ARGUMENT_INVALID', '--workers takes a whole number from 1 on')
   }

@@ -8,7 +8,17 @@
  * link(2) fails where the path exists, so of two daemons that start at once one wins; and a path is only ever taken away
  * after a connect to that very inode was refused. Neighbours: server.ts.
  */
-import { chmodSync, chownSync, linkSync, mkdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs'
+import {
+  chmodSync,
+  chownSync,
+  linkSync,
+  lstatSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+} from 'node:fs'
 import { connect, type Server } from 'node:net'
 import { dirname, join } from 'node:path'
 import { VethdError } from '../src/errors.js'
@@ -117,8 +127,9 @@ async function removeStale(path: string, own: string): Promise<void> {
   rmSync(aside)
 }
 
+/** A link is not followed: it stands in the way of link(2) wherever it leads, and where it leads is somebody else's. */
 function inodeOf(path: string): number | undefined {
-  const found = statSync(path, { throwIfNoEntry: false })
+  const found = lstatSync(path, { throwIfNoEntry: false })
   if (found !== undefined && !found.isSocket()) {
     throw new VethdError(
       'SOCKET_UNUSABLE',

@@ -3,34 +3,34 @@
  * DeviceStats, under the names of `ip -j`, counters as decimal strings. Neighbours: src/api/schema.ts, routes/.
  */
 import type * as api from '../src/api/schema.js'
-import { VethdError } from '../src/errors.js'
 import { getLink } from '../src/netlink/link.js'
 import type { LinkInfo, Stats64 } from '../src/netlink/link-info.js'
-import type { Device, DeviceState } from '../src/veth/device.js'
+import { type Device, type DeviceState, unlessGone } from '../src/veth/device.js'
+import type { Driver } from '../src/veth/driver.js'
 import type { Pair } from '../src/veth/pair.js'
-import { deviceStats } from '../src/veth/stats.js'
+import { deviceFate, deviceStats } from '../src/veth/stats.js'
 
-/**
- * Reads devices for one answer. What a device counts is read when the device itself is described; where it is and what
- * it is called is remembered, for the description of its peer.
- */
-class Reader {
-  readonly #seen = new Map<Device, DeviceState>()
+/** Devices for one answer, all read at once; of each the peer is read too. */
+export class Reader {
+  readonly #seen: Map<Device, DeviceState>
 
+  constructor(driver: Pick<Driver, 'look'>, devices: readonly Device[]) {
+    this.#seen = driver.look([...new Set(devices.flatMap((device) => [device, device.peer]))])
+  }
+
+  /** Throws DEVICE_NOT_FOUND when it is gone. */
   read(device: Device): DeviceState {
-    const state = device.state()
-    this.#seen.set(device, state)
-    return state
+    return this.#seen.get(device) ?? device.state()
   }
 
   /** Undefined when it is gone. */
   peerOf({ peer }: Device): DeviceState | undefined {
-    return this.#seen.get(peer) ?? unlessGone(() => this.read(peer))
+    return this.#seen.get(peer)
   }
 }
 
 /** Throws DEVICE_NOT_FOUND when one end is gone. */
-export function describePair(pair: Pair, reader = new Reader()): api.Pair {
+export function describePair(pair: Pair, reader: Reader): api.Pair {
   return {
     id: pair.id,
     checksum: pair.checksum,
@@ -41,34 +41,25 @@ export function describePair(pair: Pair, reader = new Reader()): api.Pair {
 }
 
 /** Throws DEVICE_NOT_FOUND when it is gone. */
-export function describeDevice(device: Device, reader = new Reader()): api.Device {
+export function describeDevice(device: Device, reader: Reader): api.Device {
   const state = reader.read(device)
-  const { link } = state
-  const { drops, veth } = deviceStats(device, link.stats)
+  const { drops, veth } = deviceFate(device, state.link.stats)
   const fate = { drops: digits(drops), veth: { rx: digits({ ...veth.rx }), tx: digits({ ...veth.tx }) } }
-  return {
-    ...describeLink(link, masterName(device, link)),
-    vethd: { ...membership(device, state, reader), gro_flush_us: device.groFlushUs, ...fate },
-  }
+  const vethd = { ...membership(device, state, reader), gro_flush_us: device.groFlushUs, ...fate }
+  return describeLink(state.link, masterName(device, state), vethd)
 }
 
 /** Leaves out those that went away meanwhile. */
-export function describeAll<T, D>(things: readonly T[], describe: (thing: T, reader: Reader) => D): D[] {
-  const reader = new Reader()
+export function describeAll<T, D>(
+  things: readonly T[],
+  describe: (thing: T, reader: Reader) => D,
+  reader: Reader,
+): D[] {
   return things.flatMap((thing) => unlessGone(() => describe(thing, reader)) ?? [])
 }
 
-function unlessGone<T>(look: () => T): T | undefined {
-  try {
-    return look()
-  } catch (error) {
-    if (error instanceof VethdError && error.code === 'DEVICE_NOT_FOUND') return undefined
-    throw error
-  }
-}
-
 /** Throws DEVICE_NOT_FOUND when it is gone. */
-export function describeStats(device: Device, reader = new Reader()): api.DeviceStats {
+export function describeStats(device: Device, reader: Reader): api.DeviceStats {
   const state = reader.read(device)
   const stats = deviceStats(device, state.link.stats)
   const { kernel, read, written, drops, checksumErrors, classes, protocols, gro, veth } = stats
@@ -93,8 +84,14 @@ export function describeStats(device: Device, reader = new Reader()): api.Device
 }
 
 function digits<Names extends string>(counters: Record<Names, bigint>): Record<Names, string> {
-  const entries = Object.entries<bigint>(counters).map(([name, count]) => [name, `${count}`])
-  return Object.fromEntries(entries) as Record<Names, string>
+  const texts = {} as Record<Names, string>
+  for (const name in counters) texts[name] = decimal(counters[name])
+  return texts
+}
+
+/** Most counters of most devices are 0. */
+function decimal(count: bigint): string {
+  return count === 0n ? '0' : String(count)
 }
 
 function membership(device: Device, { netns }: DeviceState, reader: Reader): api.Membership {
@@ -113,12 +110,12 @@ function membership(device: Device, { netns }: DeviceState, reader: Reader): api
 }
 
 /** The link that it is enslaved to, in the namespace where both are. */
-function masterName(device: Device, { master }: LinkInfo): string | undefined {
-  if (master === undefined) return undefined
+function masterName(device: Device, { link: { master }, master: name }: DeviceState): string | undefined {
+  if (master === undefined || name !== undefined) return name
   return device.inItsNetns((rtnl) => getLink(rtnl, { index: master })?.name) ?? `if${master}`
 }
 
-function describeLink(link: LinkInfo, master: string | undefined): Omit<api.Device, 'vethd'> {
+function describeLink(link: LinkInfo, master: string | undefined, vethd: api.Device['vethd']): api.Device {
   return {
     ifindex: link.index,
     ifname: link.name,
@@ -164,38 +161,39 @@ function describeLink(link: LinkInfo, master: string | undefined): Omit<api.Devi
     carrier_changes: link.carrierChanges,
     altnames: link.altnames,
     stats64: describeStats64(link.stats),
+    vethd,
   }
 }
 
 function describeStats64(stats: Stats64): api.Stats64 {
   return {
     rx: {
-      bytes: `${stats.rxBytes}`,
-      packets: `${stats.rxPackets}`,
-      errors: `${stats.rxErrors}`,
-      dropped: `${stats.rxDropped}`,
-      over_errors: `${stats.rxOverErrors}`,
-      multicast: `${stats.multicast}`,
-      compressed: `${stats.rxCompressed}`,
-      length_errors: `${stats.rxLengthErrors}`,
-      crc_errors: `${stats.rxCrcErrors}`,
-      frame_errors: `${stats.rxFrameErrors}`,
-      fifo_errors: `${stats.rxFifoErrors}`,
-      missed_errors: `${stats.rxMissedErrors}`,
-      nohandler: `${stats.rxNohandler}`,
+      bytes: decimal(stats.rxBytes),
+      packets: decimal(stats.rxPackets),
+      errors: decimal(stats.rxErrors),
+      dropped: decimal(stats.rxDropped),
+      over_errors: decimal(stats.rxOverErrors),
+      multicast: decimal(stats.multicast),
+      compressed: decimal(stats.rxCompressed),
+      length_errors: decimal(stats.rxLengthErrors),
+      crc_errors: decimal(stats.rxCrcErrors),
+      frame_errors: decimal(stats.rxFrameErrors),
+      fifo_errors: decimal(stats.rxFifoErrors),
+      missed_errors: decimal(stats.rxMissedErrors),
+      nohandler: decimal(stats.rxNohandler),
     },
     tx: {
-      bytes: `${stats.txBytes}`,
-      packets: `${stats.txPackets}`,
-      errors: `${stats.txErrors}`,
-      dropped: `${stats.txDropped}`,
-      carrier_errors: `${stats.txCarrierErrors}`,
-      collisions: `${stats.collisions}`,
-      compressed: `${stats.txCompressed}`,
-      aborted_errors: `${stats.txAbortedErrors}`,
-      fifo_errors: `${stats.txFifoErrors}`,
-      window_errors: `${stats.txWindowErrors}`,
-      heartbeat_errors: `${stats.txHeartbeatErrors}`,
+      bytes: decimal(stats.txBytes),
+      packets: decimal(stats.txPackets),
+      errors: decimal(stats.txErrors),
+      dropped: decimal(stats.txDropped),
+      carrier_errors: decimal(stats.txCarrierErrors),
+      collisions: decimal(stats.collisions),
+      compressed: decimal(stats.txCompressed),
+      aborted_errors: decimal(stats.txAbortedErrors),
+      fifo_errors: decimal(stats.txFifoErrors),
+      window_errors: decimal(stats.txWindowErrors),
+      heartbeat_errors: decimal(stats.txHeartbeatErrors),
     },
   }
 }

@@ -2,27 +2,22 @@
  * The registry: which device a user means. Names repeat across namespaces, so a DEV is a name in one namespace, or
  * `ID/a`, `ID/b` wherever the device is.
  *
- * Neighbours: routes/ ask, src/veth/driver.ts owns the pairs. What the driver last heard of a device (`known`) is only
- * where the search begins: the answer is always what the kernel says now.
+ * Neighbours: routes/ ask, src/veth/driver.ts owns the pairs. A search begins by taking in what `ip` did so far, so the
+ * answer is what the kernel has now; the one device that is meant is asked once more by its fd.
  */
-import { native } from '../native-bindings/index.js'
 import { VethdError } from '../src/errors.js'
 import { getLink } from '../src/netlink/link.js'
-import { netnsIdentity, netnsName } from '../src/netlink/netns.js'
-import type { Device } from '../src/veth/device.js'
+import { netnsName } from '../src/netlink/netns.js'
+import { type Device, type Place, unlessGone } from '../src/veth/device.js'
 import type { Driver } from '../src/veth/driver.js'
 import type { Pair } from '../src/veth/pair.js'
 
-/** Where a device is, as its fd tells (TUNGETIFF, TUNGETDEVNETNS). */
-interface Place {
-  name: string
-  inode: number
-}
+type Pairs = Pick<Driver, 'pairs' | 'settle' | 'place'>
 
 export class Registry {
-  readonly #driver: Pick<Driver, 'pairs'>
+  readonly #driver: Pairs
 
-  constructor(driver: Pick<Driver, 'pairs'>) {
+  constructor(driver: Pairs) {
     this.#driver = driver
   }
 
@@ -40,7 +35,8 @@ export class Registry {
 
   /** Every device, those of the namespace `inode` first, or those of it `only`. */
   devices(inode: number, only: boolean): Device[] {
-    const placed = this.#all().map((device) => ({ device, place: placeOf(device) }))
+    this.#driver.settle()
+    const placed = this.#all().map((device) => ({ device, place: this.#driver.place(device) }))
     const here = placed.filter(({ place }) => place?.inode === inode)
     const elsewhere = only ? [] : placed.filter(({ place }) => place !== undefined && place.inode !== inode)
     return [...here, ...elsewhere].map(({ device }) => device)
@@ -83,23 +79,25 @@ export class Registry {
       const pair = this.#driver.pairs.get(Number(id))
       return pair === undefined || doomed.has(pair) ? undefined : pair[side as 'a' | 'b']
     }
+    this.#driver.settle()
     const all = this.#all(doomed)
-    const isCalled = (name: string) => (device: Device) => {
-      const place = placeOf(device)
-      return place?.inode === inode && place.name === name
-    }
-    const likely = all.filter(({ known }) => known?.name === dev && known.inode === inode)
-    const found = likely.find(isCalled(dev)) ?? all.find(isCalled(dev))
+    const found = this.#called(dev, inode, all)
     if (found !== undefined) return found
-    const name = nameByAltname(
-      dev,
-      all.find((device) => placeOf(device)?.inode === inode),
-    )
-    return name === undefined ? undefined : all.find(isCalled(name))
+    const neighbour = all.find((device) => this.#driver.place(device)?.inode === inode)
+    const name = nameByAltname(dev, neighbour)
+    return name === undefined ? undefined : this.#called(name, inode, all)
+  }
+
+  /** The device of that name there: the one that is known so, as long as its own fd says the same. */
+  #called(name: string, inode: number, all: Device[]): Device | undefined {
+    const isIt = (place: Place | undefined) => place?.inode === inode && place.name === name
+    const found = all.find((device) => isIt(this.#driver.place(device)))
+    if (found === undefined || isIt(placeByFd(found))) return found
+    return all.find((device) => isIt(placeByFd(device)))
   }
 
   #named(dev: string, doomed: ReadonlySet<Pair> = new Set()): Device[] {
-    return this.#all(doomed).filter((device) => placeOf(device)?.name === dev)
+    return this.#all(doomed).filter((device) => this.#driver.place(device)?.name === dev)
   }
 
   #all(doomed: ReadonlySet<Pair> = new Set()): Device[] {
@@ -108,16 +106,8 @@ export class Registry {
 }
 
 /** Undefined when somebody has deleted the device and its pair is about to follow. */
-function placeOf(device: Device): Place | undefined {
-  try {
-    const { name } = device
-    const netnsFd = native().tapGetNetns(device.fd)
-    const inode = netnsIdentity(netnsFd)
-    native().close(netnsFd)
-    return { name, inode }
-  } catch {
-    return undefined
-  }
+function placeByFd(device: Device): Place | undefined {
+  return unlessGone(() => device.whereabouts())
 }
 
 /** The name of the link that has `altname` as an alternative one, in the namespace where `neighbour` is. */
@@ -144,7 +134,7 @@ function choices(devices: Device[]): string {
 }
 
 function netnsOf(device: Device): { name?: string; text: string } {
-  const inode = placeOf(device)?.inode
+  const inode = placeByFd(device)?.inode
   const name = inode === undefined ? undefined : netnsName(inode)
   return { name, text: name ?? (inode === undefined ? 'unknown' : `net:[${inode}]`) }
 }

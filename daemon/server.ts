@@ -3,12 +3,14 @@
  *
  *     request ─→ size, JSON, schema ─→ routes/<noun>.ts ─→ caller.ts, pairs.ts ─→ src/veth
  *                    └── refused ──┐         └── thrown ──┐
- *                                  └──────────────────────┴─→ problem.ts
+ *                                  └──────────────────────┴─→ problem.ts, what is no HTTP too
  *
  * Neighbours: main.ts starts it, control-socket.ts gives it its socket.
  */
+import { type ServerResponse, STATUS_CODES } from 'node:http'
+import type { Socket } from 'node:net'
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
-import Fastify, { type FastifyBaseLogger, LogController } from 'fastify'
+import Fastify, { type FastifyBaseLogger, type FastifyReply, LogController } from 'fastify'
 import { VethdError } from '../src/errors.js'
 import type { Log } from './log.js'
 import { PROBLEM_TYPE, problemOf, toVethdError } from './problem.js'
@@ -32,27 +34,53 @@ export async function buildServer(context: RouteContext, log: Log): Promise<App>
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: BODY_LIMIT,
     http: { maxHeaderSize: HEADERS_LIMIT },
+    frameworkErrors: (error, _request, reply) => answer(reply, toVethdError(error)),
+    clientErrorHandler: (error, socket) => refuseConnection(error, socket),
     forceCloseConnections: true,
     // a request says what it means: nothing is converted, nothing that is not understood is dropped
     ajv: { customOptions: { coerceTypes: false, removeAdditional: false, useDefaults: false } },
   }).withTypeProvider<TypeBoxTypeProvider>()
 
+  // what a route answers has the schema's type already: a serializer of fastify's takes four times as long
+  app.setSerializerCompiler(() => (answer) => JSON.stringify(answer))
+
   app.setErrorHandler((thrown, request, reply) => {
     const error = toVethdError(thrown)
-    const problem = problemOf(error)
     if (error.code === 'INTERNAL')
       log.error({ err: thrown, method: request.method, url: request.url }, 'request failed')
-    return reply.code(problem.status).type(PROBLEM_TYPE).send(problem)
+    return answer(reply, error)
   })
   app.setNotFoundHandler((request, reply) => {
     const error = new VethdError('REQUEST_INVALID', `there is no ${request.method} ${request.url}: see docs/api.md`)
-    return reply
-      .code(404)
-      .type(PROBLEM_TYPE)
-      .send({ ...problemOf(error), status: 404 })
+    return answer(reply, error, 404)
   })
 
   for (const routes of [pairRoutes, deviceRoutes, statsRoutes, doctorRoutes, eventRoutes]) routes(app, context)
   await app.ready()
   return app
+}
+
+function answer(reply: FastifyReply, error: VethdError, status = problemOf(error).status): FastifyReply {
+  return reply
+    .code(status)
+    .type(PROBLEM_TYPE)
+    .send({ ...problemOf(error), status })
+}
+
+/** Statuses by the code of Node's error; what is not here is 400. */
+const CONNECTION_STATUS: Record<string, number> = { HPE_HEADER_OVERFLOW: 431, ERR_HTTP_REQUEST_TIMEOUT: 408 }
+
+/** What is no HTTP reaches no route: Node's parser gives up, and the answer is written to the connection as it is. */
+function refuseConnection(error: NodeJS.ErrnoException, socket: Socket): void {
+  const begun = (socket as Socket & { _httpMessage?: ServerResponse })._httpMessage?.headersSent
+  if (socket.writable && !begun && error.code !== 'ECONNRESET') {
+    const status = CONNECTION_STATUS[error.code ?? ''] ?? 400
+    const detail = `this is no HTTP/1.1 request that can be read (${error.message}): see docs/api.md`
+    const body = JSON.stringify({ ...problemOf(new VethdError('REQUEST_INVALID', detail)), status })
+    socket.write(
+      `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nContent-Type: ${PROBLEM_TYPE}\r\n` +
+        `Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
+    )
+  }
+  socket.destroy(error)
 }

@@ -14,22 +14,26 @@ import { netnsIdentity } from '../../src/netlink/netns.js'
 import { inNetns } from '../../src/netlink/socket.js'
 import { type DeviceChange, masterLink } from '../../src/veth/device.js'
 import type { Pair } from '../../src/veth/pair.js'
+import { ownTurn } from '../../src/veth/turns.js'
 import { inCallersNetns, withNetns } from '../caller.js'
-import { describeAll, describeDevice } from '../describe.js'
+import { describeAll, describeDevice, Reader } from '../describe.js'
 import { PROBLEM_TYPE, problemOf, toVethdError } from '../problem.js'
 import type { App, RouteContext } from './context.js'
 
 export function deviceRoutes(app: App, { driver, registry }: RouteContext): void {
-  app.get('/v1/devices', { schema: { querystring: ShownDevices, response: { 200: Devices } } }, (request) => {
+  app.get('/v1/devices', { schema: { querystring: ShownDevices, response: { 200: Devices } } }, async (request) => {
     const { dev, netns, master } = request.query
     const only = netns !== undefined
+    if (dev === undefined) await ownTurn()
     return inCallersNetns(request.raw.socket, netns, (here) => {
       const inode = netnsIdentity(here)
       const bridge = master === undefined ? undefined : inNetns(here, (rtnl) => masterLink(rtnl, master).name)
       const isWanted = ({ vethd, master }: Device) =>
         bridge === undefined || (vethd.netns_inode === inode && master === bridge)
       const found = dev === undefined ? registry.devices(inode, only) : [registry.find(dev, inode, only)]
-      const devices = dev === undefined ? describeAll(found, describeDevice) : found.map((one) => describeDevice(one))
+      const reader = new Reader(driver, found)
+      const devices =
+        dev === undefined ? describeAll(found, describeDevice, reader) : [describeDevice(found[0], reader)]
       return { devices: inOrder(devices.filter(isWanted), inode) }
     })
   })
@@ -45,7 +49,7 @@ export function deviceRoutes(app: App, { driver, registry }: RouteContext): void
           const change = deviceChange(request.body, netnsFd)
           if (Object.keys(change).length > 0) device.set(change)
           if (change.groFlushUs !== undefined) driver.refresh(device) // no event of the kernel tells of it
-          return describeDevice(device)
+          return describeDevice(device, new Reader(driver, [device]))
         })
       })
     },

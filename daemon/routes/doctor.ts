@@ -1,6 +1,6 @@
 /** /v1/version and /v1/doctor: what runs here, what the machine grants it, and what its probes found. */
 import { checkMachine } from '../../src/api/machine.js'
-import { Doctor, Version } from '../../src/api/schema.js'
+import { Doctor, NoQuery, Version } from '../../src/api/schema.js'
 import { packageVersion } from '../../src/api/version.js'
 import { formatCpuList } from '../../src/dataplane/cpus.js'
 import type { App, RouteContext } from './context.js'
@@ -13,9 +13,9 @@ export function doctorRoutes(app: App, { driver, registry }: RouteContext): void
     started_at: new Date().toISOString(),
   }
 
-  app.get('/v1/version', { schema: { response: { 200: Version } } }, async () => version)
+  app.get('/v1/version', { schema: { querystring: NoQuery, response: { 200: Version } } }, async () => version)
 
-  app.get('/v1/doctor', { schema: { response: { 200: Doctor } } }, async () => ({
+  app.get('/v1/doctor', { schema: { querystring: NoQuery, response: { 200: Doctor } } }, async () => ({
     daemon: version,
     pairs: registry.pairs.length,
     checks: checkMachine(),

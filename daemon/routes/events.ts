@@ -6,8 +6,10 @@
  *
  * What a reader is told first and what it is told then meet in one turn of the event loop: nothing falls in between.
  * Neighbours: events.ts, event-ring.ts; src/client/event-stream.ts reads it.
- * Invariant: nothing is written behind a stream's end, and nothing runs while nothing happens.
+ * Invariant: a connection carries one stream, and the subscription ends with the connection. Nothing is written behind a
+ * stream's end, and nothing runs while nothing happens.
  */
+import type { Socket } from 'node:net'
 import { type Event, EventsWanted, LastEventId, type Lost } from '../../src/api/schema.js'
 import { netnsIdentity, netnsName } from '../../src/netlink/netns.js'
 import { inCallersNetns } from '../caller.js'
@@ -19,11 +21,18 @@ const BACKLOG_BYTES = 4 << 20
 type IsWanted = (event: Event) => boolean
 
 export function eventRoutes(app: App, { events }: Pick<RouteContext, 'events'>): void {
-  const open = new Set<() => void>()
+  const open = new Map<Socket, () => void>()
+
+  // Nothing behind a stream could ever be answered, and Node would keep each request until the end of the connection.
+  const isTaken = (socket: Socket) => open.has(socket) && socket.destroy() !== undefined
+  app.addHook('onRequest', (request, reply, done) => {
+    if (isTaken(request.raw.socket)) reply.hijack()
+    done()
+  })
 
   // before the connections are cut: an end that is said is told from a reader's being too slow
   app.addHook('preClose', async () => {
-    for (const end of open) end()
+    for (const end of open.values()) end()
   })
 
   app.get('/v1/events', { schema: { querystring: EventsWanted, headers: LastEventId } }, async (request, reply) => {
@@ -35,6 +44,8 @@ export function eventRoutes(app: App, { events }: Pick<RouteContext, 'events'>):
 
     reply.hijack()
     const { raw } = reply
+    const { socket } = request.raw
+    if (socket.destroyed || isTaken(socket)) return
     raw.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' })
     raw.write(begin(events, request.headers['last-event-id'], present !== undefined, isWanted))
 
@@ -43,18 +54,18 @@ export function eventRoutes(app: App, { events }: Pick<RouteContext, 'events'>):
       if (!isWanted(event)) return
       if (raw.writableLength <= limit) return raw.write(message(event, id))
       leave()
-      raw.destroy()
+      socket.destroy()
     })
     const leave = () => {
       unsubscribe()
-      open.delete(end)
+      open.delete(socket)
     }
     const end = () => {
       leave()
       raw.end()
     }
-    open.add(end)
-    raw.on('close', leave)
+    open.set(socket, end)
+    socket.once('close', leave) // an answer that waits behind another one's on its connection has no 'close' of its own
     request.log.debug({ netns, present }, 'a reader of events')
   })
 }

@@ -1,12 +1,13 @@
 /** /v1/pairs: pairs are made, listed, shown and deleted by their id. */
 import { ENOTCONN } from '../../src/abi/errno.js'
-import { InNetns, type NewEnd, NewPair, Pair, PairId, Pairs } from '../../src/api/schema.js'
+import { InNetns, type NewEnd, NewPair, NoQuery, Pair, PairId, Pairs } from '../../src/api/schema.js'
 import { VethdError } from '../../src/errors.js'
 import { inNetns } from '../../src/netlink/socket.js'
 import { masterLink } from '../../src/veth/device.js'
 import { type ChecksumMode, type EndOptions, inherited } from '../../src/veth/options.js'
+import { ownTurn } from '../../src/veth/turns.js'
 import { inCallersNetns, withNetns } from '../caller.js'
-import { describeAll, describePair } from '../describe.js'
+import { describeAll, describePair, Reader } from '../describe.js'
 import type { App, RouteContext } from './context.js'
 
 export function pairRoutes(app: App, { driver, registry }: RouteContext): void {
@@ -31,7 +32,7 @@ export function pairRoutes(app: App, { driver, registry }: RouteContext): void {
       })
       try {
         if (dev.up || master !== undefined) pair.a.set({ up: dev.up, master })
-        return reply.code(201).send(describePair(pair))
+        return reply.code(201).send(describePair(pair, new Reader(driver, pair.devices)))
       } catch (error) {
         await driver.removePairs([pair])
         throw error
@@ -39,15 +40,26 @@ export function pairRoutes(app: App, { driver, registry }: RouteContext): void {
     },
   )
 
-  app.get('/v1/pairs', { schema: { response: { 200: Pairs } } }, async () => {
-    return { pairs: describeAll(registry.pairs, describePair) }
+  app.get('/v1/pairs', { schema: { querystring: NoQuery, response: { 200: Pairs } } }, async () => {
+    await ownTurn()
+    const { pairs } = registry
+    const reader = new Reader(
+      driver,
+      pairs.map(({ a }) => a),
+    )
+    return { pairs: describeAll(pairs, describePair, reader) }
   })
 
-  app.get('/v1/pairs/:id', { schema: { params: PairId, response: { 200: Pair } } }, async (request) => {
-    return describePair(registry.pair(Number(request.params.id)))
-  })
+  app.get(
+    '/v1/pairs/:id',
+    { schema: { params: PairId, querystring: NoQuery, response: { 200: Pair } } },
+    async (request) => {
+      const pair = registry.pair(Number(request.params.id))
+      return describePair(pair, new Reader(driver, pair.devices))
+    },
+  )
 
-  app.delete('/v1/pairs/:id', { schema: { params: PairId } }, async (request, reply) => {
+  app.delete('/v1/pairs/:id', { schema: { params: PairId, querystring: NoQuery } }, async (request, reply) => {
     await driver.removePairs([registry.pair(Number(request.params.id))])
     return reply.code(204).send()
   })

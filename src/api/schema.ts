@@ -84,6 +84,9 @@ export type LinkChange = Static<typeof LinkChange>
 export const InNetns = Type.Object({ netns: Type.Optional(Type.String()) }, strict)
 export type InNetns = Static<typeof InNetns>
 
+/** A request whose query says nothing. */
+export const NoQuery = Type.Object({}, strict)
+
 /** A device by name in that namespace, or as `ID/a`, `ID/b` wherever it is. */
 export const OneDevice = Type.Object({ dev: Type.String(), netns: Type.Optional(Type.String()) }, strict)
 export type OneDevice = Static<typeof OneDevice>

@@ -155,7 +155,8 @@ function parseLink(words: readonly string[], command: Command, afterKind = false
         const word = valueAfter(words, at++)
         once('index', word)
         const index = parseAtoi(word)
-        if (!(index > 0)) throw wrongArgument(word, 'Invalid "index" value', 'an index is a whole number from 1 to 2147483647')
+        if (!(index > 0))
+          throw wrongArgument(word, 'Invalid "index" value', 'an index is a whole number from 1 to 2147483647')
         attributes.index = index
         break
       }

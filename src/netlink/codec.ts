@@ -135,46 +135,55 @@ export function* readMessages(datagram: Uint8Array): Generator<Message, void> {
  * The attributes in `bytes` from `offset` on, by type. Of an attribute that comes more than once, the getters give the
  * last, as the kernel's own nla_parse does, and {@link all} gives every one. A getter of an absent or too short
  * attribute gives undefined.
+ *
+ * Only where each attribute stands is noted: a dump of a thousand links has fifty thousand attributes, and few are asked for.
  */
 export class Attributes {
-  readonly #payloads = new Map<number, Uint8Array[]>()
+  readonly #bytes: Uint8Array
+  readonly #view: DataView
+  readonly #begin: number
+  readonly #end: number
+  /** Where the last attribute of a type begins, its header included. */
+  readonly #last: (number | undefined)[] = []
 
-  constructor(bytes: Uint8Array, offset = 0) {
-    const view = viewOf(bytes)
-    while (offset + NLATTR_SIZE <= bytes.length) {
-      const length = view.getUint16(offset + NLATTR_LEN, HOST_LITTLE_ENDIAN)
-      if (length < NLATTR_SIZE || offset + length > bytes.length) return
-      const type = view.getUint16(offset + NLATTR_TYPE, HOST_LITTLE_ENDIAN) & ~(NLA_F_NESTED | NLA_F_NET_BYTEORDER)
-      const payload = bytes.subarray(offset + NLATTR_SIZE, offset + length)
-      const before = this.#payloads.get(type)
-      if (before === undefined) this.#payloads.set(type, [payload])
-      else before.push(payload)
-      offset += align(length, NLA_ALIGNTO)
-    }
+  constructor(bytes: Uint8Array, offset = 0, end = bytes.length, view = viewOf(bytes)) {
+    this.#bytes = bytes
+    this.#view = view
+    this.#begin = offset
+    this.#end = end
+    for (let at = offset; this.#isWhole(at); at = this.#behind(at)) this.#last[this.#typeAt(at)] = at
   }
 
   has(type: number): boolean {
-    return this.#payloads.has(type)
+    return this.#last[type] !== undefined
   }
 
   all(type: number): readonly Uint8Array[] {
-    return this.#payloads.get(type) ?? []
+    const found: Uint8Array[] = []
+    if (!this.has(type)) return found
+    for (let at = this.#begin; this.#isWhole(at); at = this.#behind(at))
+      if (this.#typeAt(at) === type) found.push(this.#payload(at))
+    return found
   }
 
   bytes(type: number): Uint8Array | undefined {
-    return this.#payloads.get(type)?.at(-1)
+    const at = this.#last[type]
+    return at === undefined ? undefined : this.#payload(at)
   }
 
   u8(type: number): number | undefined {
-    return this.bytes(type)?.[0]
+    const at = this.#value(type, 1)
+    return at < 0 ? undefined : this.#bytes[at]
   }
 
   u32(type: number): number | undefined {
-    return this.#view(type, 4)?.getUint32(0, HOST_LITTLE_ENDIAN)
+    const at = this.#value(type, 4)
+    return at < 0 ? undefined : this.#view.getUint32(at, HOST_LITTLE_ENDIAN)
   }
 
   i32(type: number): number | undefined {
-    return this.#view(type, 4)?.getInt32(0, HOST_LITTLE_ENDIAN)
+    const at = this.#value(type, 4)
+    return at < 0 ? undefined : this.#view.getInt32(at, HOST_LITTLE_ENDIAN)
   }
 
   /** Without its NUL, which may be missing. */
@@ -185,14 +194,41 @@ export class Attributes {
 
   /** The attributes nested in one; none when it is absent. */
   nested(type: number): Attributes {
-    return new Attributes(this.bytes(type) ?? new Uint8Array(0))
+    const at = this.#last[type]
+    if (at === undefined) return NONE
+    return new Attributes(this.#bytes, at + NLATTR_SIZE, at + this.#lengthAt(at), this.#view)
   }
 
-  #view(type: number, length: number): DataView | undefined {
-    const payload = this.bytes(type)
-    return payload === undefined || payload.length < length ? undefined : viewOf(payload)
+  #isWhole(at: number): boolean {
+    if (at + NLATTR_SIZE > this.#end) return false
+    const length = this.#lengthAt(at)
+    return length >= NLATTR_SIZE && at + length <= this.#end
+  }
+
+  #lengthAt(at: number): number {
+    return this.#view.getUint16(at + NLATTR_LEN, HOST_LITTLE_ENDIAN)
+  }
+
+  #typeAt(at: number): number {
+    return this.#view.getUint16(at + NLATTR_TYPE, HOST_LITTLE_ENDIAN) & ~(NLA_F_NESTED | NLA_F_NET_BYTEORDER)
+  }
+
+  #behind(at: number): number {
+    return at + align(this.#lengthAt(at), NLA_ALIGNTO)
+  }
+
+  #payload(at: number): Uint8Array {
+    return this.#bytes.subarray(at + NLATTR_SIZE, at + this.#lengthAt(at))
+  }
+
+  /** Where the payload of an attribute begins, -1 when it has fewer bytes than `size`. */
+  #value(type: number, size: number): number {
+    const at = this.#last[type]
+    return at === undefined || this.#lengthAt(at) < NLATTR_SIZE + size ? -1 : at + NLATTR_SIZE
   }
 }
+
+const NONE = new Attributes(new Uint8Array(0))
 
 /** The text up to the first NUL, or to the end. */
 export function readString(bytes: Uint8Array): string {

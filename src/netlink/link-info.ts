@@ -210,18 +210,26 @@ export function flagNames(flags: number): string[] {
 
 /** `02:00:00:00:00:01`, or '' for nothing. */
 export function formatLinkAddress(bytes: Uint8Array | undefined): string {
-  return Array.from(bytes ?? [], (byte) => byte.toString(16).padStart(2, '0')).join(':')
+  if (bytes === undefined || bytes.length === 0) return ''
+  let text = HEX[bytes[0]]
+  for (let i = 1; i < bytes.length; i++) text += `:${HEX[bytes[i]]}`
+  return text
 }
+
+const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'))
 
 /** The counters of a struct rtnl_link_stats64; those that an older kernel does not have are 0. */
 function readStats64(bytes: Uint8Array): Stats64 {
   const view = viewOf(bytes)
-  const counters = STATS64.map((name, i) => [
-    name,
-    8 * i + 8 <= bytes.length ? view.getBigUint64(8 * i, HOST_LITTLE_ENDIAN) : 0n,
-  ])
-  return Object.fromEntries(counters) as Stats64
+  const stats = { ...NO_STATS }
+  for (let i = 0; i < STATS64.length && 8 * i + 8 <= bytes.length; i++) {
+    const count = view.getBigUint64(8 * i, HOST_LITTLE_ENDIAN)
+    if (count !== 0n) stats[STATS64[i]] = count
+  }
+  return stats
 }
+
+const NO_STATS = Object.fromEntries(STATS64.map((name) => [name, 0n])) as Stats64
 
 function readTun(data: Attributes): TunInfo {
   const flag = (attribute: number): boolean => data.u8(attribute) === 1

@@ -84,14 +84,22 @@ export function getLink(rtnl: Rtnetlink, which: LinkSelector): LinkInfo | undefi
 
 /** All links of the socket's namespace, or of the one with that NSID. */
 export function listLinks(rtnl: Rtnetlink, nsid?: number): LinkInfo[] {
-  return rtnl
-    .request({
-      type: abi.RTM_GETLINK,
-      flags: NLM_F_DUMP,
-      header: ifinfomsg(0),
-      attributes: [u32Attribute(abi.IFLA_TARGET_NETNSID, nsid)],
-    })
-    .map((reply) => readLink(reply.payload))
+  return [...dumpLinks(rtnl, nsid).values()].map(readLink)
+}
+
+/** The same by index, not read yet: {@link readLink} costs more than the dump, and few of many may be wanted. */
+export function dumpLinks(rtnl: Rtnetlink, nsid?: number): Map<number, Uint8Array> {
+  const replies = rtnl.request({
+    type: abi.RTM_GETLINK,
+    flags: NLM_F_DUMP,
+    header: ifinfomsg(0),
+    attributes: [u32Attribute(abi.IFLA_TARGET_NETNSID, nsid)],
+  })
+  return new Map(replies.map(({ payload }) => [indexOf(payload), payload]))
+}
+
+function indexOf(payload: Uint8Array): number {
+  return viewOf(payload).getInt32(abi.IFINFOMSG_INDEX, HOST_LITTLE_ENDIAN)
 }
 
 /**

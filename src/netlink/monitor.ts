@@ -10,7 +10,7 @@
  * follower listens.
  */
 import { type NativeError, native, type Watcher } from '../../native-bindings/index.js'
-import { EAGAIN, ENOBUFS, EPERM } from '../abi/errno.js'
+import { EAGAIN, EMSGSIZE, ENOBUFS, EPERM } from '../abi/errno.js'
 import { NETLINK_ADD_MEMBERSHIP, NETLINK_LISTEN_ALL_NSID, NETLINK_ROUTE } from '../abi/netlink.js'
 import { POLLIN } from '../abi/poll.js'
 import * as abi from '../abi/rtnetlink.js'
@@ -28,6 +28,9 @@ const SOCKET_BUFFER_BYTES = 8 << 20
 
 /** Datagrams read in one turn of the event loop: the rest waits for the next, behind whatever else is due. */
 const DATAGRAMS_A_TURN = 64
+
+/** Datagrams that one {@link Monitor.drain} reads: more than the buffer holds, unless others add to it meanwhile. */
+const DATAGRAMS_MAX = 8192
 
 /** An event is a reason to look, and not the truth: by the time it is told, the link may be different again. */
 export type MonitorEvent =
@@ -49,7 +52,7 @@ export type MonitorEvent =
   | { kind: 'qdisc-removed'; nsid: number; index: number }
   /** A namespace died, with all its links; its NSID may be given again from now on. */
   | { kind: 'nsid-removed'; nsid: number }
-  /** Events were lost: whoever keeps a picture reads everything again. */
+  /** Something was not told: whoever keeps a picture reads everything again. */
   | { kind: 'overrun' }
 
 export class Monitor implements Disposable {
@@ -61,15 +64,21 @@ export class Monitor implements Disposable {
   #watcher: Watcher
   #referenced = true
   readonly #onEvent: (event: MonitorEvent) => void
-  readonly #buffer = new Uint8Array(RECEIVE_BYTES)
+  readonly #buffer: Uint8Array
   #listening = true
 
   /**
    * Starts to listen. Events come from the event loop (and from inside {@link catchUp}), and keep the process alive until
    * {@link unref}. The caller keeps `nurseryFd`, which is not needed any more.
    */
-  constructor(nurseryFd: number, onEvent: (event: MonitorEvent) => void, socketBufferBytes = SOCKET_BUFFER_BYTES) {
+  constructor(
+    nurseryFd: number,
+    onEvent: (event: MonitorEvent) => void,
+    socketBufferBytes = SOCKET_BUFFER_BYTES,
+    datagramBytes = RECEIVE_BYTES,
+  ) {
     this.#onEvent = onEvent
+    this.#buffer = new Uint8Array(datagramBytes)
     this.#fd = native().netlinkOpen(NETLINK_ROUTE, nurseryFd)
     try {
       native().socketSetReceiveBuffer(this.#fd, socketBufferBytes)
@@ -123,13 +132,32 @@ export class Monitor implements Disposable {
 
   /** Tells now what has happened so far (a turn's worth of it at most), from inside this call. */
   catchUp(): void {
-    for (let datagrams = 0; this.#listening && datagrams < DATAGRAMS_A_TURN; datagrams++) {
+    this.#read(DATAGRAMS_A_TURN)
+  }
+
+  /** Tells now all that has happened so far. Where that does not end it is an overrun, and the rest is told later. */
+  drain(): void {
+    if (!this.#read(DATAGRAMS_MAX)) this.#onEvent({ kind: 'overrun' })
+  }
+
+  /** Whether nothing is left. */
+  #read(datagramsMax: number): boolean {
+    for (let datagrams = 0; this.#listening && datagrams < datagramsMax; datagrams++) {
       const { length, nsid } = native().netlinkReceive(this.#fd, this.#buffer)
-      if (length === -EAGAIN) return
-      // What is still queued is older than what was lost, and is told after the overrun: old news, no harm.
-      if (length === -ENOBUFS) this.#onEvent({ kind: 'overrun' })
-      for (const message of readMessages(this.#buffer.subarray(0, Math.max(length, 0)))) this.#tell(message, nsid)
+      if (length === -EAGAIN) return true
+      if (length < 0) this.#lost(length)
+      else for (const message of readMessages(this.#buffer.subarray(0, length))) this.#tell(message, nsid)
     }
+    return !this.#listening
+  }
+
+  /**
+   * ENOBUFS: the socket was full. EMSGSIZE: one datagram was longer than the buffer, and is cut off. Either way nobody knows
+   * what was told. What is still queued may be older, and is told after the overrun: old news, no harm.
+   */
+  #lost(errno: number): void {
+    if (errno !== -ENOBUFS && errno !== -EMSGSIZE) throw new NetlinkError(errno, '', { type: abi.RTM_NEWLINK })
+    this.#onEvent({ kind: 'overrun' })
   }
 
   #tell(message: Message, nsid: number): void {

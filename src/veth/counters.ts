@@ -125,24 +125,28 @@ export class LaneCounters {
 
 /** The main thread's side: the totals of several lanes together. */
 export function sumTotals(lanes: SharedArrayBuffer[]): Record<CounterName, bigint> {
-  const sum = readTotals(createTotals())
-  for (const lane of lanes) {
-    const totals = readTotals(lane)
-    for (const name of COUNTER_NAMES) sum[name] += totals[name]
-  }
+  const sum = { ...NOTHING_COUNTED }
+  for (const lane of lanes) addTotals(sum, lane)
   return sum
 }
 
 /** All totals of a lane at one moment, exact. */
 export function readTotals(totals: SharedArrayBuffer): Record<CounterName, bigint> {
-  const words = new Uint32Array(totals)
-  const copy = new Uint32Array(words.length)
-  do copy.set(words)
-  while (copy[0] % 2 === 1 || copy[0] !== Atomics.load(words, 0))
-  const named = {} as Record<CounterName, bigint>
-  COUNTER_NAMES.forEach((name, i) => {
-    const at = FIRST_WORD + 2 * i
-    named[name] = (BigInt(copy[at + 1]) << 32n) | BigInt(copy[at])
-  })
-  return named
+  return sumTotals([totals])
 }
+
+const NOTHING_COUNTED = Object.fromEntries(COUNTER_NAMES.map((name) => [name, 0n])) as Record<CounterName, bigint>
+
+/** Of a thousand devices each is read for one answer, and most counters of most are 0. */
+function addTotals(sum: Record<CounterName, bigint>, totals: SharedArrayBuffer): void {
+  const words = new Uint32Array(totals)
+  do COPY.set(words)
+  while (COPY[0] % 2 === 1 || COPY[0] !== Atomics.load(words, 0))
+  for (let i = 0; i < COUNT; i++) {
+    const at = FIRST_WORD + 2 * i
+    const [low, high] = [COPY[at], COPY[at + 1]]
+    if ((low | high) !== 0) sum[COUNTER_NAMES[i]] += (BigInt(high) << 32n) | BigInt(low)
+  }
+}
+
+const COPY = new Uint32Array(FIRST_WORD + 2 * COUNT)

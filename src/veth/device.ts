@@ -26,6 +26,17 @@ export interface DeviceState {
   link: LinkInfo
   /** Where it is: the namespace's inode number, and its name in /run/netns if it has one. */
   netns: { inode: number; name?: string }
+  /** The name of its master, if that was asked for with it. */
+  master?: string
+}
+
+/** Where a device is, and what it is called there. */
+export interface Place {
+  name: string
+  inode: number
+  /** In the nursery's numbers. Both are missing when it has been moved and was not looked at since. */
+  nsid?: number
+  index?: number
 }
 
 /** What `Device.set` changes; what is absent stays. */
@@ -128,6 +139,11 @@ export class Device {
     }
   }
 
+  /** What it is called and where it is, as its fd tells. Throws DEVICE_NOT_FOUND. */
+  whereabouts(): Place {
+    return { name: this.name, inode: this.netnsInode() }
+  }
+
   /** The inode number of the namespace where it is. */
   netnsInode(): number {
     const netnsFd = this.#onDevice(() => native().tapGetNetns(this.fd))
@@ -201,6 +217,16 @@ export class Device {
   /** True when the link's administrative state is up. */
   static isUp(link: LinkInfo): boolean {
     return (link.flags & IFF_UP) !== 0
+  }
+}
+
+/** What `look` gives, or undefined when the device is gone. */
+export function unlessGone<T>(look: () => T): T | undefined {
+  try {
+    return look()
+  } catch (error) {
+    if (error instanceof VethdError && error.code === 'DEVICE_NOT_FOUND') return undefined
+    throw error
   }
 }
 

@@ -17,11 +17,12 @@ import { VethdError } from '../errors.js'
 import { chooseEngine, type EngineReport } from '../io/index.js'
 import { AddressBook } from './address.js'
 import { deleteDevices } from './delete.js'
-import type { Degradation, Device } from './device.js'
+import type { Degradation, Device, DeviceState, Place } from './device.js'
 import { withdrawOffloads } from './features.js'
 import { Follower } from './follower.js'
 import { IndexBook } from './index-book.js'
 import { dellink, newlink } from './link-ops.js'
+import { lookAt } from './look.js'
 import { type OffloadReport, offloadName, probeOffloads } from './offload.js'
 import type { EngineChoice, PairOptions } from './options.js'
 import type { Pair } from './pair.js'
@@ -74,6 +75,8 @@ export class Driver extends EventEmitter<DriverEvents> {
   readonly #context: LinkContext
   readonly #pairs = new Map<number, Pair>()
   #lastId = 0
+  /** The end of the pair that is being made, and of those that wait for it. */
+  #made: Promise<unknown> = Promise.resolve()
   #closed = false
   readonly #onExit = (): void => this.#closeNow()
 
@@ -140,8 +143,18 @@ export class Driver extends EventEmitter<DriverEvents> {
     return this.#pairs
   }
 
-  /** Makes a pair (link-ops.ts, newlink). Throws VethdError or NetlinkError; nothing is left behind then. */
-  async addPair(options: PairOptions): Promise<Pair> {
+  /**
+   * Makes a pair (link-ops.ts, newlink), one after the other. Throws VethdError or NetlinkError; nothing is left behind
+   * then.
+   */
+  addPair(options: PairOptions): Promise<Pair> {
+    const made = this.#made.then(() => this.#addPair(options))
+    this.#made = made.catch(() => {})
+    return made
+  }
+
+  async #addPair(options: PairOptions): Promise<Pair> {
+    if (this.#closed) throw new VethdError('DAEMON_NOT_RUNNING', 'vethd is being stopped: it makes no more pairs')
     const pair = await newlink(this.#context, ++this.#lastId, options)
     this.#pairs.set(pair.id, pair)
     for (const device of pair.devices) this.refresh(device)
@@ -157,7 +170,7 @@ export class Driver extends EventEmitter<DriverEvents> {
   async #remove(pairs: Pair[], reason: RemovalReason): Promise<void> {
     const fresh = pairs.filter((pair) => pair.removal === null)
     if (fresh.length > 0) {
-      const removal = dellink(this.#context, fresh)
+      const removal = dellink(this.#context, fresh, reason === 'closed' ? Number.POSITIVE_INFINITY : undefined)
       for (const pair of fresh) {
         pair.removal = removal
         this.#forget(pair)
@@ -180,6 +193,7 @@ export class Driver extends EventEmitter<DriverEvents> {
   async close(): Promise<void> {
     if (this.#closed) return
     this.#closed = true
+    await this.#made
     process.off('exit', this.#onExit)
     this.#follower.close()
     try {
@@ -256,6 +270,21 @@ export class Driver extends EventEmitter<DriverEvents> {
   private degraded(device: Device, degradation: Degradation): void {
     device.degradations.push(degradation)
     this.emit('device-degraded', device, degradation)
+  }
+
+  /** Takes in what `ip` did so far: {@link place} is right afterwards. */
+  settle(): void {
+    this.#follower.settle()
+  }
+
+  /** Where a device is and what it is called, and undefined when it is gone. */
+  place(device: Device): Place | undefined {
+    return this.#follower.place(device)
+  }
+
+  /** The devices as they are now, those that are gone left out (look.ts). */
+  look(devices: readonly Device[]): Map<Device, DeviceState> {
+    return lookAt(this.#follower, devices)
   }
 
   /** For whoever changed a device and does not want to wait until the monitor tells of it. */

@@ -19,7 +19,7 @@ import { setNoqueue } from '../netlink/qdisc.js'
 import type { NetlinkError, Rtnetlink } from '../netlink/socket.js'
 import { receiverAddress } from './address.js'
 import { keepCarrier, updateCarrier } from './carrier.js'
-import { Device, type KnownState } from './device.js'
+import { Device, type KnownState, type Place, unlessGone } from './device.js'
 import type { DriverLog } from './driver.js'
 import { groFeatures, groSettings, keepTunnelOffloadsTogether } from './features.js'
 import { TXQUEUELEN_DEFAULT } from './options.js'
@@ -43,12 +43,16 @@ const SHOWN = [
 /** Times that a device is looked at which is moved or renamed each time. */
 const TRIES = 20
 
-/**
- * Without CAP_NET_BROADCAST nothing tells of other namespaces. Then so many devices are looked at, and so often, in turn:
- * some 3 % of a CPU at most.
- */
+/** A look that failed is repeated after this time. */
 const ROUND_MS = 250
+/**
+ * Without CAP_NET_BROADCAST nothing tells of other namespaces. Then so many devices are looked at, as often, in turn: some
+ * 3 % of a CPU at most.
+ */
 const DEVICES_A_ROUND = 32
+
+/** How long devices are looked at before others have their turn. */
+const TURN_MS = 5
 
 export class Follower {
   readonly #context: LinkContext
@@ -60,6 +64,9 @@ export class Follower {
   readonly #places = new Map<string, Device>()
   /** Devices to be looked at again, together, at the end of this turn of the event loop. */
   readonly #stale = new Set<Device>()
+  #refreshing = false
+  /** Devices of which `known` may be wrong: their namespace died, whose number is given again, or a look at them failed. */
+  readonly #doubtful = new Set<Device>()
   /** The rounds, where they are needed. */
   readonly #rounds: NodeJS.Timeout | undefined
 
@@ -89,14 +96,36 @@ export class Follower {
   #observed(event: MonitorEvent): void {
     if (event.kind === 'overrun')
       for (const pair of this.#pairs.values()) for (const device of pair.devices) this.#stale.add(device)
-    else if (event.kind !== 'nsid-removed') {
+    else if (event.kind === 'nsid-removed') {
+      for (const device of this.#places.values()) if (device.known?.nsid === event.nsid) this.#doubtful.add(device)
+    } else {
       const { index } = event.kind === 'link' ? event.link : event
       const device = this.#places.get(`${event.nsid}:${index}`)
       if (device === undefined) return
       this.#stale.add(device)
       if (event.kind === 'link' && event.wentDown) this.#wentDown(device)
     }
-    if (this.#stale.size > 0) setImmediate(() => this.#refreshStale())
+    if (this.#stale.size > 0) this.#refreshSoon()
+  }
+
+  /** A socket of the nursery's, for reads of other namespaces by NSID. */
+  get rtnl(): Rtnetlink {
+    return this.#monitor.rtnl
+  }
+
+  /** Takes in all that has happened so far: {@link place} is right afterwards. */
+  settle(): void {
+    this.#monitor.drain()
+  }
+
+  /** Where a device is: what is known of it, or else what its fd tells. Undefined: it is gone. */
+  place(device: Device): Place | undefined {
+    const { known } = device
+    const isTold = this.#monitor.hearsAll && !this.#stale.has(device) && !this.#doubtful.has(device)
+    if (known !== null && isTold) return known
+    const place = unlessGone(() => device.whereabouts())
+    if (place === undefined || known === null || place.inode !== known.inode || this.#doubtful.has(device)) return place
+    return { ...place, nsid: known.nsid, index: known.index }
   }
 
   /** veth_close. Whoever is up again by the time it is looked at has lost the carrier all the same, and the peer too. */
@@ -109,16 +138,26 @@ export class Follower {
     this.#changed(device)
   }
 
+  #refreshSoon(): void {
+    if (this.#refreshing) return
+    this.#refreshing = true
+    setImmediate(() => this.#refreshStale())
+  }
+
   #refreshStale(): void {
+    this.#refreshing = false
+    const until = performance.now() + TURN_MS
     for (const device of this.#stale) {
-      this.#stale.delete(device)
+      if (performance.now() > until) break
       this.refresh(device)
     }
+    if (this.#stale.size > 0) this.#refreshSoon()
   }
 
   /** Reads a device again, and lets everything follow that depends on it. */
   refresh(device: Device): void {
     this.#monitor.catchUp() // what led here must not be told afterwards as if it were new
+    this.#stale.delete(device)
     for (let tries = 1; ; tries++) {
       try {
         this.#follow(device)
@@ -130,13 +169,23 @@ export class Follower {
         // was looked at is not where its events are looked for: nothing would tell of it.
         if (isElsewhere && !isThere(device)) return
         if (isElsewhere && tries < TRIES) continue
-        this.#log.error(
-          { err, pair: device.pair.id, side: device.side },
-          'a device that changed could not be looked at',
-        )
+        this.#lookLater(device, err)
         return
       }
     }
+  }
+
+  /** Out of files, or moved all the time: what changed must still be followed, once that is over. */
+  #lookLater(device: Device, err: unknown): void {
+    if (!this.#doubtful.has(device)) {
+      const { pair, side } = device
+      this.#log.error({ err, pair: pair.id, side }, 'a device that changed could not be looked at: it is tried again')
+    }
+    this.#doubtful.add(device)
+    const look = () => {
+      if (this.#doubtful.has(device)) this.refresh(device)
+    }
+    setTimeout(look, ROUND_MS).unref()
   }
 
   #follow(device: Device): void {
@@ -167,6 +216,7 @@ export class Follower {
       }
     })
     this.#unplace(device)
+    this.#doubtful.delete(device)
     device.known = now
     this.#places.set(`${now.nsid}:${now.index}`, device)
     if (before !== null && SHOWN.every((key) => before[key] === now[key])) return
@@ -213,6 +263,7 @@ export class Follower {
   /** The pair of a device is being removed. */
   forget(device: Device): void {
     this.#stale.delete(device)
+    this.#doubtful.delete(device)
     this.#unplace(device)
   }
 

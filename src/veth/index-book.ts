@@ -7,7 +7,7 @@
  * it gave. It looks again only when the next one is taken, since looking at a thousand devices takes as long as making a
  * pair. Neighbour: placement.ts.
  */
-import { listLinks } from '../netlink/link.js'
+import { dumpLinks } from '../netlink/link.js'
 import { netnsIdentity } from '../netlink/netns.js'
 import { inNetns } from '../netlink/socket.js'
 
@@ -35,5 +35,5 @@ export class IndexBook {
 }
 
 function highestIndex(netnsFd: number): number {
-  return inNetns(netnsFd, (rtnl) => listLinks(rtnl)).reduce((highest, { index }) => Math.max(highest, index), 0)
+  return Math.max(0, ...inNetns(netnsFd, (rtnl) => dumpLinks(rtnl)).keys())
 }

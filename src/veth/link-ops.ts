@@ -18,7 +18,11 @@ import { Pair } from './pair.js'
 import { type End, endOf, moveOut } from './placement.js'
 import { attachFilter, closeAll, type LinkContext, lanesFrom, mtuOf, openEnd } from './setup.js'
 import { Steps } from './steps.js'
+import { ownTurn } from './turns.js'
 import { validatePair } from './validate.js'
+
+/** Devices that are deleted in one turn: the kernel takes some 20 ms for one, and 30 ms for so many. */
+const DEVICES_AT_ONCE = 32
 
 /**
  * veth_newlink: makes a pair, peer first. Throws VethdError or NetlinkError (with the kernel's words), and leaves
@@ -80,16 +84,20 @@ async function build(context: LinkContext, pair: Pair, dev: End, peer: End, step
   return pair
 }
 
-/** veth_dellink: removes pairs, whichever of their devices are still there. */
-export async function dellink(context: LinkContext, pairs: Pair[]): Promise<void> {
+/**
+ * veth_dellink: removes pairs, whichever of their devices are still there. `atOnce`: devices that are deleted before others
+ * have their turn.
+ */
+export async function dellink(context: LinkContext, pairs: Pair[], atOnce = DEVICES_AT_ONCE): Promise<void> {
   const devices = pairs.flatMap((pair) => pair.devices)
-  try {
-    deleteDevices(devices)
-  } catch (err) {
-    context.log.warn(
-      { err },
-      'devices could not be deleted at once: each goes when its last file is closed, 18 ms later',
-    )
+  for (let done = 0; done < devices.length; done += atOnce) {
+    if (done > 0) await ownTurn()
+    try {
+      deleteDevices(devices.slice(done, done + atOnce))
+    } catch (err) {
+      const message = 'devices could not be deleted at once: each goes when its last file is closed, 18 ms later'
+      context.log.warn({ err }, message)
+    }
   }
   await context.pool.removeLanes(devices.flatMap((device) => device.lanes))
   for (const device of devices) {

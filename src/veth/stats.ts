@@ -56,32 +56,34 @@ export interface Traffic {
   bytes: bigint
 }
 
-export interface DeviceStats {
+/** What became of the frames that a device transmitted, and what a kernel veth would show of both directions. */
+export interface DeviceFate {
+  drops: Record<DropReason, bigint>
+  veth: { rx: Traffic & { dropped: bigint }; tx: Traffic & { dropped: bigint } }
+}
+
+export interface DeviceStats extends DeviceFate {
   kernel: Stats64
   /** What vethd read from the device: what its stack transmitted. */
   read: Traffic
   /** What vethd wrote to the device: what its stack received. */
   written: Traffic
-  drops: Record<DropReason, bigint>
   checksumErrors: Record<'ipv4' | 'tcp' | 'udp' | 'icmp' | 'icmpv6', bigint>
   classes: Record<'host' | 'broadcast' | 'multicast' | 'otherhost', bigint>
   protocols: Record<'ipv4' | 'ipv6' | 'arp' | 'vlan' | '802.3' | '802.2' | 'other', bigint>
   /** What was decided about frames on their way to the device, and why runs of them were written, while its GRO was on. */
   gro: { frames: Record<GroVerdict, bigint>; runs: Record<GroFlush, bigint> }
-  veth: { rx: Traffic & { dropped: bigint }; tx: Traffic & { dropped: bigint } }
 }
 
 /** The counters of a device at this moment, or that of `kernel`. Throws DEVICE_NOT_FOUND when it is gone. */
 export function deviceStats(device: Device, kernel = device.state().link.stats): DeviceStats {
   const own = sumTotals(device.totals)
   const peerOwn = sumTotals(device.peer.totals)
-  const drops = dropsOf(device, kernel.txDropped, own)
-  const dropped = sum(drops)
   return {
+    ...fateOf(device, kernel, own, peerOwn),
     kernel,
     read: { packets: own.received_packets, bytes: own.received_bytes },
     written: { packets: peerOwn.sent_packets, bytes: peerOwn.sent_bytes },
-    drops,
     checksumErrors: group(own, 'checksum_', ['ipv4', 'tcp', 'udp', 'icmp', 'icmpv6']),
     classes: group(own, 'class_', ['host', 'broadcast', 'multicast', 'otherhost']),
     protocols: group(own, 'protocol_', ['ipv4', 'ipv6', 'arp', 'vlan', '802.3', '802.2', 'other']),
@@ -89,24 +91,41 @@ export function deviceStats(device: Device, kernel = device.state().link.stats):
       frames: group(peerOwn, 'gro_frame_', [...GRO_VERDICTS]),
       runs: group(peerOwn, 'gro_run_', [...GRO_FLUSHES]),
     },
+  }
+}
+
+/** Part of the same, for who shows many devices. */
+export function deviceFate(device: Device, kernel: Stats64): DeviceFate {
+  return fateOf(device, kernel, sumTotals(device.totals), sumTotals(device.peer.totals))
+}
+
+type Counted = Record<CounterName, bigint>
+
+function fateOf(device: Device, kernel: Stats64, own: Counted, peerOwn: Counted): DeviceFate {
+  const drops = dropsOf(device, kernel.txDropped, own)
+  return {
+    drops,
     veth: {
       // veth_xmit counts tx for a frame that its peer took.
-      tx: { ...vethTraffic(own), dropped },
+      tx: { ...vethTraffic(own), dropped: sum(drops) },
       rx: { ...vethTraffic(peerOwn), dropped: rxDropped(device, kernel, peerOwn) },
     },
   }
 }
 
+const GRO_FRAME_NAMES = GRO_VERDICTS.map((verdict) => `gro_frame_${verdict}` as const)
+
 /**
  * A veth whose `gro` is on counts what its NAPI takes from the ring, each frame before it is merged, and without its
  * Ethernet header, which is off by then (veth_xdp_rcv).
  */
-function vethTraffic(own: Record<CounterName, bigint>): Traffic {
-  const byNapi = sum(group(own, 'gro_frame_', [...GRO_VERDICTS]))
+function vethTraffic(own: Counted): Traffic {
+  let byNapi = 0n
+  for (const name of GRO_FRAME_NAMES) byNapi += own[name]
   return { packets: own.sent_packets, bytes: own.sent_bytes - byNapi * BigInt(ETH_HLEN) }
 }
 
-function dropsOf(device: Device, txDropped: bigint, own: Record<CounterName, bigint>): Record<DropReason, bigint> {
+function dropsOf(device: Device, txDropped: bigint, own: Counted): Record<DropReason, bigint> {
   const filtered = device.filter?.drops ?? 0n
   const carrierOff = device.carrierDrops + (device.carrier ? 0n : txDropped - device.carrierDropsBase)
   return {
@@ -127,7 +146,7 @@ function dropsOf(device: Device, txDropped: bigint, own: Record<CounterName, big
  * rx_dropped of a veth: what its stack dropped (a protocol that nobody handles), as the TAP counts it too, and what was
  * too long for it. But a TAP also counts what we failed to write to it, which on veth is its peer's tx_dropped.
  */
-function rxDropped(device: Device, kernel: Stats64, peerOwn: Record<CounterName, bigint>): bigint {
+function rxDropped(device: Device, kernel: Stats64, peerOwn: Counted): bigint {
   const notWritten = peerOwn.drop_peer_down + peerOwn.drop_no_memory
   return atLeast0(kernel.rxDropped - notWritten) + tooLong(device.peer, peerOwn)
 }
@@ -138,15 +157,19 @@ function atLeast0(difference: bigint): bigint {
 }
 
 /** Refused by the length filter in the kernel, or by xmit where that is missing. */
-function tooLong(device: Device, own: Record<CounterName, bigint>): bigint {
+function tooLong(device: Device, own: Counted): bigint {
   return (device.filter?.drops ?? 0n) + own.drop_too_long
 }
 
 function sum(drops: Record<string, bigint>): bigint {
-  return Object.values(drops).reduce((total, count) => total + count, 0n)
+  let total = 0n
+  for (const reason in drops) total += drops[reason]
+  return total
 }
 
 /** The counters `prefix + name` under their names. */
-function group<N extends string>(own: Record<CounterName, bigint>, prefix: string, names: N[]): Record<N, bigint> {
-  return Object.fromEntries(names.map((name) => [name, own[(prefix + name) as CounterName]])) as Record<N, bigint>
+function group<N extends string>(own: Counted, prefix: string, names: N[]): Record<N, bigint> {
+  const found = {} as Record<N, bigint>
+  for (const name of names) found[name] = own[(prefix + name) as CounterName]
+  return found
 }

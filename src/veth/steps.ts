@@ -1,11 +1,14 @@
 /** Undoing: what newlink's steps (link-ops.ts, setup.ts) have done, in reverse, when a later one fails. */
 
+import { ownTurn } from './turns.js'
+
 /** Steps that know how to undo themselves. Tests let one fail. */
 export class Steps {
   readonly #undo: (() => void | Promise<void>)[] = []
 
-  /** Carries out a step; `undo` is called when a later one fails. */
+  /** Carries out a step in a turn of its own; `undo` is called when a later one fails. */
   async run<T>(_name: string, act: () => T | Promise<T>, undo?: (result: T) => void | Promise<void>): Promise<T> {
+    await ownTurn()
     const result = await act()
     if (undo !== undefined) this.#undo.push(() => undo(result))
     return result

@@ -1,32 +1,19 @@
 /** The control API without vethctl: what any HTTP client can send to it, sense and nonsense. */
-import { request } from 'node:http'
 import { connect } from 'node:net'
 import t from 'tap'
 import { Client } from '../../src/client/client.js'
-import { missing, startRig } from './harness.js'
+import { missing, send, startRig } from './harness.js'
 
 t.setTimeout(120_000)
 const skip = missing('ip')
 
-interface Answer {
-  status: number
-  type: string
-  // biome-ignore lint/suspicious/noExplicitAny: what a server answered is looked at, not trusted
-  body: any
-}
-
-function send(socketPath: string, method: string, path: string, body?: string): Promise<Answer> {
-  return new Promise((resolve, reject) => {
-    const headers = body === undefined ? {} : { 'content-type': 'application/json' }
-    const outgoing = request({ socketPath, method, path, headers, agent: false }, async (incoming) => {
-      let text = ''
-      for await (const chunk of incoming) text += chunk
-      const type = incoming.headers['content-type'] ?? ''
-      resolve({ status: incoming.statusCode!, type, body: text === '' ? undefined : JSON.parse(text) })
-    })
-    outgoing.on('error', reject)
-    outgoing.end(body)
-  })
+/** All that is answered to some bytes, until the connection is closed. */
+async function sendRaw(socketPath: string, bytes: string): Promise<string> {
+  const socket = connect(socketPath).setEncoding('utf8')
+  socket.end(bytes)
+  let text = ''
+  for await (const chunk of socket) text += chunk
+  return text
 }
 
 t.test('a request that cannot be understood is a problem, never a crash', { skip }, async (t) => {
@@ -59,6 +46,22 @@ t.test('a request that cannot be understood is a problem, never a crash', { skip
     [404, 'DELETE', '/v1/pairs/99999999999999999999'],
     [404, 'GET', '/v2/pairs'],
     [404, 'PUT', '/v1/pairs'],
+    [404, 'PROPFIND', '/v1/pairs'],
+    [404, 'OPTIONS', '/v1/pairs'],
+    [400, 'GET', '/v1/%zz'],
+    [400, 'GET', '/v1/pairs/%zz'],
+    // every route refuses a query that it does not know
+    [400, 'GET', '/v1/version?foo=bar'],
+    [400, 'GET', '/v1/doctor?foo=bar'],
+    [400, 'GET', '/v1/pairs?netns=x'],
+    [400, 'POST', '/v1/pairs?foo=bar', '{}'],
+    [400, 'GET', '/v1/pairs/1?foo=bar'],
+    [400, 'DELETE', '/v1/pairs/1?foo=bar'],
+    [400, 'PATCH', '/v1/devices?dev=x&foo=bar', '{}'],
+    [400, 'DELETE', '/v1/devices?dev=x&foo=bar'],
+    [400, 'GET', '/v1/stats?foo=bar'],
+    [400, 'GET', '/v1/events?foo=bar'],
+    [431, 'GET', `/v1/version?${'x'.repeat(100_000)}`],
   ]
   for (const [status, method, path, body] of nonsense) {
     const answer = await send(daemon.socket, method, path, body)
@@ -68,16 +71,11 @@ t.test('a request that cannot be understood is a problem, never a crash', { skip
     t.match(answer.body, { type: /^urn:vethd:error:/, title: String, detail: String, code: String, exit: Number }, what)
     t.equal(answer.body.status, status, what)
   }
-  const unsupported = await new Promise<string>((resolve) => {
-    let text = ''
-    connect(daemon.socket)
-      .on('data', (chunk) => {
-        text += chunk
-      })
-      .on('close', () => resolve(text))
-      .end('this is not HTTP\r\n\r\n')
-  })
-  t.match(unsupported, /^HTTP\/1\.1 400 /)
+  for (const text of ['this is not HTTP\r\n\r\n', 'FOO /v1/pairs HTTP/1.1\r\nHost: vethd\r\n\r\n']) {
+    const [head, body] = (await sendRaw(daemon.socket, text)).split('\r\n\r\n')
+    t.match(head, /^HTTP\/1\.1 400 Bad Request\r\nContent-Type: application\/problem\+json/)
+    t.match(JSON.parse(body), { status: 400, code: 'REQUEST_INVALID', exit: 255 })
+  }
   t.equal((await send(daemon.socket, 'GET', '/v1/version')).status, 200, 'the daemon works on')
   t.same(await host.devices(), [])
 })

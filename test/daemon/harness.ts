@@ -6,6 +6,7 @@
  */
 import { rmSync } from 'node:fs'
 import { mkdtemp } from 'node:fs/promises'
+import { type Agent, request } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Test } from 'tap'
@@ -73,6 +74,35 @@ export function startVethd(
   env?: NodeJS.ProcessEnv,
 ): Process {
   return topology.start([...launcher, process.execPath, VETHD, ...args], env)
+}
+
+/** What the control API answered. */
+export interface Answer {
+  status: number
+  type: string
+  // biome-ignore lint/suspicious/noExplicitAny: what a server answered is looked at, not trusted
+  body: any
+}
+
+/** One request on a connection of its own, or one of `agent`. */
+export function send(
+  socketPath: string,
+  method: string,
+  path: string,
+  body?: string,
+  agent: Agent | false = false,
+): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    const headers = body === undefined ? {} : { 'content-type': 'application/json' }
+    const outgoing = request({ socketPath, method, path, headers, agent }, async (incoming) => {
+      let text = ''
+      for await (const chunk of incoming) text += chunk
+      const type = incoming.headers['content-type'] ?? ''
+      resolve({ status: incoming.statusCode!, type, body: text === '' ? undefined : JSON.parse(text) })
+    })
+    outgoing.on('error', reject)
+    outgoing.end(body)
+  })
 }
 
 export { run }

@@ -4,9 +4,10 @@
  */
 import { closeSync, readdirSync } from 'node:fs'
 import t from 'tap'
-import { describeDevice, describePair } from '../../daemon/describe.js'
+import { describeDevice, describePair, Reader } from '../../daemon/describe.js'
 import { native } from '../../native-bindings/index.js'
 import { resolveNetns } from '../../src/netlink/netns.js'
+import { type Device, unlessGone } from '../../src/veth/device.js'
 import { Driver, type RemovalReason } from '../../src/veth/driver.js'
 import type { EndOptions } from '../../src/veth/options.js'
 import type { Pair } from '../../src/veth/pair.js'
@@ -39,6 +40,13 @@ class FailingSteps extends Steps {
   }
 }
 
+/** Asks each device by itself. */
+function readerOf(pair: Pair): Reader {
+  const look = (devices: readonly Device[]) =>
+    new Map(devices.flatMap((device) => unlessGone(() => [[device, device.state()] as const]) ?? []))
+  return new Reader({ look }, pair.devices)
+}
+
 t.test('newlink', { skip }, async (t) => {
   await t.test('makes both ends as a new veth looks, the peer first', async (t) => {
     const bed = await Bed.open(t)
@@ -54,12 +62,12 @@ t.test('newlink', { skip }, async (t) => {
     t.match(await one.ns.do('ethtool -k dev'), /generic-receive-offload: off/)
     t.same(bed.warnings, [])
 
-    const { a, b } = describePair(pair)
+    const { a, b } = describePair(pair, readerOf(pair))
     const where = ({ ifname, ifindex, vethd }: typeof a) => [ifname, ifindex, vethd.netns, vethd.netns_inode]
     const peerOf = ({ vethd }: typeof a) => [vethd.peer, vethd.peer_ifindex, vethd.peer_netns, vethd.peer_netns_inode]
     t.same([peerOf(a), peerOf(b)], [where(b), where(a)], 'each is described with where the other is')
     await two.ns.do('ip link del peer')
-    t.same(peerOf(describeDevice(pair.a)), [null, null, null, null], 'which is gone')
+    t.same(peerOf(describeDevice(pair.a, readerOf(pair))), [null, null, null, null], 'which is gone')
   })
 
   await t.test('leaves nothing behind, whichever step fails', async (t) => {

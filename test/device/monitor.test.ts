@@ -22,7 +22,7 @@ class Watch {
   readonly monitor: Monitor
   #look = (): void => {}
 
-  constructor(t: Test, socketBufferBytes?: number) {
+  constructor(t: Test, socketBufferBytes?: number, datagramBytes?: number) {
     this.monitor = new Monitor(
       this.nursery,
       (event) => {
@@ -30,6 +30,7 @@ class Watch {
         this.#look()
       },
       socketBufferBytes,
+      datagramBytes,
     )
     t.teardown(() => {
       this.monitor[Symbol.dispose]()
@@ -237,6 +238,20 @@ t.test('the monitor', { skip: missing('ip', 'ethtool', 'unshare') }, async (t) =
     await watch.next('overrun')
     await ns.do('ip link set lo txqueuelen 4711')
     t.ok(await watch.next('link', (event) => event.link.txqueuelen === 4711))
+  })
+
+  await t.test('a message too long for its buffer is lost, and said to be, and never read by half', async (t) => {
+    const ns = await Topology.of(t).namespace('long')
+    const watch = new Watch(t, undefined, 512)
+    watch.know(ns)
+    await ns.do('ip tuntap add tap0 mode tap')
+    await watch.next('overrun')
+    await ns.do('ip link set tap0 mtu 1400')
+    await watch.next('overrun')
+    await ns.do('tc qdisc add dev tap0 root pfifo') // such a message fits
+    await ns.do('tc qdisc del dev tap0 root')
+    await watch.next('qdisc-removed')
+    t.notOk(watch.events.some(({ kind }) => kind === 'link'))
   })
 
   await t.test('a storm of events lets timers through', async (t) => {

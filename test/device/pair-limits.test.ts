@@ -6,7 +6,7 @@
  */
 import { readdirSync } from 'node:fs'
 import t from 'tap'
-import { openPair, type RemovalReason } from 'vethd'
+import { type ClosedReason, openPair } from 'vethd'
 import { missing, type Namespace, Topology } from './harness/topology.js'
 
 t.setTimeout(60_000)
@@ -33,7 +33,7 @@ async function withoutFiles<T>(topology: Topology, act: () => T | Promise<T>): P
 
 async function opened(topology: Topology, left: Namespace, right: Namespace) {
   const pair = await openPair({ a: { name: 'veth1', netns: left.name }, b: { name: 'veth2', netns: right.name } })
-  const closed = new Promise<RemovalReason>((resolve) => pair.once('closed', resolve))
+  const closed = new Promise<ClosedReason>((resolve) => pair.once('closed', resolve))
   topology.defer(() => void pair.close())
   return { pair, closed }
 }

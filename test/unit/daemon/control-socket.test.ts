@@ -1,5 +1,15 @@
 /** The control socket's path: one daemon has it, and nobody else ever sees it open. */
-import { existsSync, mkdtempSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readlinkSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { connect, createServer, type Server } from 'node:net'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
@@ -76,6 +86,19 @@ t.test('another file is never taken away', async (t) => {
   writeFileSync(path, 'precious')
   await t.rejects(claimControlSocket(server(t), path), { code: 'SOCKET_UNUSABLE', message: /is no socket/ })
   t.ok(statSync(path).isFile())
+})
+
+t.test('a symbolic link is never taken away, wherever it leads', async (t) => {
+  const folder = folderOf(t)
+  const path = join(folder, 's')
+  await leaveStale(join(folder, 'stale'))
+  for (const target of ['nowhere', 'stale']) {
+    symlinkSync(target, path)
+    await t.rejects(claimControlSocket(server(t), path), { code: 'SOCKET_UNUSABLE', message: /is no socket/ }, target)
+    t.equal(readlinkSync(path), target)
+    rmSync(path)
+  }
+  t.same(readdirSync(folder), ['stale'])
 })
 
 t.test('what is not ours any more is not taken away at the end', async (t) => {

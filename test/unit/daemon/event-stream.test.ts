@@ -2,7 +2,9 @@
  * GET /v1/events and the client that reads it, with events that nobody had to provoke: a reader that is too slow, one
  * that is cut off, and the end.
  */
+import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
+import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setImmediate as turn } from 'node:timers/promises'
@@ -24,12 +26,27 @@ const numbered = (n: number): Event => ({ kind: 'degraded', ...about, what: Stri
 /** Twice of what may wait for a reader, however much the socket takes. */
 const TOO_MANY = 1000
 
+/** A ring that can say how many read it. */
+class CountedRing extends EventRing<Event> {
+  readers = 0
+
+  override subscribe(reader: Parameters<EventRing<Event>['subscribe']>[0]): () => void {
+    const unsubscribe = super.subscribe(reader)
+    this.readers++
+    return () => {
+      this.readers--
+      unsubscribe()
+    }
+  }
+}
+
 /** A server over a ring, and a client of it that has read that PRESENT is there. */
 async function subscribed(t: Test, capacity: number) {
   const folder = mkdtempSync(join(tmpdir(), 'vethd-'))
-  const ring = new EventRing<Event>(capacity)
+  const ring = new CountedRing(capacity)
   const app: App = Fastify({ forceCloseConnections: true }).withTypeProvider<TypeBoxTypeProvider>()
   eventRoutes(app, { events: { ring, present: () => [PRESENT] } })
+  app.get('/slow', () => new Promise(() => {}))
   await app.listen({ path: join(folder, 's') })
   const end = new AbortController()
   t.teardown(async () => {
@@ -39,7 +56,7 @@ async function subscribed(t: Test, capacity: number) {
   })
   const events = new Client(join(folder, 's')).events({ present: true }, end.signal)
   t.same((await events.next()).value, PRESENT)
-  return { app, ring, end, events }
+  return { app, ring, end, events, path: join(folder, 's') }
 }
 
 /** The numbers, or else the kinds, of the events up to `last`. */
@@ -103,4 +120,22 @@ t.test('who aborts is done', async (t) => {
   const next = events.next()
   end.abort()
   t.match(await next, { done: true })
+})
+
+t.test('a connection has one stream at most, and none once it is closed', async (t) => {
+  const { ring, path } = await subscribed(t, 10)
+  const get = (route: string) => `GET ${route} HTTP/1.1\r\nHost: vethd\r\n\r\n`
+  for (const [requests, why] of [
+    [get('/v1/events').repeat(1000), 'streams behind a stream'],
+    [get('/slow') + get('/v1/events').repeat(1000), 'streams behind an answer that does not come'],
+    [get('/v1/events') + get('/slow'), 'another request behind a stream'],
+  ]) {
+    const socket = connect(path, () => socket.write(requests)).resume()
+    await once(socket, 'close') // what is behind a stream ends the connection
+    t.equal(ring.readers, 1, `${why}: the client that was there is left`)
+  }
+  const socket = connect(path, () => socket.write(get('/slow') + get('/v1/events')))
+  while (ring.readers < 2) await turn()
+  socket.destroy()
+  while (ring.readers > 1) await turn() // a stream that waits behind another answer ends with its connection, too
 })
