@@ -1,6 +1,6 @@
 /** The options of `ip`, all of them, and which `link add` is one of a veth pair. */
 import t from 'tap'
-import { parseIpOptions } from '../../../src/cli/ip-options.js'
+import { parseIpOptions } from '../../../src/cli/iproute2-options.js'
 import { isVethAdd } from '../../../src/cli/link-keywords.js'
 
 const parse = (line: string) => parseIpOptions(line.split(' '))
