@@ -6,7 +6,7 @@
  */
 import { chmodSync, cpSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import t, { type Test } from 'tap'
+import t from 'tap'
 import { ROOT } from '../device/harness/daemon.js'
 import { type Output, until } from '../device/harness/processes.js'
 import type { Namespace } from '../device/harness/topology.js'
@@ -16,23 +16,9 @@ import { missing, run, temporaryFolder, VETHCTL } from './harness.js'
 t.setTimeout(120_000)
 const skip = missing('ip', 'tc', 'bash', 'setpriv')
 
-/** Pairs whose ends are e0 to e9. */
-const PAIRS = [0, 2, 4, 6, 8]
+/** Pairs whose ends are e0 to e27. */
+const PAIRS = Array.from({ length: 14 }, (_, n) => 2 * n)
 const ADD = PAIRS.map((n) => `link add e${n} up type veth peer name e${n + 1}\nlink set e${n + 1} up\n`).join('')
-const DELETE = PAIRS.map((n) => `link del e${n}\n`).join('')
-
-/** Makes ends in both namespaces for a test, each with the qdisc that it is born with. */
-async function makeEnds(t: Test, rig: ExecRig): Promise<void> {
-  for (const { code, stderr } of await both(rig, () => ['ip', '-b', '-'], ADD)) {
-    if (code !== 0) throw new Error(stderr)
-  }
-  t.teardown(async () => {
-    for (const ns of [rig.kernel, rig.host]) {
-      await ns.run('ip -force -b -', DELETE)
-      await until(`${ns.name} to be empty`, async () => (await ns.devices()).length === 0)
-    }
-  })
-}
 
 /** Runs a command side by side, plainly in the kernel's namespace and through exec in the host's. */
 function both({ kernel, host, exec }: ExecRig, command: (ns: Namespace) => string[], input?: string) {
@@ -51,7 +37,7 @@ function alike(output: Output): Output {
   return { code, stderr, stdout: stdout.replace(own, 'own').replace(chosen, '8…:').replace(depends, '') }
 }
 
-/** Lines of tc, each for ends whose qdisc is the one that they were born with, but for what a line above has done. */
+/** Lines of tc. Each end has the qdisc that it was born with until a line changes that. */
 const LINES = `
   qdisc show dev e0
   # as Mininet does it
@@ -130,24 +116,24 @@ const LINES = `
 
 /** Calls, one by one; NS is the namespace in which they run. */
 const CALLS = `
-tc qdisc add dev e0 root handle 5: htb default 1
-tc qdisc add dev e0 root handle 5: htb default 1
-tc qdisc del dev e0 root
-tc qdisc add dev e0 root handle 6: htb
-tc qdisc show dev e0
-tc qdisc del dev e1 root
-tc qdisc add dev e1 root handle 5: htb default nonsense
-tc qdisc add dev e1 root handle x: htb
-tc qdisc show dev e1
-tc -n NS -s q a dev e2 root handle 5: pfifo limit 7
-tc -net NS qdisc show dev e2
-ip netns exec NS tc -c=never -d qdisc add dev e3 root handle 5: htb
-tc -n no.such qdisc add dev e4 root handle 5: htb
-tc -foo qdisc add dev e4 root handle 5: htb
-tc -V qdisc add dev e4 root handle 5: htb
-tc -cf /no/such -nm qdisc add dev e4 root handle 5: htb
-unshare -n tc qdisc add dev e5 root handle 5: htb
-tc qdisc show dev e4
+tc qdisc add dev e20 root handle 5: htb default 1
+tc qdisc add dev e20 root handle 5: htb default 1
+tc qdisc del dev e20 root
+tc qdisc add dev e20 root handle 6: htb
+tc qdisc show dev e20
+tc qdisc del dev e21 root
+tc qdisc add dev e21 root handle 5: htb default nonsense
+tc qdisc add dev e21 root handle x: htb
+tc qdisc show dev e21
+tc -n NS -s q a dev e22 root handle 5: pfifo limit 7
+tc -net NS qdisc show dev e22
+ip netns exec NS tc -c=never -d qdisc add dev e23 root handle 5: htb
+tc -n no.such qdisc add dev e24 root handle 5: htb
+tc -foo qdisc add dev e24 root handle 5: htb
+tc -V qdisc add dev e24 root handle 5: htb
+tc -cf /no/such -nm qdisc add dev e24 root handle 5: htb
+unshare -n tc qdisc add dev e25 root handle 5: htb
+tc qdisc show dev e24
 tc
 tc -h
 tc -b
@@ -156,11 +142,11 @@ tc -force -batch /no/such
 tc foo root
 tc qdisc help
 tc qdisc add help root
-tc qdisc show root
-tc -br qdisc show dev e4
-tc class add dev e4 root handle 5: htb
-tc filter show dev e4 root
-tc -j -p class show dev e0
+unshare -n tc qdisc show root
+tc -br qdisc show dev e24
+tc class add dev e24 root handle 5: htb
+tc filter show dev e24 root
+tc -j -p class show dev e20
 `
 
 /** Plays tc: says what it was given, and ends as it is told to. */
@@ -173,9 +159,9 @@ case $TC_ENDS in [0-9]*) exit $TC_ENDS ;; *) kill -$TC_ENDS $$ ;; esac
 
 t.test('tc through exec', { skip }, async (t) => {
   const rig = await startExecRig(t)
+  for (const { code, stderr } of await both(rig, () => ['ip', '-b', '-'], ADD)) t.same([code, stderr], [0, ''])
 
   t.test('tc does and says the same on an end as on a veth, line by line of a batch', async (t) => {
-    await makeEnds(t, rig)
     const [kernel, ours] = await both(rig, () => ['tc', '-force', '-b', '-'], LINES)
     const [expected, got] = [alike(kernel), alike(ours)]
     t.same(got.stdout.split('\n'), expected.stdout.split('\n'))
@@ -185,24 +171,26 @@ t.test('tc through exec', { skip }, async (t) => {
   })
 
   t.test('a batch ends where one of tc ends, and a file is named', async (t) => {
-    await makeEnds(t, rig)
     const file = join(await temporaryFolder(rig.topology), 'batch')
     for (const [what, text] of Object.entries({
       'a line that fails':
-        'qdisc add dev e0 root handle 5: htb\n\nqdisc add dev e0 root handle 5: htb\nqdisc del dev e0 root\n',
-      'nothing to delete': 'qdisc add dev e2 root handle 5: htb\nqdisc del dev e3 root\nqdisc del dev e2 root\n',
-      'a wrong argument': 'qdisc add dev e4 root handle x: htb\nqdisc add dev e4 root handle 5: htb\n',
-      'no root at all': 'class show dev e5\nqdisc show dev nope\n',
+        'qdisc add dev e10 root handle 5: htb\n\nqdisc add dev e10 root handle 5: htb\nqdisc del dev e10 root\n',
+      'nothing to delete': 'qdisc add dev e12 root handle 5: htb\nqdisc del dev e13 root\nqdisc del dev e12 root\n',
+      'a wrong argument': 'qdisc add dev e14 root handle x: htb\nqdisc add dev e14 root handle 5: htb\n',
+      'no root at all': 'class show dev e15\nqdisc show dev nope\n',
     })) {
       writeFileSync(file, text)
-      const [kernel, ours] = await both(rig, () => ['sh', '-c', 'tc -b "$0"; echo $?; tc qdisc show', file])
-      const shown = (output: Output) => alike({ ...output, stdout: output.stdout.replace(/.* dev lo .*\n/, '') })
-      t.same(shown(ours), shown(kernel), what)
+      const [kernel, ours] = await both(rig, () => [
+        'sh',
+        '-c',
+        'tc -b "$0"; echo $?; for n in 0 2 3 4; do tc qdisc show dev e1$n; done',
+        file,
+      ])
+      t.same(alike(ours), alike(kernel), what)
     }
   })
 
   t.test('a call does and says the same on an end as on a veth, and every other is the real tc', async (t) => {
-    await makeEnds(t, rig)
     const calls = CALLS.trim().split('\n')
     const script = (ns: Namespace) => {
       const each = calls.map(
@@ -219,11 +207,10 @@ t.test('tc through exec', { skip }, async (t) => {
   })
 
   t.test('a qdisc can be added right after one was deleted, while vethd puts its own there', async (t) => {
-    await makeEnds(t, rig)
-    const lines = 'qdisc add dev e0 root handle 5: htb\nqdisc del dev e0 root\n'.repeat(10)
+    const lines = 'qdisc add dev e16 root handle 5: htb\nqdisc del dev e16 root\n'.repeat(10)
     const { code, stdout, stderr } = await rig.exec('tc -b -', lines)
     t.same({ code, stdout, stderr }, { code: 0, stdout: '', stderr: '' })
-    const own = async () => /^qdisc noqueue 8001: root/.test(await rig.host.do('tc qdisc show dev e0'))
+    const own = async () => /^qdisc noqueue 8001: root/.test(await rig.host.do('tc qdisc show dev e16'))
     await until('vethd to put its own there', own)
   })
 
