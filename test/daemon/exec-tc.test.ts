@@ -157,9 +157,30 @@ cat
 case $TC_ENDS in [0-9]*) exit $TC_ENDS ;; *) kill -$TC_ENDS $$ ;; esac
 `
 
+/** Plays tc: lets vethd put its noqueue at the root of a device right after it has said what is there. */
+const WAKING_TC = `#!/bin/sh
+PATH=\${PATH#*:*:}
+tc "$@" || exit
+[ "$1 $2" = 'qdisc show' ] || exit 0
+kill -CONT $VETHD
+until tc "$@" | grep -q '^qdisc noqueue 8001:'; do :; done
+`
+
+const OWN = /^qdisc noqueue 8001: root/
+const ADD_HTB = ['qdisc', 'add', 'dev', 'e16', 'root', 'handle', '5:', 'htb']
+const SILENT = { code: 0, stdout: '', stderr: '' }
+
 t.test('tc through exec', { skip }, async (t) => {
   const rig = await startExecRig(t)
   for (const { code, stderr } of await both(rig, () => ['ip', '-b', '-'], ADD)) t.same([code, stderr], [0, ''])
+
+  /** Words that exec a command which finds a script in the place of the real tc. */
+  const execWith = async (script: string): Promise<string[]> => {
+    const folder = await temporaryFolder(rig.topology)
+    writeFileSync(join(folder, 'tc'), script, { mode: 0o755 })
+    const exec = [process.execPath, VETHCTL, '--socket', rig.daemon.socket, 'exec', '--']
+    return ['env', `PATH=${folder}:${process.env.PATH}`, ...exec]
+  }
 
   t.test('tc does and says the same on an end as on a veth, line by line of a batch', async (t) => {
     const [kernel, ours] = await both(rig, () => ['tc', '-force', '-b', '-'], LINES)
@@ -206,24 +227,23 @@ t.test('tc through exec', { skip }, async (t) => {
     for (const [n, call] of calls.entries()) t.same(ours[n], kernel[n], call)
   })
 
-  t.test('a qdisc can be added right after one was deleted, while vethd puts its own there', async (t) => {
-    const lines = 'qdisc add dev e16 root handle 5: htb\nqdisc del dev e16 root\n'.repeat(10)
-    const { code, stdout, stderr } = await rig.exec('tc -b -', lines)
-    t.same({ code, stdout, stderr }, { code: 0, stdout: '', stderr: '' })
-    const own = async () => /^qdisc noqueue 8001: root/.test(await rig.host.do('tc qdisc show dev e16'))
-    await until('vethd to put its own there', own)
+  t.test('a qdisc can be added after one was deleted, whenever vethd puts its own there', async (t) => {
+    await rig.host.do('tc qdisc replace dev e16 root handle 5: htb')
+    rig.daemon.process.signal('SIGSTOP')
+    rig.topology.defer(() => rig.daemon.process.signal('SIGCONT'))
+    await rig.host.do('tc qdisc del dev e16 root')
+    t.notMatch(await rig.host.do('tc qdisc show dev e16'), OWN)
+    const wakes = ['env', `VETHD=${rig.daemon.process.pid}`]
+    t.same(await rig.host.run([...wakes, ...(await execWith(WAKING_TC)), 'tc', ...ADD_HTB]), SILENT)
+    t.match(await rig.host.do('tc qdisc show dev e16'), /^qdisc htb 5: root/)
+    await rig.host.do('tc qdisc del dev e16 root')
+    await until('vethd to put its own there', async () => OWN.test(await rig.host.do('tc qdisc show dev e16')))
   })
 
   t.test('words, stdin, the exit code and signals reach the real tc and come back', async (t) => {
-    const folder = await temporaryFolder(rig.topology)
-    writeFileSync(join(folder, 'tc'), FAKE_TC, { mode: 0o755 })
-    const call = (ends: string, words: string[]) => {
-      const exec = [process.execPath, VETHCTL, '--socket', rig.daemon.socket, 'exec', '--']
-      return rig.host.run(
-        ['env', `PATH=${folder}:${process.env.PATH}`, `TC_ENDS=${ends}`, ...exec, 'tc', ...words],
-        'fed',
-      )
-    }
+    const exec = await execWith(FAKE_TC)
+    const call = (ends: string, words: string[]) =>
+      rig.host.run(['env', `TC_ENDS=${ends}`, ...exec, 'tc', ...words], 'fed')
     for (const words of [
       ['class', 'a  b', '', '*'],
       ['qdisc', 'add', 'dev', 'a  b', 'root', '', '*'],
