@@ -1,5 +1,5 @@
 /**
- * Compiles TypeScript into dist/, puts the shell script beside it, makes the commands runnable, and keeps dist/ free of what has no source any more.
+ * Compiles TypeScript into dist/, puts the shell scripts beside it, makes the commands runnable, and keeps dist/ free of what has no source any more.
  *
  * Dependency-free but for tsc. Called by setup.mjs and by `npm run build:ts`.
  *
@@ -27,7 +27,7 @@ const SOURCE_FOLDERS = ['native-bindings', 'src', 'daemon', 'test', 'bench', 'sc
 const SETTINGS = ['tsconfig.json', 'package.json', 'package-lock.json']
 
 /** What is no TypeScript and belongs into dist/ all the same. */
-const SCRIPTS = ['src/cli/shim/ip']
+const SCRIPTS = ['src/cli/shim/ip', 'src/cli/shim/tc', 'src/cli/shim/iproute2.sh']
 
 const dist = join(root, 'dist')
 const stamp = join(dist, '.built')

@@ -25,6 +25,7 @@ const TO_TEST = {
   arping: 'iputils-arping',
   ethtool: 'ethtool',
   iperf3: 'iperf3',
+  mnexec: 'mininet',
   nft: 'nftables',
   nsenter: 'util-linux',
   ps: 'procps',

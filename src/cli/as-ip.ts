@@ -4,13 +4,14 @@
  * `link add … type veth` goes to vethd, and what it refuses is said as ip says it; so does `link replace`, where it adds.
  * Everything else is the real ip's.
  *
- * Neighbours: ip-options.ts and link-keywords.ts tell whose the words are, ip-batch.ts does the same line by line.
+ * Neighbours: iproute2-options.ts and link-keywords.ts tell whose the words are, iproute2-batch.ts does the same line by
+ * line; as-tc.ts is the same for tc.
  */
 import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { Client } from '../client/client.js'
 import { link } from './commands/link.js'
-import { type IpOptions, parseIpOptions } from './ip-options.js'
+import { type Iproute2Options, parseIpOptions } from './iproute2-options.js'
 import { parseLinkAdd } from './link-grammar.js'
 import { isReplace, isVethAdd } from './link-keywords.js'
 import { parseOptions } from './options.js'
@@ -27,15 +28,22 @@ const err = (text: string) => {
 async function main(): Promise<number> {
   const options = parseIpOptions(words)
   if (options?.batch !== undefined) {
-    const { ipBatch } = await import('./ip-batch.js')
-    return ipBatch({ ip, words, options, veth: (line) => addVeth(line, options), err })
+    const { iproute2Batch } = await import('./iproute2-batch.js')
+    return iproute2Batch({
+      program: ip,
+      words,
+      options,
+      isOurs: isVethAdd,
+      obey: (line) => addVeth(line, options),
+      err,
+    })
   }
   if (options === undefined || !isVethAdd(options.rest)) return exitAs(await runProgram([ip, ...words]))
   return addVeth(options.rest, options)
 }
 
 /** Runs `link add …` by vethd. Its exit code is ip's. */
-async function addVeth([object, command, ...words]: readonly string[], ipOptions: IpOptions): Promise<number> {
+async function addVeth([object, command, ...words]: readonly string[], ipOptions: Iproute2Options): Promise<number> {
   const { netns, others } = ipOptions
   if (isReplace(command) && isThere(words, ipOptions))
     return exitAs(await runProgram([ip, ...others, object, command, ...words])) // what the kernel does to it, or says
@@ -51,7 +59,7 @@ async function addVeth([object, command, ...words]: readonly string[], ipOptions
 }
 
 /** Whether the device that is to be replaced is there. */
-function isThere(words: readonly string[], { netns }: IpOptions): boolean {
+function isThere(words: readonly string[], { netns }: Iproute2Options): boolean {
   const { name, netns: into = netns } = parseLinkAdd(words).dev ?? {}
   if (name === undefined) return false
   const where = into === undefined ? [] : ['-n', into]

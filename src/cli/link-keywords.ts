@@ -1,7 +1,7 @@
 /**
  * The keywords of `ip link` in iplink_parse's order, who obeys them, and whether a command line of ip's adds a veth.
  *
- * Neighbours: link-grammar.ts reads the words of vethctl, as-ip.ts and ip-batch.ts those of `ip`.
+ * Neighbours: link-grammar.ts reads the words of vethctl, as-ip.ts and iproute2-batch.ts those of `ip`.
  */
 import { matches } from './keywords.js'
 

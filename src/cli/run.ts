@@ -3,7 +3,7 @@
  *
  *     options.ts ─→ commands/link.ts ─→ link-grammar.ts ─→ client ⇢ (socket) ⇢ daemon ─→ link-format.ts
  *              ├──→ batch.ts, line by line the same
- *              ├──→ commands/exec.ts ─→ COMMAND, with shim/ip before its ip
+ *              ├──→ commands/exec.ts ─→ COMMAND, with shim/ip and shim/tc before its ip and tc
  *              └──→ frame.ts ─→ commands/stats.ts, commands/monitor.ts, commands/doctor.ts
  *
  * Invariant: nothing is loaded for a command but what it needs; a script may call vethctl a thousand times.

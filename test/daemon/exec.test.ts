@@ -2,7 +2,7 @@
  * `vethctl exec`: scripts written for kernel veth run twice, plainly in a namespace with the kernel's, and through exec
  * in one with a daemon. What a user can observe is the same: output, exit code, devices, and pings that arrive.
  *
- * Neighbour: exec-batch.test.ts has `ip -batch`.
+ * Neighbours: exec-batch.test.ts has `ip -batch`, exec-tc.test.ts has `tc`.
  */
 import { spawnSync } from 'node:child_process'
 import { dirname, join } from 'node:path'
@@ -290,12 +290,15 @@ t.test('Ctrl-C in a terminal reaches COMMAND once', { skip }, async (t) => {
   t.match(await host.run(['python3', '-c', TERMINAL, ...exec]), { code: 0, stdout: 'all: 2 9\n' })
 })
 
-t.test('the package has the shim, as a program', { skip: skip || missing('npm') }, async (t) => {
+t.test('the package has the shims, as programs', { skip: skip || missing('npm') }, async (t) => {
   const { stdout } = spawnSync('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], {
     cwd: ROOT,
     encoding: 'utf8',
   })
   const [{ files }] = JSON.parse(stdout) as [{ files: { path: string; mode: number }[] }]
-  t.equal(files.find(({ path }) => path === 'dist/src/cli/shim/ip')?.mode, 0o755)
-  t.ok(files.some(({ path }) => path === 'dist/src/cli/as-ip.js'))
+  for (const shim of ['ip', 'tc']) {
+    t.equal(files.find(({ path }) => path === `dist/src/cli/shim/${shim}`)?.mode, 0o755)
+    t.ok(files.some(({ path }) => path === `dist/src/cli/as-${shim}.js`))
+  }
+  t.ok(files.some(({ path }) => path === 'dist/src/cli/shim/iproute2.sh'))
 })

@@ -1,10 +1,13 @@
 /**
- * `vethctl exec [--] COMMAND [ARG…]`: COMMAND with an `ip` before the real one on its PATH that makes veth pairs by vethd.
+ * `vethctl exec [--] COMMAND [ARG…]`: COMMAND with an `ip` before the real one on its PATH that makes veth pairs by vethd,
+ * and a `tc` whose root qdiscs are added to their ends as to those of a veth.
  *
- *     COMMAND ─→ ip (shim/ip) ─┬─ link add … type veth ─→ as-ip.ts ─→ client ⇢ daemon
- *                              └─ everything else ──────→ the real ip
+ *     COMMAND ─┬→ ip (shim/ip) ─┬─ link add … type veth ─→ as-ip.ts ─→ client ⇢ daemon
+ *              │                └─ everything else ──────→ the real ip
+ *              └→ tc (shim/tc) ─┬─ qdisc add … root … ───→ as-tc.ts ─→ the real tc, in other words where they are needed
+ *                               └─ everything else ──────→ the real tc
  *
- * What the shim has to know travels in environment variables, so that it reaches every process of COMMAND, in whatever
+ * What the shims have to know travels in environment variables, so that it reaches every process of COMMAND, in whatever
  * network namespace that runs. One `exec` within another takes its place.
  */
 import { accessSync, constants, statSync } from 'node:fs'
@@ -16,7 +19,7 @@ import type { Context } from './context.js'
 export const EXEC_USAGE = `Usage: vethctl [ --socket PATH ] exec [ -- ] COMMAND [ ARG... ]
 
 COMMAND and whatever it starts find an ip on their PATH that gives "ip link add ... type veth" to vethd, and the rest
-to the real ip. stdin, stdout, stderr, signals and exit status are COMMAND's; 127: not found, 126: not executable.
+to the real ip, and a tc that adds root qdiscs to such devices as to those of kernel veth. stdin, stdout, stderr, signals and exit status are COMMAND's; 127: not found, 126: not executable.
 `
 
 const SHIM_FOLDER = join(import.meta.dirname, '../shim')
@@ -41,14 +44,16 @@ export async function exec(words: readonly string[], { options, out }: Context):
 }
 
 function environment(socket: string): NodeJS.ProcessEnv {
-  const { PATH = '', VETHD_SHIM, VETHD_IP } = process.env
+  const { PATH = '', VETHD_SHIM, VETHD_IP = '', VETHD_TC = '' } = process.env
   // an exec around this one put its own folder there
   const folders = PATH.split(delimiter).filter((folder) => folder !== VETHD_SHIM && folder !== SHIM_FOLDER)
+  const find = (program: string) => folders.map((folder) => join(resolve(folder), program)).find(isProgram)
   return {
     ...process.env,
     PATH: [SHIM_FOLDER, ...folders].join(delimiter),
     VETHD_SHIM: SHIM_FOLDER,
-    VETHD_IP: folders.map((folder) => join(resolve(folder), 'ip')).find(isProgram) ?? VETHD_IP ?? '',
+    VETHD_IP: find('ip') ?? VETHD_IP,
+    VETHD_TC: find('tc') ?? VETHD_TC,
     VETHD_NODE: process.execPath,
     VETHD_SOCKET: resolve(socket),
     VETHD_EXEC_PID: String(process.pid),

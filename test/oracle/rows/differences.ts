@@ -141,6 +141,18 @@ export const DIFFERENCES: Row[] = [
     compare: [],
   },
   {
+    differs: 'tc qdisc change',
+    name: '"change" puts another kind in the place of noqueue',
+    steps: [...PAIR, 'host: ip link set v1 up', '? host: tc qdisc change dev v1 root pfifo limit 10'],
+    compare: [],
+  },
+  {
+    differs: 'qdisc handle 8001:',
+    name: 'the handle of noqueue is taken',
+    steps: [...PAIR, 'host: ip link set v1 up', '? host: tc qdisc replace dev v1 root handle 8001: pfifo limit 10'],
+    compare: [],
+  },
+  {
     differs: 'tc qdisc del',
     name: 'noqueue can be deleted, and comes back',
     steps: [...PAIR, 'host: ip link set v1 up', '? host: tc qdisc del dev v1 root'],

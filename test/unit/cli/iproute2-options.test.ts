@@ -1,6 +1,6 @@
-/** The options of `ip`, all of them, and which `link add` is one of a veth pair. */
+/** The options of `ip` and `tc`, all of them, and which `link add` is one of a veth pair. */
 import t from 'tap'
-import { parseIpOptions } from '../../../src/cli/ip-options.js'
+import { parseIpOptions, parseTcOptions } from '../../../src/cli/iproute2-options.js'
 import { isVethAdd } from '../../../src/cli/link-keywords.js'
 
 const parse = (line: string) => parseIpOptions(line.split(' '))
@@ -28,6 +28,20 @@ t.test('where ip ends at an option, nothing is vethd’s', async (t) => {
     '-c=sometimes link',
     '-s=always x',
   ]) {
+    t.equal(parse(line), undefined, line)
+  }
+})
+
+t.test('tc has options of its own, and no "--"', async (t) => {
+  const parse = (line: string) => parseTcOptions(line.split(' '))
+  t.match(parse('-s -d -N -nm -cf /dev/null -c=always -br -n two -fo qdisc add'), {
+    netns: 'two',
+    batch: undefined,
+    force: true,
+    rest: ['qdisc', 'add'],
+  })
+  t.match(parse('-c file -co file -col -b - -j'), { batch: '-', others: ['-c', 'file', '-co', 'file', '-col', '-j'] })
+  for (const line of ['-- qdisc', '--stats qdisc', '-V', '-h qdisc', '-x', '-b', '-n', '-s=always', '-l 3']) {
     t.equal(parse(line), undefined, line)
   }
 })
