@@ -9,13 +9,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
-#include <linux/nsfs.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #define OWN_NETNS "/proc/thread-self/ns/net"
@@ -35,24 +32,6 @@ static napi_value netns_current(napi_env env, napi_callback_info info) {
   (void)info;
   int fd = open_own();
   return fd < 0 ? throw_errno(env, errno, "open", "opening " OWN_NETNS) : result_number(env, fd);
-}
-
-static napi_value netns_open(napi_env env, napi_callback_info info) {
-  struct args args = args_read(env, info);
-  char path[PATH_MAX];
-  size_t length = args_string(&args, 0, "path", path, sizeof path);
-  if (args.failed) return NULL;
-  if (length >= sizeof path)
-    return throw_errno(env, ENAMETOOLONG, "open", "opening a namespace, a path of %zu bytes", length);
-
-  /* O_NONBLOCK: a path may be a FIFO, and waiting for its writer would stop the process. */
-  int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-  if (fd < 0) return throw_errno(env, errno, "open", "opening the namespace \"%s\"", path);
-  if (ioctl(fd, NS_GET_NSTYPE) != CLONE_NEWNET) {
-    close(fd);
-    return throw_errno(env, EINVAL, "ioctl(NS_GET_NSTYPE)", "opening \"%s\", which is no network namespace", path);
-  }
-  return result_number(env, fd);
 }
 
 static napi_value netns_create(napi_env env, napi_callback_info info) {
@@ -99,7 +78,6 @@ static napi_value netns_run(napi_env env, napi_callback_info info) {
 const struct binding netns_bindings[] = {
   {"netnsCreate", netns_create},
   {"netnsCurrent", netns_current},
-  {"netnsOpen", netns_open},
   {"netnsRun", netns_run},
   {0},
 };
