@@ -15,7 +15,7 @@ import t, { type Test } from 'tap'
 import { ROOT } from '../device/harness/daemon.js'
 import type { Process } from '../device/harness/processes.js'
 import type { Namespace, Topology } from '../device/harness/topology.js'
-import { missing, type Rig, split, startRig, temporaryFolder, VETHCTL } from './harness.js'
+import { missing, type Rig, startRig, temporaryFolder, VETHCTL } from './harness.js'
 
 t.setTimeout(120_000)
 const skip = missing('ip', 'python3', 'unshare', 'nsenter', 'chroot', 'prlimit')
@@ -40,9 +40,12 @@ interface World extends Rig {
 
 async function startWorld(t: Test, options: Parameters<typeof startRig>[1] = {}): Promise<World> {
   const rig = await startRig(t, options)
-  const { topology, must } = rig
+  const { topology, daemon } = rig
   const [x, y] = [await topology.namespace('x'), await topology.namespace('y')]
-  for (const { name } of [x, y]) await must(`-n ${name} link add type veth`)
+  const pairs = [[x, 'x'] as const, [y, 'y'] as const].map(
+    ([{ name }, dev]) => `link add ${dev}1 netns ${name} type veth peer ${dev}2 netns ${name}`,
+  )
+  await daemon.must('-batch -', pairs.join('\n'))
   const folder = await temporaryFolder(topology)
   const disguise =
     `touch ${folder}/y && mount --bind /run/netns/${y.name} ${folder}/y && mount -t tmpfs none /run/netns && ` +
@@ -78,9 +81,14 @@ class RawCaller {
   }
 }
 
-t.test('vethctl means a namespace as ip would where it runs', { skip }, async (t) => {
+t.test('namespaces as a caller means them', { skip }, async (t) => {
   const world = await startWorld(t)
-  const { topology, x, y, daemon, folder } = world
+  await t.test('vethctl means what ip would where it runs', (t) => byVethctl(t, world))
+  await t.test('words of another client are looked up as it sees them', (t) => byWords(t, world))
+})
+
+async function byVethctl(t: Test, world: World): Promise<void> {
+  const { topology, x, y, daemon, folder, disguise } = world
   const sleeper = y.start('sleep 60')
   symlinkSync('/proc/self/ns/net', `${folder}/link`)
   const specs = [
@@ -101,7 +109,6 @@ t.test('vethctl means a namespace as ip would where it runs', { skip }, async (t
     'link show 1/a',
   ])
   const vethctl = `exec ${process.execPath} ${VETHCTL} --socket ${daemon.socket}`
-  const { disguise } = world
 
   await t.test('after netns, in a batch', async (t) => {
     const script = `${disguise} && cd /run/netns && ${vethctl} -j -batch - 7</run/netns/${x.name}`
@@ -125,7 +132,7 @@ t.test('vethctl means a namespace as ip would where it runs', { skip }, async (t
       topology.start(y.argv(['unshare', '-p', '-f', ...options, 'sh', '-c', `${here}; exit $?`])).exit()
     await daemon.must(`link set 1/a netns ${daemon.process.pid}`)
     t.match(await run('--mount-proc'), { code: 0, stderr: '' })
-    t.ok(await y.has('veth1'))
+    t.ok(await y.has('x1'))
     const stale = await run()
     t.equal(stale.code, 255)
     t.match(stale.stderr, /^vethctl: \/proc shows the processes of another pid namespace.*unshare --mount-proc/)
@@ -136,18 +143,13 @@ t.test('vethctl means a namespace as ip would where it runs', { skip }, async (t
     t.match(await topology.start(words).exit(), { code: 0, stderr: '' })
     t.same((await y.devices()).filter((name) => name.startsWith('v') && name.length === 2).sort(), ['v1', 'v2'])
   })
-})
+}
 
-t.test('a client that sends words has them looked up as it sees them', { skip }, async (t) => {
-  const world = await startWorld(t)
+async function byWords(t: Test, world: World): Promise<void> {
   const { topology, x, y, daemon, folder, disguise } = world
   const sleeper = y.start('sleep 60')
   const [right, python] = [[inodeOf(y)], `exec python3 ${CALLER} ${daemon.socket}`]
-  for (const [name, target] of [
-    ['link', '/proc/self/ns/net'],
-    ['named', `/var/run/netns/${x.name}`],
-  ])
-    symlinkSync(target, `${folder}/${name}`)
+  symlinkSync(`/var/run/netns/${x.name}`, `${folder}/named`)
   const good = [
     x.name,
     `/var/run/netns/${x.name}`,
@@ -186,7 +188,11 @@ t.test('a client that sends words has them looked up as it sees them', { skip },
     const caller = new RawCaller(topology, inOwnMounts(world, `${disguise} && ${python} 7</run/netns/${x.name}`))
     for (const spec of good) t.same(await caller.lookIn(spec), right, spec)
     for (const [spec, detail] of bad)
-      t.match(await caller.lookIn(spec), { status: 400, code: 'NETNS_INVALID', detail }, spec.slice(0, 40))
+      t.match(
+        await caller.lookIn(spec),
+        { status: 400, code: 'NETNS_INVALID', detail },
+        JSON.stringify(spec.slice(0, 40)),
+      )
 
     await daemon.must(`link set 1/a netns ${daemon.process.pid}`)
     const moved = await caller.ask(`PATCH /v1/devices?dev=1/a {"netns":"/var/run/netns/${x.name}"}`)
@@ -235,7 +241,11 @@ t.test('a client that sends words has them looked up as it sees them', { skip },
       t.match([code, stderr], [2, /^RTNETLINK answers: Invalid argument\nvethctl: ".*" is a file, but/], path)
     }
     t.equal(await caller.ask('opened'), 0, 'nor by vethctl')
-    t.equal(execFileSync('cat', [fifo], { encoding: 'utf8' }), 'waited\n', 'the writer of the FIFO has waited on')
+    t.equal(
+      execFileSync('cat', [fifo], { encoding: 'utf8', timeout: 5000 }),
+      'waited\n',
+      'the writer of the FIFO has waited on',
+    )
   })
 
   await t.test('and leaves no file open', async (t) => {
@@ -260,7 +270,7 @@ t.test('a client that sends words has them looked up as it sees them', { skip },
       t.match(await caller.lookIn(spec), { status: 503, code: 'LIMIT_REACHED', detail: /LimitNOFILE/ }, spec)
     t.match(await caller.ask('GET /v1/devices'), { status: 503, body: { code: 'LIMIT_REACHED' } }, 'its own')
   })
-})
+}
 
 t.test(
   'where openat2 and pidfd_getfd are forbidden vethctl works, and words are refused clearly',
@@ -284,7 +294,7 @@ t.test(
     t.match(await caller.lookIn('fd:99'), { status: 400, detail: /no file open as 99/ })
     t.match(await caller.lookIn('fd:0'), { status: 400, detail: /not a network namespace/ })
     await daemon.must(`link set 1/a netns ${y.name}`)
-    t.ok(await y.has('veth1'))
+    t.ok(await y.has('x1'))
     t.same(await host.devices(), [])
   },
 )
