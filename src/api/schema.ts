@@ -31,7 +31,9 @@ export const NewEnd = Type.Object(
     address: Type.Optional(Type.String()),
     broadcast: Type.Optional(Type.String()),
     mtu: Type.Optional(Int32),
-    netns: Type.Optional(Type.String({ description: 'NAME, PID or FILE; default: the namespace of the request' })),
+    netns: Type.Optional(
+      Type.String({ description: 'fd:N, NAME, PID or FILE (docs/api.md); default: the namespace of the request' }),
+    ),
     index: Type.Optional(Int32),
     group: Type.Optional(Uint32),
     txqueuelen: Type.Optional(Int32),
