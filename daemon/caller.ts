@@ -1,21 +1,27 @@
 /**
- * The network namespace that a request acts in: the one it names, or its sender's own.
+ * The network namespace that a request acts in, and those that it names: as the process at the other end means them.
  *
- * Invariant: a namespace of a user's is open only while `act` runs. An fd kept would keep it alive after its end.
+ *     nothing        the namespace of that process
+ *     fd:7, fd:7=t1  a file that it has open, and what messages call it: vethctl opens namespaces itself
+ *     t1, 123, /x    looked up below its root directory and its /proc (src/netns-name.ts)
+ *
+ * Invariants: what is taken from the caller's process is the caller's, even if its pid is given again meanwhile. A
+ * namespace of a user's is open only while `act` runs. An fd kept would keep it alive after its end.
  */
-import { statSync } from 'node:fs'
+import { constants, openSync } from 'node:fs'
 import type { Socket } from 'node:net'
-import { native } from '../native-bindings/index.js'
-import { VethdError } from '../src/errors.js'
-import { resolveNetns } from '../src/netlink/netns.js'
+import { type NativeError, native } from '../native-bindings/index.js'
+import { EACCES, EBADF, ENOENT, ENOPROTOOPT, ENOSYS, EPERM, EXDEV } from '../src/abi/errno.js'
+import { noMoreFiles, VethdError } from '../src/errors.js'
+import { asOption, explainNetns, type NetnsOpener, openNetns } from '../src/netns-name.js'
 
-/** Runs `act` with an fd of the namespace `netns`, or of the process at the other end of `socket`. */
+/** Runs `act` with an fd of the namespace `netns` (`ip -n`), or of the process at the other end of `socket`. */
 export async function inCallersNetns<T>(
   socket: Socket,
   netns: string | undefined,
   act: (netnsFd: number) => T | Promise<T>,
 ): Promise<T> {
-  const netnsFd = netns === undefined ? callersNetns(socket) : namedNetns(netns, callersRoot(socket))
+  const netnsFd = asCaller(socket, (caller) => (netns === undefined ? caller.netns() : openOption(caller, netns)))
   try {
     return await act(netnsFd)
   } finally {
@@ -23,7 +29,7 @@ export async function inCallersNetns<T>(
   }
 }
 
-/** Runs `act` with an fd for every namespace of `specs` that is named, as the process at the other end names it. */
+/** Runs `act` with an fd for every namespace of `specs` that is named. */
 export async function withNetns<T>(
   socket: Socket,
   specs: readonly (string | undefined)[],
@@ -31,66 +37,188 @@ export async function withNetns<T>(
 ): Promise<T> {
   const netnsFds: (number | undefined)[] = []
   try {
-    for (const spec of specs) netnsFds.push(spec === undefined ? undefined : resolveNetns(spec, callersRoot(socket)))
+    for (const spec of specs)
+      netnsFds.push(spec === undefined ? undefined : asCaller(socket, (caller) => openSpec(caller, spec)))
     return await act(netnsFds)
   } finally {
     for (const netnsFd of netnsFds) if (netnsFd !== undefined) native().close(netnsFd)
   }
 }
 
-/** `-n NS`, with what `ip -n` says where there is none. */
-function namedNetns(netns: string, root: string): number {
+function asCaller<T>(socket: Socket, open: (caller: Caller) => T): T {
+  using caller = new Caller(socket)
+  return open(caller)
+}
+
+/** `fd:7` or `fd:7=NAME`; the name is the whole where it has none. */
+function parseFd(spec: string): { fd?: number; name: string } {
+  const [, fd, name = spec] = /^fd:(\d{1,9})(?:=(.*))?$/s.exec(spec) ?? []
+  return fd === undefined ? { name } : { fd: Number(fd), name }
+}
+
+function openSpec(caller: Caller, spec: string): number {
+  const { fd, name } = parseFd(spec)
+  return fd === undefined ? openNetns(name, caller) : caller.descriptor(fd, name)
+}
+
+function openOption(caller: Caller, spec: string): number {
   try {
-    return resolveNetns(netns, root)
+    return openSpec(caller, spec)
   } catch (error) {
-    if (!(error instanceof VethdError) || error.code !== 'NETNS_INVALID') throw error
-    throw new VethdError('NETNS_INVALID', error.message, {
-      iproute2: `Cannot open network namespace "${netns}": No such file or directory`,
-      exit: 255,
-      errno: error.errno,
-      syscall: error.syscall,
-      cause: error,
-    })
+    throw asOption(parseFd(spec).name, error)
   }
 }
 
-/**
- * The caller's root directory: what it calls by a name or a path is in its mount namespace, not in ours. Ours serves
- * where its may not be entered.
- */
-function callersRoot(socket: Socket): string {
-  const root = `/proc/${callersPid(socket)}/root`
-  try {
-    return statSync(`${root}/`).isDirectory() ? root : ''
-  } catch {
-    return ''
-  }
-}
+/** The process that connected, which waits for its answer and so still lives. */
+class Caller implements NetnsOpener, Disposable {
+  /** 0 for a process of a pid namespace that is not below ours. */
+  readonly #pid: number
+  /** Undefined where no system call gives one: then only the pid says who it is. */
+  readonly #pidfd: number | undefined
+  #rootFd: number | undefined
 
-/** SO_PEERCRED names the process that connected, which waits for its answer and so still lives. */
-function callersNetns(socket: Socket): number {
-  const pid = callersPid(socket)
-  if (pid === 0) {
-    throw new VethdError(
-      'NETNS_INVALID',
-      "vethd cannot see the caller's process, which lives in another pid namespace: say -n",
+  constructor(socket: Socket) {
+    const fd = (socket as unknown as { _handle: { fd: number } | null })._handle?.fd ?? -1
+    if (fd < 0) throw gone()
+    this.#pid = native().peerCredentials(fd).pid
+    this.#pidfd = pidfdOf(fd, this.#pid)
+  }
+
+  [Symbol.dispose](): void {
+    for (const fd of [this.#pidfd, this.#rootFd]) if (fd !== undefined) native().close(fd)
+  }
+
+  /** Its own network namespace. */
+  netns(): number {
+    return (
+      this.#byPidfd((pidfd) => native().pidfdGetNetns(pidfd)) ??
+      this.#byPid('its network namespace', (proc) => native().netnsOpen(`${proc}/ns/net`))
     )
   }
-  try {
-    return native().netnsOpen(`/proc/${pid}/ns/net`)
-  } catch (error) {
-    throw new VethdError(
-      'NETNS_INVALID',
-      `the network namespace of the caller, process ${pid}, cannot be opened: say -n`,
-      {
-        cause: error,
-      },
+
+  /** The namespace that it has open as `number`; `name` is for messages. */
+  descriptor(number: number, name: string): number {
+    const absent = () =>
+      new VethdError('NETNS_INVALID', `the process that asks, ${this.#pid}, has no file open as ${number}`)
+    try {
+      const taken = this.#byPidfd((pidfd) => native().pidfdGetFd(pidfd, number))
+      if (taken === undefined)
+        return this.#byPid('its open files', (proc) => native().netnsOpen(`${proc}/fd/${number}`))
+      try {
+        return native().netnsReopen(taken)
+      } finally {
+        native().close(taken)
+      }
+    } catch (error) {
+      const { errno } = error as NativeError
+      throw errno === -EBADF || errno === -ENOENT ? absent() : explainNetns(name, error)
+    }
+  }
+
+  file(path: string): number {
+    if (!path.startsWith('/'))
+      throw new VethdError('NETNS_INVALID', `"${path}": a path has to be a whole one, which begins with "/"`)
+    const inProc = /^\/+proc\/+(self|thread-self|\d+(?:\/+task\/+\d+)?)\/+ns\/+net$/.exec(path)
+    if (inProc === null) return this.#below((rootFd) => native().netnsOpenBelow(rootFd, path), path)
+    const [, process] = inProc
+    return /\d/.test(process) ? this.#ofProcess(process) : this.netns()
+  }
+
+  process(pid: number): number {
+    return this.#ofProcess(String(pid))
+  }
+
+  #ofProcess(process: string): number {
+    return this.#below((rootFd) => native().netnsOpenOfProcess(rootFd, process), `/proc/${process}/ns/net`)
+  }
+
+  /** Opens something below its root directory; `path` is for messages. */
+  #below(open: (rootFd: number) => number, path: string): number {
+    this.#rootFd ??= this.#byPid('its root directory', (proc) =>
+      openSync(`${proc}/root`, constants.O_RDONLY | constants.O_DIRECTORY),
     )
+    try {
+      return open(this.#rootFd)
+    } catch (error) {
+      const { errno, syscall } = error as NativeError
+      const details = { errno, syscall, cause: error }
+      if (errno === -EXDEV) {
+        const why = `"${path}" leads through a link of /proc, which is another file for each process that follows it`
+        throw new VethdError('NETNS_INVALID', `${why}: name /proc/PID/ns/net, or let vethctl open it`, details)
+      }
+      if (syscall === 'openat2' && (errno === -ENOSYS || errno === -EPERM)) {
+        const why =
+          'openat2(2) is missing or forbidden here (by a seccomp filter?), and vethd looks namespaces up by it'
+        throw new VethdError('NOT_PERMITTED', `${why}: allow it, or use vethctl, which opens them itself`, details)
+      }
+      throw error
+    }
+  }
+
+  /** Calls what takes a pidfd; undefined where that is missing or forbidden. */
+  #byPidfd(call: (pidfd: number) => number): number | undefined {
+    if (this.#pidfd === undefined) return undefined
+    try {
+      return call(this.#pidfd)
+    } catch (error) {
+      if ((error as NativeError).errno === -EBADF) throw error
+      throwIfLimit(error)
+      return undefined
+    }
+  }
+
+  /** Opens something of its folder in /proc, and makes sure that it was the caller's still. */
+  #byPid(what: string, open: (proc: string) => number): number {
+    if (this.#pid === 0) {
+      const why = `vethd cannot see ${what}, for the caller's process lives in another pid namespace`
+      throw new VethdError('NETNS_INVALID', `${why}: let vethctl open the namespace, by -n or netns`)
+    }
+    let fd: number
+    try {
+      fd = open(`/proc/${this.#pid}`)
+    } catch (error) {
+      throwIfLimit(error)
+      if (this.#hasEnded()) throw gone(error)
+      const { errno, syscall } = error as NativeError
+      if (errno !== -EACCES) throw error
+      const why = `the caller, process ${this.#pid}, does not let vethd see ${what}`
+      const details = { errno, syscall, cause: error }
+      throw new VethdError('NOT_PERMITTED', `${why}: vethd needs CAP_SYS_PTRACE for that`, details)
+    }
+    if (!this.#hasEnded()) return fd
+    native().close(fd)
+    throw gone()
+  }
+
+  /** Its pid is not given again before. */
+  #hasEnded(): boolean {
+    return this.#pidfd !== undefined && native().waitReadable(this.#pidfd, 0)
   }
 }
 
-/** 0 for a process of a pid namespace that is not below ours. */
-function callersPid(socket: Socket): number {
-  const { fd } = (socket as unknown as { _handle: { fd: number } })._handle
-  return native().peerCredentials(fd).pid
+/** SO_PEERPIDFD, or, before Linux 6.5, what the pid stands for now. */
+function pidfdOf(socketFd: number, pid: number): number | undefined {
+  try {
+    return native().peerPidfd(socketFd)
+  } catch (error) {
+    throwIfLimit(error)
+    if ((error as NativeError).errno !== -ENOPROTOOPT) throw gone(error)
+  }
+  try {
+    return pid === 0 ? undefined : native().pidfdOpen(pid)
+  } catch (error) {
+    throwIfLimit(error)
+    return undefined
+  }
+}
+
+function throwIfLimit(error: unknown): void {
+  const limit = noMoreFiles(error)
+  if (limit !== undefined) throw limit
+}
+
+function gone(cause?: unknown): VethdError {
+  return new VethdError('NETNS_INVALID', 'the process that connected has ended: which namespace it meant is lost', {
+    cause,
+  })
 }

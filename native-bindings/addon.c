@@ -7,8 +7,8 @@
 #include "netns.h"
 
 static const struct binding *const tables[] = {
-  tap_bindings,   fd_bindings,     watch_bindings, netns_bindings,  uring_bindings, memory_bindings,
-  batch_bindings, socket_bindings, bpf_bindings,   thread_bindings, abi_bindings,
+  tap_bindings,   fd_bindings,    watch_bindings,  netns_bindings, netns_open_bindings, uring_bindings, memory_bindings,
+  batch_bindings, socket_bindings, peer_bindings,  bpf_bindings,   thread_bindings,     abi_bindings,
 };
 
 static napi_status export_binding(napi_env env, napi_value exports, const struct binding *binding) {

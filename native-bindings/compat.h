@@ -69,6 +69,18 @@
 #define COMPAT_TH_CWR 1
 #endif
 
+/* asm/socket.h */
+#ifndef SO_PEERPIDFD /* 6.5 */
+#define SO_PEERPIDFD 77
+#define COMPAT_SO_PEERPIDFD 1
+#endif
+
+/* linux/pidfd.h, which some versions of glibc cannot include beside <fcntl.h> */
+#ifndef PIDFD_GET_NET_NAMESPACE /* 6.11 */
+#define PIDFD_GET_NET_NAMESPACE _IO(0xFF, 4)
+#define COMPAT_PIDFD_GET_NET_NAMESPACE 1
+#endif
+
 /* linux/io_uring.h */
 #ifndef IORING_SETUP_NO_SQARRAY /* 6.6 */
 #define IORING_SETUP_NO_SQARRAY (1U << 16)

@@ -129,8 +129,23 @@ export interface Native {
   netnsCreate(): number
   /** Opens the calling thread's own network namespace (/proc/thread-self/ns/net). */
   netnsCurrent(): number
-  /** Opens a path as a namespace fd (O_RDONLY|O_CLOEXEC); throws EINVAL if it is not a network namespace. */
+  /**
+   * Opens a path as a namespace fd (O_RDONLY|O_CLOEXEC); throws EINVAL if it is not a network namespace. No other file
+   * is opened for reading.
+   */
   netnsOpen(path: string): number
+  /**
+   * The same below a root directory, which absolute links do not leave (openat2, RESOLVE_IN_ROOT). EXDEV for a path
+   * through a magic link of /proc (`/proc/self/fd/7`, `/proc/1/ns/net`, `/proc/1/root`).
+   */
+  netnsOpenBelow(rootFd: number, path: string): number
+  /**
+   * Opens the namespace of a process (`123`, or of its thread `123/task/124`) by the /proc below a root directory. ENOENT
+   * where no procfs is mounted there, or has no such process; EACCES without the right to trace it.
+   */
+  netnsOpenOfProcess(rootFd: number, process: string): number
+  /** A read-only fd of the namespace that `fd` refers to, which may be O_PATH and stays open; EINVAL as in netnsOpen. */
+  netnsReopen(fd: number): number
 
   // --- io_uring --------------------------------------------------------------------------------------------------
   /**
@@ -215,6 +230,14 @@ export interface Native {
   unixSendDatagram(path: string, message: Uint8Array, fds: number[]): void
   /** SO_PEERCRED of a connected unix socket. */
   peerCredentials(fd: number): Credentials
+  /** SO_PEERPIDFD, the process that connected, even if it is of another pid namespace; ENOPROTOOPT before Linux 6.5. */
+  peerPidfd(fd: number): number
+  /** pidfd_open(2). A pidfd is readable (`waitReadable`) from the end of its process on. */
+  pidfdOpen(pid: number): number
+  /** pidfd_getfd(2): a duplicate of the process's fd. EBADF if it has none; EPERM without the right to trace it. */
+  pidfdGetFd(pidfd: number, fd: number): number
+  /** PIDFD_GET_NET_NAMESPACE; ENOTTY before Linux 6.11. */
+  pidfdGetNetns(pidfd: number): number
   /**
    * SIOCETHTOOL on `name` in the namespace of a socket of any kind; `command` (struct ethtool_*, beginning with its
    * number) is overwritten by the answer, which is cut to its length.

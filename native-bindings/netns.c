@@ -21,13 +21,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
-#include <linux/nsfs.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -203,24 +200,6 @@ static napi_value netns_current(napi_env env, napi_callback_info info) {
   return fd < 0 ? throw_errno(env, errno, "open", "opening " OWN_NETNS) : result_number(env, fd);
 }
 
-static napi_value netns_open(napi_env env, napi_callback_info info) {
-  struct args args = args_read(env, info);
-  char path[PATH_MAX];
-  size_t length = args_string(&args, 0, "path", path, sizeof path);
-  if (args.failed) return NULL;
-  if (length >= sizeof path)
-    return throw_errno(env, ENAMETOOLONG, "open", "opening a namespace, a path of %zu bytes", length);
-
-  /* O_NONBLOCK: a path may be a FIFO, and waiting for its writer would stop the process. */
-  int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-  if (fd < 0) return throw_errno(env, errno, "open", "opening the namespace \"%s\"", path);
-  if (ioctl(fd, NS_GET_NSTYPE) != CLONE_NEWNET) {
-    close(fd);
-    return throw_errno(env, EINVAL, "ioctl(NS_GET_NSTYPE)", "opening \"%s\", which is no network namespace", path);
-  }
-  return result_number(env, fd);
-}
-
 static napi_value netns_create(napi_env env, napi_callback_info info) {
   (void)info;
   struct netns_result made = on_namespace_thread(env, NETNS_NEW, open_own_netns, 0);
@@ -231,6 +210,5 @@ static napi_value netns_create(napi_env env, napi_callback_info info) {
 const struct binding netns_bindings[] = {
   {"netnsCreate", netns_create},
   {"netnsCurrent", netns_current},
-  {"netnsOpen", netns_open},
   {0},
 };

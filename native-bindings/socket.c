@@ -1,4 +1,4 @@
-/* Sockets that Node does not have: netlink, AF_UNIX datagrams with file descriptors, SO_PEERCRED, SIOCETHTOOL. */
+/* Sockets that Node does not have: netlink, AF_UNIX datagrams with file descriptors, SIOCETHTOOL. */
 #include "addon.h"
 #include "args.h"
 #include "errors.h"
@@ -203,21 +203,6 @@ static napi_value unix_send_datagram(napi_env env, napi_callback_info info) {
   return sent < 0 ? throw_errno(env, errno, "sendmsg", "sending to the unix socket \"%s\"", path) : NULL;
 }
 
-static napi_value peer_credentials(napi_env env, napi_callback_info info) {
-  struct args args = args_read(env, info);
-  int fd = args_int32(&args, 0, "fd");
-  if (args.failed) return NULL;
-  struct ucred peer;
-  socklen_t length = sizeof peer;
-  if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) < 0)
-    return throw_errno(env, errno, "getsockopt(SO_PEERCRED)", "asking who is at the other end of fd %d", fd);
-  napi_value result = result_object(env);
-  if (!result_set_number(env, result, "pid", peer.pid) || !result_set_number(env, result, "uid", peer.uid) ||
-      !result_set_number(env, result, "gid", peer.gid))
-    return NULL;
-  return result;
-}
-
 /*
  * How much an ethtool command may write is known to the kernel alone (it follows from counts inside the struct), so the
  * command works on a copy with this much room behind it; what exceeds the caller's array is cut.
@@ -258,7 +243,6 @@ const struct binding socket_bindings[] = {
   {"netlinkSend", netlink_send},
   {"netlinkReceive", netlink_receive},
   {"unixSendDatagram", unix_send_datagram},
-  {"peerCredentials", peer_credentials},
   {"ethtool", ethtool},
   {0},
 };

@@ -5,6 +5,7 @@
  * The exit codes are iproute2's: 1 not found or incomplete, 2 refused by the kernel (or, here, by the driver in the
  * kernel's stead), 255 a wrong argument.
  */
+import { EMFILE, ENFILE } from './abi/errno.js'
 
 /** One row: what went wrong in words, HTTP status, exit code. */
 export interface ErrorRow {
@@ -82,4 +83,13 @@ export class VethdError extends Error {
   get status(): number {
     return ERRORS[this.code].status
   }
+}
+
+/** EMFILE and ENFILE of a system call, as an error that names the limit; undefined for every other error. */
+export function noMoreFiles(cause: unknown): VethdError | undefined {
+  const { errno, syscall } = cause as NodeJS.ErrnoException
+  if (errno !== -EMFILE && errno !== -ENFILE) return undefined
+  const which = errno === -EMFILE ? 'this process has (LimitNOFILE= or ulimit -n)' : 'this machine has (fs.file-max)'
+  const message = `no more files can be opened: raise the limit that ${which}`
+  return new VethdError('LIMIT_REACHED', message, { errno, syscall, cause })
 }

@@ -46,7 +46,9 @@ export const NewEnd = Type.Object(
   {
     ...Attributes,
     name: Type.Optional(Type.String()),
-    netns: Type.Optional(Type.String({ description: 'NAME, PID or FILE; default: the namespace of the request' })),
+    netns: Type.Optional(
+      Type.String({ description: 'fd:N, NAME, PID or FILE (docs/api.md); default: the namespace of the request' }),
+    ),
     index: Type.Optional(Int32),
     numtxqueues: Type.Optional(Int32),
     numrxqueues: Type.Optional(Int32),

@@ -6,8 +6,6 @@
  *
  * Nothing here knows whether a device or a namespace exists, or which MTU is allowed: that is the daemon's to say.
  */
-import { existsSync } from 'node:fs'
-import { resolve } from 'node:path'
 import { EAFNOSUPPORT } from '../abi/errno.js'
 import type { LinkChange, NewEnd, NewPair } from '../api/schema.js'
 import { VethdError } from '../errors.js'
@@ -176,10 +174,7 @@ function parseLink(words: readonly string[], command: Command, afterKind = false
       case 'netns': {
         const netns = valueAfter(words, at++)
         once('netns', netns)
-        attributes.netns = fromHere(netns)
-        // the daemon would name it by its whole path
-        if (netns.includes('/') && !existsSync(attributes.netns))
-          throw wrongArgument(netns, 'Invalid "netns" value', `there is no file "${netns}"`, 'NETNS_INVALID')
+        attributes.netns = netns
         break
       }
       case 'group': {
@@ -325,10 +320,4 @@ export function notOurs(keyword: string, command: Command | 'show', word = keywo
     'ARGUMENT_INVALID',
     `${meant} is not vethd's to do: use "${instead}", the devices are the kernel's`,
   )
-}
-
-/** A namespace file as the daemon must be told of it, whose working directory and /proc/self are others. */
-export function fromHere(netns: string): string {
-  if (!netns.includes('/')) return netns
-  return resolve(netns).replace(/^\/proc\/(self|thread-self)(?=\/)/, `/proc/${process.pid}`)
 }

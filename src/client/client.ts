@@ -1,7 +1,8 @@
 /**
  * The control API's client: one method a route, over node:http and the daemon's unix socket.
  *
- * Neighbours: api/schema.ts has the shapes (types only: nothing of typebox is loaded here), cli/ is the caller.
+ * Neighbours: api/schema.ts has the shapes (types only: nothing of typebox is loaded here), netns.ts opens the namespaces
+ * of a request, cli/ is the caller.
  * Invariant: whatever goes wrong is thrown as a VethdError that says what to do next; a problem document of the daemon
  * comes back as the error it was made of, with code, exit code and iproute2's text.
  */
@@ -25,6 +26,7 @@ import type {
 import { DEFAULT_SOCKET } from '../api/socket.js'
 import { ERRORS, type ErrorCode, VethdError } from '../errors.js'
 import { readEventStream } from './event-stream.js'
+import { OpenNamespaces } from './netns.js'
 
 /**
  * How long the daemon may be silent before it counts as stopped. What takes longest is to delete as many devices as a
@@ -46,8 +48,11 @@ export class Client {
     readonly answerWithinMs = ANSWER_WITHIN_MS,
   ) {}
 
-  addPair(pair: NewPair, netns?: string): Promise<Pair> {
-    return this.#call('POST', `/v1/pairs${query({ netns })}`, pair)
+  async addPair(pair: NewPair, netns?: string): Promise<Pair> {
+    using open = new OpenNamespaces()
+    const path = `/v1/pairs${query({ netns: open.option(netns) })}`
+    const [dev, peer] = [open.argument(pair.dev), open.argument(pair.peer)]
+    return await this.#call('POST', path, { ...pair, dev, peer })
   }
 
   pairs(): Promise<Pairs> {
@@ -55,20 +60,25 @@ export class Client {
   }
 
   /** Deletes the pairs of the named devices, in order, up to the first that cannot be found; see {@link removedOf}. */
-  removeDevices(devices: string[], netns?: string): Promise<Removed> {
-    return this.#call('DELETE', `/v1/devices${query({ netns, dev: devices })}`)
+  async removeDevices(devices: string[], netns?: string): Promise<Removed> {
+    using open = new OpenNamespaces()
+    return await this.#call('DELETE', `/v1/devices${query({ netns: open.option(netns), dev: devices })}`)
   }
 
-  devices(filter: { dev?: string; netns?: string; master?: string } = {}): Promise<Devices> {
-    return this.#call('GET', `/v1/devices${query(filter)}`)
+  async devices({ netns, ...filter }: { dev?: string; netns?: string; master?: string } = {}): Promise<Devices> {
+    using open = new OpenNamespaces()
+    return await this.#call('GET', `/v1/devices${query({ ...filter, netns: open.option(netns) })}`)
   }
 
-  setDevice(dev: string, change: LinkChange, netns?: string): Promise<Device> {
-    return this.#call('PATCH', `/v1/devices${query({ dev, netns })}`, change)
+  async setDevice(dev: string, change: LinkChange, netns?: string): Promise<Device> {
+    using open = new OpenNamespaces()
+    const path = `/v1/devices${query({ dev, netns: open.option(netns) })}`
+    return await this.#call('PATCH', path, open.argument(change))
   }
 
-  stats(filter: { dev?: string; netns?: string } = {}): Promise<AllStats> {
-    return this.#call('GET', `/v1/stats${query(filter)}`)
+  async stats({ dev, netns }: { dev?: string; netns?: string } = {}): Promise<AllStats> {
+    using open = new OpenNamespaces()
+    return await this.#call('GET', `/v1/stats${query({ dev, netns: open.option(netns) })}`)
   }
 
   doctor(): Promise<Doctor> {
@@ -85,12 +95,12 @@ export class Client {
    * when the daemon ends.
    */
   async *events(filter: { netns?: string; present?: boolean }, signal: AbortSignal): AsyncGenerator<Event | Lost> {
-    const path = `/v1/events${query({ netns: filter.netns, present: filter.present ? 'true' : undefined })}`
+    const present = filter.present ? 'true' : undefined
     let lastId: string | undefined
     for (;;) {
       const begunAt = lastId
       try {
-        const incoming = await this.#stream(path, lastId, signal)
+        const incoming = await this.#stream({ netns: filter.netns, present }, lastId, signal)
         for await (const { id, data } of readEventStream(incoming.setEncoding('utf8'))) {
           lastId = id ?? lastId
           if (data !== undefined) yield JSON.parse(data)
@@ -113,8 +123,14 @@ export class Client {
   }
 
   /** An answer that goes on, on a connection of its own. Once it has begun, it may be silent for as long as it likes. */
-  #stream(path: string, lastId: string | undefined, signal: AbortSignal): Promise<IncomingMessage> {
-    return new Promise((resolve, reject) => {
+  async #stream(
+    { netns, present }: { netns?: string; present?: string },
+    lastId: string | undefined,
+    signal: AbortSignal,
+  ): Promise<IncomingMessage> {
+    using open = new OpenNamespaces()
+    const path = `/v1/events${query({ netns: open.option(netns), present })}`
+    return await new Promise((resolve, reject) => {
       const headers = lastId === undefined ? {} : { 'last-event-id': lastId }
       const outgoing = this.#request({ agent: false, path, headers, signal }, (incoming) => {
         if (incoming.statusCode === 200) resolve(incoming.setTimeout(0))

@@ -5,10 +5,9 @@
  */
 
 import { type NativeError, native } from '../../native-bindings/index.js'
-import { EMFILE, ENFILE } from '../abi/errno.js'
 import { IFF_MULTI_QUEUE, IFF_NO_CARRIER, IFF_NO_PI, IFF_TAP, IFF_TUN_EXCL, IFF_VNET_HDR } from '../abi/if-tun.js'
 import type { LaneRequest, Pool } from '../dataplane/pool.js'
-import { VethdError } from '../errors.js'
+import { noMoreFiles, VethdError } from '../errors.js'
 import { setGro, setLinkSpeed } from '../netlink/ethtool.js'
 import { getLink, setLink } from '../netlink/link.js'
 import { inNetns } from '../netlink/socket.js'
@@ -86,12 +85,9 @@ export function closeAll(fds: number[]): void {
 }
 
 export function explainOpen(error: NativeError): Error {
+  const limit = noMoreFiles(error)
+  if (limit !== undefined) return limit
   const details = { errno: error.errno, syscall: error.syscall, cause: error }
-  if (error.errno === -EMFILE || error.errno === -ENFILE) {
-    const which =
-      error.errno === -EMFILE ? 'this process has (LimitNOFILE= or ulimit -n)' : 'this machine has (fs.file-max)'
-    return new VethdError('LIMIT_REACHED', `no more files can be opened: raise the limit that ${which}`, details)
-  }
   if (error.code === 'EPERM' || error.code === 'EACCES')
     return new VethdError('NOT_PERMITTED', 'a TAP device cannot be made: vethd needs CAP_NET_ADMIN, run it as root', {
       ...details,

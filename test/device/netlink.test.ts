@@ -3,8 +3,10 @@
  * oracle. Everything happens in namespaces of this test.
  */
 import { closeSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import t from 'tap'
 import { native } from '../../native-bindings/index.js'
+import { EINVAL } from '../../src/abi/errno.js'
 import { addAddress, listAddresses, removeAddress } from '../../src/netlink/address.js'
 import { getFeatures, setGro, setLinkSpeed } from '../../src/netlink/ethtool.js'
 import { getLink, setLink } from '../../src/netlink/link.js'
@@ -165,6 +167,36 @@ t.test('what is no namespace is refused with the words and the exit code of ip',
       `"${spec}"`,
     )
   }
+})
+
+t.test('a FIFO that is named as a namespace is not opened', { skip }, async (t) => {
+  const topology = Topology.of(t)
+  const fifo = join(t.testdir(), 'fifo')
+  await run(['mkfifo', fifo])
+  const writer = topology.start(['sh', '-c', `echo begin; echo waited > ${fifo}`])
+  await writer.line(/begin/)
+  t.throws(() => resolveNetns(fifo), { code: 'NETNS_INVALID', exit: 2, errno: -EINVAL })
+  t.equal((await run(['timeout', '5', 'cat', fifo])).stdout, 'waited\n', 'its writer has waited on')
+})
+
+t.test('a process out of files is told so, not that there is no such namespace', { skip }, async (t) => {
+  const program = `
+    import { closeSync, openSync } from 'node:fs'
+    import { resolveNetns } from '${import.meta.resolve('../../src/netlink/netns.js')}'
+    const open = [resolveNetns('/proc/self/ns/net')] // what is needed for that is loaded now
+    try { for (;;) open.push(openSync('/dev/null')) } catch {}
+    const said = []
+    for (const word of ['/proc/self/ns/net', 'no-such-ns', '1'])
+      try { resolveNetns(word) } catch ({ code, message }) { said.push(code, message) }
+    closeSync(open.pop()) // for stdout
+    console.log(said.join('\\n'))`
+  const words = ['prlimit', '--nofile=64:', process.execPath, '--input-type=module', '-e', program]
+  const limit = 'no more files can be opened: raise the limit that this process has (LimitNOFILE= or ulimit -n)'
+  const { stdout, stderr } = await run(words)
+  t.same(
+    [stdout.trim().split('\n'), stderr],
+    [['LIMIT_REACHED', limit, 'LIMIT_REACHED', limit, 'LIMIT_REACHED', limit], ''],
+  )
 })
 
 t.test('a namespace without a name has none', { skip }, async (t) => {

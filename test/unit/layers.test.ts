@@ -13,19 +13,20 @@ import ts from 'typescript'
 
 const ROOT = resolve(import.meta.dirname, '../../..')
 
-const DRIVER = ['abi', 'frame', 'io', 'netlink', 'veth', 'dataplane', 'errors', 'native-bindings']
+const DRIVER = ['abi', 'frame', 'io', 'netlink', 'veth', 'dataplane', 'errors', 'netns-name', 'native-bindings']
 
 /** Part → the parts it may import, itself always among them. A part is a folder, or a file that stands beside them. */
 const MAY_IMPORT: Record<string, string[]> = {
   abi: [],
   errors: ['abi'],
+  'netns-name': ['abi', 'errors'],
   frame: ['abi'],
   io: ['abi', 'frame', 'errors', 'native-bindings'],
-  netlink: ['abi', 'errors', 'native-bindings'],
+  netlink: ['abi', 'errors', 'netns-name', 'native-bindings'],
   veth: DRIVER,
   dataplane: DRIVER,
   api: ['abi', 'errors'],
-  client: ['abi', 'api', 'errors'],
+  client: ['abi', 'api', 'errors', 'netns-name'],
   cli: ['abi', 'frame', 'api', 'client', 'errors'],
   cni: ['client'],
   tap: DRIVER,

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """forbid.py SYSCALL COMMAND…: runs a command under a seccomp filter that answers EPERM to one system call.
 
-What container runtimes do to io_uring_setup and bpf, without touching the machine's sysctls.
+What container runtimes and systemd units do to io_uring_setup, bpf, openat2 and pidfd_getfd, without touching the
+machine's sysctls.
 
 SYSCALL may be "long-write": write(2) of 8192 bytes or more answers EINVAL, as some kernels answer super-frames; or
 "long-writev": the same of writev(2) with 8 pieces or more. Both answer EPERM to io_submit(2), which would carry the same out.
@@ -15,7 +16,9 @@ PR_SET_NO_NEW_PRIVS, PR_SET_SECCOMP, SECCOMP_MODE_FILTER = 38, 22, 2
 BPF_LD_W_ABS, BPF_JEQ_K, BPF_JGE_K, BPF_RET_K = 0x20, 0x15, 0x35, 0x06
 SECCOMP_RET_ALLOW, SECCOMP_RET_ERRNO, EPERM, EINVAL = 0x7FFF0000, 0x00050000, 1, 22
 NUMBERS = {
-    "io_uring_setup": 425,  # the same on every architecture
+    "io_uring_setup": 425,  # from here on the same on every architecture
+    "openat2": 437,
+    "pidfd_getfd": 438,
     "bpf": 321 if os.uname().machine == "x86_64" else 280,
     "long-write": 1 if os.uname().machine == "x86_64" else 64,
     "long-writev": 20 if os.uname().machine == "x86_64" else 66,

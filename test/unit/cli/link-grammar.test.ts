@@ -1,8 +1,7 @@
 /** The grammar of link add, set, del and show. What `ip` itself says to the same words is compared in test/daemon. */
-import { resolve } from 'node:path'
 import t from 'tap'
 import { parseLinkShow } from '../../../src/cli/link-filter.js'
-import { fromHere, parseLinkAdd, parseLinkDel, parseLinkSet } from '../../../src/cli/link-grammar.js'
+import { parseLinkAdd, parseLinkDel, parseLinkSet } from '../../../src/cli/link-grammar.js'
 import type { VethdError } from '../../../src/errors.js'
 
 const words = (line: string) => (line === '' ? [] : line.split(' '))
@@ -104,7 +103,6 @@ t.test('what ip refuses to read is refused in its words', async (t) => {
     ['h type veth', 255, 'Usage: vethctl link help'],
     ['x type veth peer help', 255, 'Usage: vethctl link help'],
     ['x group 2147483648 type veth', 255, 'Error: argument "2147483648" is wrong: Invalid "group" value'],
-    ['x netns ./no type veth', 255, 'Error: argument "./no" is wrong: Invalid "netns" value'],
     ['name x dev y type veth', 255, 'both "name" and "dev" cannot be used when creating devices.'],
     ['x type veth peer name', 255, 'Command line is not complete. Try option "help"'],
     ['x type veth peer name y foo', 255, 'both "name" and "dev" cannot be used when creating devices.'],
@@ -230,12 +228,4 @@ t.test('an index is read as C reads it, in 32 bits', async (t) => {
   t.equal(index('99999999999'), 1215752191)
   t.equal(index('12abc'), 12)
   t.equal(index('+21'), 21)
-})
-
-t.test('a namespace file is named as the daemon can find it', async (t) => {
-  t.equal(fromHere('t1'), 't1')
-  t.equal(fromHere('123'), '123')
-  t.equal(fromHere('./ns'), resolve('ns'))
-  t.equal(fromHere('/proc/self/ns/net'), `/proc/${process.pid}/ns/net`)
-  t.equal(fromHere('/run/netns/t1'), '/run/netns/t1')
 })

@@ -1,6 +1,7 @@
 /** The client against a socket that nobody, somebody else, or a stand-in for the daemon answers on. */
 
-import { mkdtempSync, rmSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs'
 import { createServer, type IncomingMessage, type RequestListener } from 'node:http'
 import { createServer as createNetServer } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -66,16 +67,70 @@ t.test('a request is a method, a path with its query, and a JSON body', async (t
     seen.push([request.method, request.url, request.headers['content-type'], await bodyOf(request)])
     response.end('{}')
   })
-  await client.addPair({ dev: { name: 'veth1' } }, 't1')
+  await client.addPair({ dev: { name: 'veth1' } })
   await client.removeDevices(['veth1', '1/a'])
   await client.setDevice('veth 1', { up: true })
   await client.devices()
   t.same(seen, [
-    ['POST', '/v1/pairs?netns=t1', 'application/json', '{"dev":{"name":"veth1"}}'],
+    ['POST', '/v1/pairs', 'application/json', '{"dev":{"name":"veth1"}}'],
     ['DELETE', '/v1/devices?dev=veth1&dev=1%2Fa', undefined, ''],
     ['PATCH', '/v1/devices?dev=veth+1', 'application/json', '{"up":true}'],
     ['GET', '/v1/devices', undefined, ''],
   ])
+})
+
+/** This process's fds of its own network namespace. */
+const openNetnsFds = () =>
+  readdirSync('/proc/self/fd').filter((fd) => {
+    const file = statSync(`/proc/self/fd/${fd}`, { throwIfNoEntry: false })
+    return file?.ino === ownNetns.ino && file.dev === ownNetns.dev
+  })
+const ownNetns = statSync('/proc/self/ns/net')
+
+t.test('the namespaces of a request are open until it is answered, and no longer', async (t) => {
+  const word = '/proc/self/ns/net'
+  let seen: string[] = []
+  const client = await clientOf(t, async (request, response) => {
+    const specs = `${decodeURIComponent(request.url!)}${await bodyOf(request)}`.match(/fd:\d+=[^"&]*/g) ?? []
+    seen = specs.map((spec) =>
+      spec.replace(/^fd:(\d+)=/, (_, fd) => (openNetnsFds().includes(fd) ? 'open ' : 'closed ')),
+    )
+    response.end('{}')
+  })
+  const requests: [number, () => Promise<unknown>][] = [
+    [3, () => client.addPair({ dev: { netns: word }, peer: { netns: String(process.pid) } }, word)],
+    [1, () => client.removeDevices(['veth1'], word)],
+    [2, () => client.setDevice('veth1', { netns: word }, word)],
+    [1, () => client.devices({ netns: word })],
+    [1, () => client.stats({ netns: word })],
+    [1, () => client.events({ netns: word }, new AbortController().signal).next()],
+  ]
+  for (const [count, send] of requests) {
+    await send().catch(() => {}) // a stream that ends at once
+    t.equal(seen.length, count, send.toString())
+    t.ok(
+      seen.every((spec) => spec.startsWith('open ')),
+      seen.join(),
+    )
+    t.same(openNetnsFds(), [], 'afterwards none is')
+  }
+})
+
+t.test('a namespace that is not there is refused in the words of ip, and nothing is sent or left open', async (t) => {
+  const client = await clientOf(t, () => t.fail('nothing is to be asked'))
+  const fifo = join(shortFolder(t), 'fifo')
+  execFileSync('mkfifo', [fifo])
+  const refusals: [Promise<unknown>, number, string][] = [
+    [client.setDevice('x', { netns: './no' }), 255, 'Error: argument "./no" is wrong: Invalid "netns" value'],
+    [client.setDevice('x', { netns: 'no' }), 255, 'Error: argument "no" is wrong: Invalid "netns" value'],
+    [client.setDevice('x', { netns: '999999999' }), 2, 'RTNETLINK answers: No such process'],
+    [client.setDevice('x', { netns: fifo }), 2, 'RTNETLINK answers: Invalid argument'],
+    [client.devices({ netns: 'no' }), 255, 'Cannot open network namespace "no": No such file or directory'],
+    [client.addPair({ dev: { netns: '/proc/self/ns/net' }, peer: { netns: 'no' } }), 255, 'Error: argument "no" is'],
+  ]
+  for (const [refused, exit, iproute2] of refusals)
+    t.match(await failure(refused), { code: 'NETNS_INVALID', exit, iproute2: new RegExp(`^${iproute2}`) }, iproute2)
+  t.same(openNetnsFds(), [])
 })
 
 t.test('a problem comes back as the error it was made of', async (t) => {

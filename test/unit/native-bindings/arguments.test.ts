@@ -94,7 +94,13 @@ t.test('every function that takes an fd reports a bad one as EBADF', async (t) =
     () => n.netlinkSetOption(noFd, 1, 1),
     () => n.socketSetReceiveBuffer(noFd, 4096),
     () => n.netlinkSend(noFd, bytes),
+    () => n.netnsOpenBelow(noFd, '/'),
+    () => n.netnsOpenOfProcess(noFd, '1'),
+    () => n.netnsReopen(noFd),
     () => n.peerCredentials(noFd),
+    () => n.peerPidfd(noFd),
+    () => n.pidfdGetFd(noFd, 0),
+    () => n.pidfdGetNetns(noFd),
     () => n.bpfMapMemory(noFd, 8),
     () => n.unixSendDatagram('/nowhere', bytes, [noFd]),
   ]
