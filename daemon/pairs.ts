@@ -8,6 +8,7 @@
 import { VethdError } from '../src/errors.js'
 import { getLink } from '../src/netlink/link.js'
 import { netnsName } from '../src/netlink/netns.js'
+import { NetlinkError } from '../src/netlink/socket.js'
 import { type Device, type Place, unlessGone } from '../src/veth/device.js'
 import type { Driver } from '../src/veth/driver.js'
 import type { Pair } from '../src/veth/pair.js'
@@ -113,9 +114,10 @@ function placeByFd(device: Device): Place | undefined {
 /** The name of the link that has `altname` as an alternative one, in the namespace where `neighbour` is. */
 function nameByAltname(altname: string, neighbour: Device | undefined): string | undefined {
   try {
-    return neighbour?.inItsNetns((rtnl) => getLink(rtnl, { name: altname }))?.name
-  } catch {
-    return undefined // the neighbour was deleted; or nothing can be called so
+    return unlessGone(() => neighbour?.inItsNetns((rtnl) => getLink(rtnl, { name: altname }))?.name)
+  } catch (error) {
+    if (error instanceof NetlinkError) return undefined // nothing can be called so
+    throw error
   }
 }
 

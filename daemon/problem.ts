@@ -6,7 +6,7 @@ import type { FastifyError } from 'fastify'
 import type { NativeError } from '../native-bindings/index.js'
 import { EACCES, EEXIST, EPERM } from '../src/abi/errno.js'
 import type { Problem } from '../src/api/schema.js'
-import { ERRORS, VethdError } from '../src/errors.js'
+import { ERRORS, noMoreFiles, VethdError } from '../src/errors.js'
 import { NetlinkError } from '../src/netlink/socket.js'
 
 export const PROBLEM_TYPE = 'application/problem+json; charset=utf-8'
@@ -22,6 +22,8 @@ export function toVethdError(error: unknown): VethdError {
 }
 
 function ofKernel(error: NodeJS.ErrnoException, iproute2?: string): VethdError {
+  const limit = noMoreFiles(error)
+  if (limit !== undefined) return limit
   const { errno, syscall, message } = error
   const details = { iproute2, errno, syscall, cause: error }
   if (errno === -EPERM || errno === -EACCES) return new VethdError('NOT_PERMITTED', message, details)

@@ -24,6 +24,7 @@ import {
   NLMSGERR_SIZE,
 } from '../abi/netlink.js'
 import * as rtnetlink from '../abi/rtnetlink.js'
+import { noMoreFiles } from '../errors.js'
 import {
   type Attribute,
   Attributes,
@@ -107,9 +108,13 @@ export class Rtnetlink implements Disposable {
     this.#calls = calls
   }
 
-  /** Opens a socket in a namespace, by default in the process's own. */
+  /** Opens a socket in a namespace, by default in the process's own. LIMIT_REACHED when no file can be opened. */
   static open(netnsFd = OWN_NETNS): Rtnetlink {
-    return new Rtnetlink(native().netlinkOpen(NETLINK_ROUTE, netnsFd), native())
+    try {
+      return new Rtnetlink(native().netlinkOpen(NETLINK_ROUTE, netnsFd), native())
+    } catch (error) {
+      throw noMoreFiles(error) ?? error
+    }
   }
 
   /**

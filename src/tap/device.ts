@@ -10,7 +10,7 @@ import { type NativeError, native } from '../../native-bindings/index.js'
 import { EBADF, EBADFD, EEXIST, errnoText } from '../abi/errno.js'
 import { IFF_NO_PI, IFF_TAP, IFF_TUN_EXCL } from '../abi/if-tun.js'
 import { AF_INET, AF_INET6 } from '../abi/socket.js'
-import { VethdError } from '../errors.js'
+import { noMoreFiles, VethdError } from '../errors.js'
 import { type AddressInfo, addAddress, listAddresses, removeAddress } from '../netlink/address.js'
 import { formatIpAddress, parseIpPrefix } from '../netlink/ip-address.js'
 import { getLink, type LinkChange, setLink } from '../netlink/link.js'
@@ -120,7 +120,7 @@ export class TapDevice {
       return question(this.#fd)
     } catch (error) {
       const { errno } = error as NativeError
-      throw errno === -EBADFD ? this.gone(errno) : error
+      throw errno === -EBADFD ? this.gone(errno) : (noMoreFiles(error) ?? error)
     }
   }
 }

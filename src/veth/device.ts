@@ -9,7 +9,7 @@ import { type NativeError, native } from '../../native-bindings/index.js'
 import { EBADFD } from '../abi/errno.js'
 import { IFF_UP } from '../abi/rtnetlink.js'
 import type { PoolLane } from '../dataplane/pool.js'
-import { VethdError } from '../errors.js'
+import { noMoreFiles, VethdError } from '../errors.js'
 import { getLink, type LinkChange, type LinkFlags, setLink } from '../netlink/link.js'
 import type { LinkInfo, LinkMode } from '../netlink/link-info.js'
 import { netnsIdentity, netnsName } from '../netlink/netns.js'
@@ -164,7 +164,7 @@ export class Device {
       return act()
     } catch (error) {
       const { errno, syscall } = error as NativeError
-      if (errno !== -EBADFD && this.queues.length > 0) throw error
+      if (errno !== -EBADFD && this.queues.length > 0) throw noMoreFiles(error) ?? error
       const name = this.known === null ? '' : `"${this.known.name}", `
       throw new VethdError(
         'DEVICE_NOT_FOUND',

@@ -13,7 +13,7 @@ import { EventEmitter } from 'node:events'
 import { availableParallelism } from 'node:os'
 import { type NativeError, native } from '../../native-bindings/index.js'
 import { type LaneAddress, Pool } from '../dataplane/pool.js'
-import { VethdError } from '../errors.js'
+import { noMoreFiles, VethdError } from '../errors.js'
 import { chooseEngine, type EngineReport } from '../io/index.js'
 import { AddressBook } from './address.js'
 import { deleteDevices } from './delete.js'
@@ -307,6 +307,8 @@ export function makeNursery(): number {
   try {
     return native().netnsCreate()
   } catch (error) {
+    const limit = noMoreFiles(error)
+    if (limit !== undefined) throw limit
     throw new VethdError(
       'NOT_PERMITTED',
       'vethd needs CAP_SYS_ADMIN and CAP_NET_ADMIN to make network namespaces and TAP devices: run it as root',
