@@ -7,8 +7,10 @@
  *
  * Neighbours: main.ts starts it, control-socket.ts gives it its socket.
  */
+import { parse } from 'node:querystring'
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import Fastify, { type FastifyBaseLogger, LogController } from 'fastify'
+import { decodeText } from '../src/abi/text.js'
 import { VethdError } from '../src/errors.js'
 import type { Log } from './log.js'
 import { PROBLEM_TYPE, problemOf, toVethdError } from './problem.js'
@@ -32,6 +34,7 @@ export async function buildServer(context: RouteContext, log: Log): Promise<App>
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: BODY_LIMIT,
     http: { maxHeaderSize: HEADERS_LIMIT },
+    routerOptions: { querystringParser },
     forceCloseConnections: true,
     // a request says what it means: nothing is converted, nothing that is not understood is dropped
     ajv: { customOptions: { coerceTypes: false, removeAdditional: false, useDefaults: false } },
@@ -55,4 +58,14 @@ export async function buildServer(context: RouteContext, log: Log): Promise<App>
   for (const routes of [pairRoutes, deviceRoutes, statsRoutes, doctorRoutes, eventRoutes]) routes(app, context)
   await app.ready()
   return app
+}
+
+/** Any byte may stand in the name of a device: %FF is one. */
+function querystringParser(query: string): Record<string, unknown> {
+  return parse(query, '&', '=', { decodeURIComponent: percentDecode, maxKeys: 0 })
+}
+
+function percentDecode(text: string): string {
+  const byteOf = (_: string, hex: string): string => String.fromCharCode(Number.parseInt(hex, 16))
+  return decodeText(Buffer.from(text.replace(/%([0-9a-f]{2})/gi, byteOf), 'latin1'))
 }

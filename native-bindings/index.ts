@@ -81,8 +81,8 @@ export interface Native {
    * (EBUSY).
    */
   tapOpen(name: string, flags: number): number
-  /** TUNGETIFF: the device's present name and flags. EBADFD once the device is gone. */
-  tapGetInterface(fd: number): { name: string; flags: number }
+  /** TUNGETIFF: the device's present name, which need not be UTF-8, and its flags. EBADFD once the device is gone. */
+  tapGetInterface(fd: number): { name: Uint8Array; flags: number }
   /** TUNGETFEATURES of /dev/net/tun: a mask of IFF_*. Needs any open tun fd. */
   tapGetFeatures(fd: number): number
   tapSetVnetHdrSize(fd: number, bytes: number): void
@@ -222,7 +222,7 @@ export interface Native {
    * SIOCETHTOOL on `name` in the current namespace; `command` (struct ethtool_*, beginning with its number) is
    * overwritten by the answer, which is cut to its length.
    */
-  ethtool(name: string, command: Uint8Array): void
+  ethtool(name: Uint8Array, command: Uint8Array): void
 
   // --- bpf(2), raw -----------------------------------------------------------------------------------------------
   /** BPF_MAP_CREATE of an array map, BPF_F_MMAPABLE: `entries` values of `valueSize` bytes. `name` is cut to 15. */

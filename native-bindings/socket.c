@@ -225,7 +225,7 @@ static int ethtool_ioctl(struct ifreq *request) {
 static napi_value ethtool(napi_env env, napi_callback_info info) {
   struct args args = args_read(env, info);
   struct ifreq request = {0};
-  size_t length = args_string(&args, 0, "name", request.ifr_name, sizeof request.ifr_name);
+  size_t length = args_name(&args, 0, "name", request.ifr_name, sizeof request.ifr_name);
   struct view command = args_bytes(&args, 1, "command");
   if (!args.failed && command.length < sizeof(uint32_t)) args_refuse(&args, "command", "a struct ethtool_*");
   if (args.failed) return NULL;

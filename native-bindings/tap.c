@@ -46,7 +46,7 @@ static napi_value tap_get_interface(napi_env env, napi_callback_info info) {
     return throw_errno(env, errno, "ioctl(TUNGETIFF)", "asking for the name of TAP fd %d", fd);
 
   napi_value interface = result_object(env);
-  if (!result_set_string(env, interface, "name", request.ifr_name) ||
+  if (!result_set_bytes(env, interface, "name", request.ifr_name, strnlen(request.ifr_name, IFNAMSIZ)) ||
       !result_set_number(env, interface, "flags", (uint16_t)request.ifr_flags))
     return NULL;
   return interface;

@@ -8,6 +8,7 @@
 import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { EAFNOSUPPORT } from '../abi/errno.js'
+import { encodeText } from '../abi/text.js'
 import type { LinkChange, NewEnd, NewPair } from '../api/schema.js'
 import { VethdError } from '../errors.js'
 import {
@@ -220,7 +221,7 @@ function parseLink(words: readonly string[], command: Command, afterKind = false
         break
       case 'alias': {
         const alias = valueAfter(words, at++)
-        if (Buffer.byteLength(alias) >= IFALIASZ)
+        if (encodeText(alias).length >= IFALIASZ)
           throw wrongArgument(alias, 'alias too long', `an alias has at most ${IFALIASZ - 1} bytes`)
         break
       }

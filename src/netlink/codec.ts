@@ -26,6 +26,7 @@ import {
   NLMSGHDR_SIZE,
   NLMSGHDR_TYPE,
 } from '../abi/netlink.js'
+import { decodeText, encodeText } from '../abi/text.js'
 
 /** DataView's `littleEndian` argument that makes it read and write in host order. */
 export const HOST_LITTLE_ENDIAN = endianness() === 'LE'
@@ -85,9 +86,9 @@ export function bytesAttribute(type: number, payload: Uint8Array | undefined): A
   return attribute
 }
 
-/** A NUL-terminated string in UTF-8. */
+/** A NUL-terminated string. */
 export function stringAttribute(type: number, text: string | undefined): Attribute {
-  return bytesAttribute(type, text === undefined ? undefined : Buffer.from(`${text}\0`))
+  return bytesAttribute(type, text === undefined ? undefined : encodeText(`${text}\0`))
 }
 
 export function u32Attribute(type: number, value: number | undefined): Attribute {
@@ -197,5 +198,5 @@ export class Attributes {
 /** The text up to the first NUL, or to the end. */
 export function readString(bytes: Uint8Array): string {
   const end = bytes.indexOf(0)
-  return Buffer.from(end < 0 ? bytes : bytes.subarray(0, end)).toString()
+  return decodeText(end < 0 ? bytes : bytes.subarray(0, end))
 }

@@ -8,6 +8,7 @@
  */
 import { native } from '../../native-bindings/index.js'
 import * as abi from '../abi/ethtool.js'
+import { encodeText } from '../abi/text.js'
 import { HOST_LITTLE_ENDIAN, readString, viewOf } from './codec.js'
 
 /** Link mode masks in struct ethtool_link_settings: supported, advertised, advertised by the partner. */
@@ -16,14 +17,14 @@ const LINK_MODE_MASKS = 3
 /** Whether generic receive offload is on. A TAP without IFF_NAPI shows the flag and ignores it. */
 export function getGro(name: string): boolean {
   const value = ethtoolCommand(abi.ETHTOOL_GGRO, abi.ETHTOOL_VALUE_SIZE)
-  native().ethtool(name, value)
+  ethtool(name, value)
   return viewOf(value).getUint32(abi.ETHTOOL_VALUE_DATA, HOST_LITTLE_ENDIAN) !== 0
 }
 
 export function setGro(name: string, on: boolean): void {
   const value = ethtoolCommand(abi.ETHTOOL_SGRO, abi.ETHTOOL_VALUE_SIZE)
   viewOf(value).setUint32(abi.ETHTOOL_VALUE_DATA, on ? 1 : 0, HOST_LITTLE_ENDIAN)
-  native().ethtool(name, value)
+  ethtool(name, value)
 }
 
 /**
@@ -33,7 +34,7 @@ export function setGro(name: string, on: boolean): void {
 export function setLinkSpeed(name: string, speedMbps: number): void {
   // The kernel says how many words its link mode masks have, negated, to whoever asks with another number.
   const handshake = ethtoolCommand(abi.ETHTOOL_GLINKSETTINGS, abi.ETHTOOL_LINK_SETTINGS_SIZE)
-  native().ethtool(name, handshake)
+  ethtool(name, handshake)
   const words = -viewOf(handshake).getInt8(abi.ETHTOOL_LINK_SETTINGS_NWORDS)
   const masksLen = LINK_MODE_MASKS * words * 4
   const settings = ethtoolCommand(abi.ETHTOOL_SLINKSETTINGS, abi.ETHTOOL_LINK_SETTINGS_SIZE + masksLen)
@@ -43,13 +44,13 @@ export function setLinkSpeed(name: string, speedMbps: number): void {
   view.setUint8(abi.ETHTOOL_LINK_SETTINGS_PORT, abi.PORT_TP)
   view.setUint8(abi.ETHTOOL_LINK_SETTINGS_AUTONEG, abi.AUTONEG_DISABLE)
   view.setInt8(abi.ETHTOOL_LINK_SETTINGS_NWORDS, words)
-  native().ethtool(name, settings)
+  ethtool(name, settings)
 }
 
 /** `ethtool -i`. */
 export function getDriverInfo(name: string): { driver: string; version: string; busInfo: string } {
   const info = ethtoolCommand(abi.ETHTOOL_GDRVINFO, abi.ETHTOOL_DRVINFO_SIZE)
-  native().ethtool(name, info)
+  ethtool(name, info)
   return {
     driver: readString(info.subarray(abi.ETHTOOL_DRVINFO_DRIVER, abi.ETHTOOL_DRVINFO_VERSION)),
     version: readString(info.subarray(abi.ETHTOOL_DRVINFO_VERSION)),
@@ -75,7 +76,7 @@ export function getFeatures<N extends string>(name: string, features: readonly N
   )
   const view = viewOf(answer)
   view.setUint32(abi.ETHTOOL_FEATURES_BLOCKS, blocks, HOST_LITTLE_ENDIAN)
-  native().ethtool(name, answer)
+  ethtool(name, answer)
   const found: Partial<Record<N, Feature>> = {}
   for (const feature of features) {
     const index = all.indexOf(feature)
@@ -103,7 +104,7 @@ export function switchFeatureOff(name: string, feature: string): void {
   view.setUint32(abi.ETHTOOL_FEATURES_BLOCKS, blocks, HOST_LITTLE_ENDIAN)
   const block = abi.ETHTOOL_FEATURES_SIZE + (index >>> 5) * abi.ETHTOOL_SET_FEATURES_BLOCK_SIZE
   view.setUint32(block + abi.ETHTOOL_SET_FEATURES_BLOCK_VALID, (1 << (index & 31)) >>> 0, HOST_LITTLE_ENDIAN)
-  native().ethtool(name, request)
+  ethtool(name, request)
 }
 
 /** The kernel's list of features, whose numbers are not ABI: the same for every device, asked of the first one. */
@@ -113,16 +114,20 @@ function featureNames(name: string): string[] {
   if (knownFeatures !== undefined) return knownFeatures
   const info = ethtoolCommand(abi.ETHTOOL_GSSET_INFO, abi.ETHTOOL_SSET_INFO_SIZE + 4)
   viewOf(info).setBigUint64(abi.ETHTOOL_SSET_INFO_MASK, 1n << BigInt(abi.ETH_SS_FEATURES), HOST_LITTLE_ENDIAN)
-  native().ethtool(name, info)
+  ethtool(name, info)
   const count = viewOf(info).getUint32(abi.ETHTOOL_SSET_INFO_SIZE, HOST_LITTLE_ENDIAN)
   const strings = ethtoolCommand(abi.ETHTOOL_GSTRINGS, abi.ETHTOOL_GSTRINGS_SIZE + count * abi.ETH_GSTRING_LEN)
   viewOf(strings).setUint32(abi.ETHTOOL_GSTRINGS_STRING_SET, abi.ETH_SS_FEATURES, HOST_LITTLE_ENDIAN)
-  native().ethtool(name, strings)
+  ethtool(name, strings)
   knownFeatures = Array.from({ length: count }, (_, i) => {
     const at = abi.ETHTOOL_GSTRINGS_SIZE + i * abi.ETH_GSTRING_LEN
     return readString(strings.subarray(at, at + abi.ETH_GSTRING_LEN))
   })
   return knownFeatures
+}
+
+function ethtool(name: string, command: Uint8Array): void {
+  native().ethtool(encodeText(name), command)
 }
 
 /** A zeroed struct ethtool_* with its first field, the command, filled in. */

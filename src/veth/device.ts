@@ -12,6 +12,7 @@ import type { PoolLane } from '../dataplane/pool.js'
 import { VethdError } from '../errors.js'
 import { getLink, type LinkChange, setLink } from '../netlink/link.js'
 import type { LinkInfo } from '../netlink/link-info.js'
+import { tapName } from '../netlink/name.js'
 import { netnsIdentity, netnsName } from '../netlink/netns.js'
 import { inNetns, type Rtnetlink } from '../netlink/socket.js'
 import { createTotals } from './counters.js'
@@ -137,7 +138,7 @@ export class Device {
 
   /** Its present name. */
   get name(): string {
-    return this.#onDevice(() => native().tapGetInterface(this.fd).name)
+    return this.#onDevice(() => tapName(this.fd))
   }
 
   #onDevice<T>(act: () => T): T {

@@ -14,20 +14,21 @@ import { EPOLLERR, EPOLLIN } from '../../src/abi/poll.js'
 import { bringUpSilently, frame, Nursery, sendFrames, statsOf, TAP } from './native-nursery.js'
 
 const n = native()
+const bytes = (name: string) => Uint8Array.from(Buffer.from(name))
 
 t.test('tapOpen makes a device with the name and flags asked for, in the namespace that is current', async (t) => {
   const nursery = new Nursery(t)
   const device = nursery.open(t, 'tap7')
-  t.same(n.tapGetInterface(device.fd), { name: 'tap7', flags: TAP })
+  t.same(n.tapGetInterface(device.fd), { name: bytes('tap7'), flags: TAP })
   t.ok(nursery.link('tap7').ifindex > 1)
   t.throws(() => execFileSync('ip', ['link', 'show', 'tap7'], { stdio: 'ignore' }), 'and not where the process is')
 })
 
 t.test('an empty name and a pattern get the next free name', async (t) => {
   const nursery = new Nursery(t)
-  t.equal(n.tapGetInterface(nursery.open(t, '').fd).name, 'tap0')
-  t.equal(n.tapGetInterface(nursery.open(t, 'v%d').fd).name, 'v0')
-  t.equal(n.tapGetInterface(nursery.open(t, 'v%d').fd).name, 'v1')
+  t.same(n.tapGetInterface(nursery.open(t, '').fd).name, bytes('tap0'))
+  t.same(n.tapGetInterface(nursery.open(t, 'v%d').fd).name, bytes('v0'))
+  t.same(n.tapGetInterface(nursery.open(t, 'v%d').fd).name, bytes('v1'))
 })
 
 t.test('a name that is taken, too long or not a name is refused, and said which', async (t) => {
@@ -106,7 +107,7 @@ t.test('an fd follows its device when that is renamed', async (t) => {
   const nursery = new Nursery(t)
   const { fd } = nursery.open(t, 'before')
   nursery.ip('link', 'set', 'before', 'name', 'after')
-  t.equal(n.tapGetInterface(fd).name, 'after')
+  t.same(n.tapGetInterface(fd).name, bytes('after'))
 })
 
 t.test('frames go out and come in through read, write and batches; an idle device reads EAGAIN', async (t) => {
@@ -161,8 +162,8 @@ t.test('ethtool asks the driver', async (t) => {
   nursery.open(t, 'e')
   const command = new Uint8Array(ETHTOOL_DRVINFO_SIZE)
   new DataView(command.buffer).setUint32(0, ETHTOOL_GDRVINFO, true)
-  nursery.run(() => n.ethtool('e', command))
+  nursery.run(() => n.ethtool(Buffer.from('e'), command))
   const driver = Buffer.from(command.subarray(ETHTOOL_DRVINFO_DRIVER, ETHTOOL_DRVINFO_DRIVER + 32)).toString()
   t.equal(driver.replaceAll('\0', ''), 'tun')
-  t.throws(() => n.ethtool('e', command), { code: 'ENODEV' }, 'in the namespace that is current')
+  t.throws(() => n.ethtool(Buffer.from('e'), command), { code: 'ENODEV' }, 'in the namespace that is current')
 })

@@ -45,7 +45,7 @@ t.test('a TypeError says which argument of which function must be what', async (
       () => n.unixSendDatagram('x', new Uint8Array(1), anything(['0'])),
       'unixSendDatagram: "fds" must be an array of file descriptors',
     ],
-    [() => n.ethtool('lo', new Uint8Array(3)), 'ethtool: "command" must be a struct ethtool_*'],
+    [() => n.ethtool(Buffer.from('lo'), new Uint8Array(3)), 'ethtool: "command" must be a struct ethtool_*'],
     [
       () => n.bpfLoadProgram(1, new Uint8Array(9), 'MIT', 'x'),
       'bpfLoadProgram: "instructions" must be a multiple of 8 bytes',
