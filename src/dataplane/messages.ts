@@ -44,6 +44,8 @@ export type Report =
   | { kind: 'done'; id: number; error?: string }
   /** The device that the lane reads from is gone (negative errno); said once. */
   | { kind: 'gone'; lane: number; errno: number }
+  /** Reading from the lane's device failed (negative errno) and is tried again from time to time; said once. */
+  | { kind: 'read-failed'; lane: number; errno: number }
   /**
    * The kernel refused to take a super-frame of the lane's whose header is right. `offloads`: TUN_F_* that would spare it
    * such frames; said once for each.

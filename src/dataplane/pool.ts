@@ -56,6 +56,8 @@ export interface PoolOptions {
   busyPollUs?: number
   /** The device that a lane reads from is gone; called once a lane. `errno` is negative. */
   onGone(lane: LaneAddress, errno: number): void
+  /** Reading from a device fails and is tried again from time to time; called once a lane. `errno` is negative. */
+  onReadFailed(lane: LaneAddress, errno: number): void
   /**
    * The kernel refused a super-frame of the lane's whose header is right: it does not take all that it offers. Called once a
    * lane and kind. `offloads`: TUN_F_* without which the sender would cut such frames up.
@@ -92,6 +94,8 @@ class PoolWorker {
           this.#runs = true
           resolve(report.niceRefused)
         } else if (report.kind === 'gone') options.onGone({ worker: number, index: report.lane }, report.errno)
+        else if (report.kind === 'read-failed')
+          options.onReadFailed({ worker: number, index: report.lane }, report.errno)
         else if (report.kind === 'refused') options.onRefused({ worker: number, index: report.lane }, report.offloads)
         else this.#answered(report.id, report.error)
       })

@@ -46,11 +46,11 @@ native().setThreadName(`vethd-lanes/${number}`)
 if (cpus.length > 0) native().setThreadAffinity(Int32Array.from(cpus))
 const niceRefused = takeNice()
 const io = createEngine(engine, wakeFd)
-const lanes = new Lanes(
-  io,
-  (lane, errno) => report({ kind: 'gone', lane, errno }),
-  (lane, offloads) => report({ kind: 'refused', lane, offloads }),
-)
+const lanes = new Lanes(io, {
+  gone: (lane, errno) => report({ kind: 'gone', lane, errno }),
+  readFailed: (lane, errno) => report({ kind: 'read-failed', lane, errno }),
+  refused: (lane, offloads) => report({ kind: 'refused', lane, offloads }),
+})
 
 const now = performance.now.bind(performance)
 const neighbours = new Neighbours(native().yieldThread, now)

@@ -31,7 +31,7 @@ export interface FrameIo {
 
   /** Makes a lane known: frames are read from `fromFd` and written to `toFd`, both O_NONBLOCK. */
   addLane(lane: number, fromFd: number, toFd: number): void
-  /** The lane's device is dead and answers at once for ever: it is asked for nothing any more, nor watched. */
+  /** The lane's device is dead, or its reads fail, and it answers at once: it is watched no more until the next `wait`. */
   abandon(lane: number): void
   /** Forgets a lane that has no wait outstanding and nothing queued. */
   removeLane(lane: number): void

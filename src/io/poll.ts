@@ -38,6 +38,8 @@ export class PollIo implements FrameIo {
   readonly #aio: number
   readonly #fromFd = new Int32Array(MAX_LANES).fill(-1)
   readonly #toFd = new Int32Array(MAX_LANES).fill(-1)
+  /** 1 while epoll watches a lane. */
+  readonly #watched = new Uint8Array(MAX_LANES)
   /** 1 while a lane's wait is outstanding. */
   readonly #waiting = new Uint8Array(MAX_LANES)
   /** Operations that are queued, and the lane of each. */
@@ -67,23 +69,30 @@ export class PollIo implements FrameIo {
   }
 
   addLane(lane: number, fromFd: number, toFd: number): void {
-    native().epollAdd(this.#epollFd, fromFd, EPOLLIN, lane)
     this.#fromFd[lane] = fromFd
     this.#toFd[lane] = toFd
+    this.#watch(lane)
   }
 
-  /** A dead device is readable for ever: out of epoll with it. */
+  #watch(lane: number): void {
+    native().epollAdd(this.#epollFd, this.#fromFd[lane], EPOLLIN, lane)
+    this.#watched[lane] = 1
+  }
+
+  /** What is readable would end every wait for the others: out of epoll with it. */
   abandon(lane: number): void {
-    if (this.#fromFd[lane] >= 0) native().epollRemove(this.#epollFd, this.#fromFd[lane])
-    this.#fromFd[lane] = -1
+    if (this.#watched[lane] === 1) native().epollRemove(this.#epollFd, this.#fromFd[lane])
+    this.#watched[lane] = 0
   }
 
   removeLane(lane: number): void {
     this.abandon(lane)
+    this.#fromFd[lane] = -1
     this.#toFd[lane] = -1
   }
 
   wait(lane: number): void {
+    if (this.#watched[lane] === 0) this.#watch(lane)
     this.#waiting[lane] = 1
   }
 

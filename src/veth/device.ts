@@ -136,6 +136,16 @@ export class Device {
     }
   }
 
+  /** False once it was deleted: the fd says so, however often it is asked. */
+  get isThere(): boolean {
+    try {
+      return this.name !== ''
+    } catch (error) {
+      if ((error as VethdError).code === 'DEVICE_NOT_FOUND') return false
+      throw error
+    }
+  }
+
   /** Its present name. */
   get name(): string {
     return this.#onDevice(() => tapName(this.fd))

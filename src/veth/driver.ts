@@ -12,6 +12,7 @@
 import { EventEmitter } from 'node:events'
 import { availableParallelism } from 'node:os'
 import { type NativeError, native } from '../../native-bindings/index.js'
+import { errnoName, errnoText } from '../abi/errno.js'
 import { type LaneAddress, Pool } from '../dataplane/pool.js'
 import { VethdError } from '../errors.js'
 import { chooseEngine, type EngineReport } from '../io/index.js'
@@ -113,6 +114,7 @@ export class Driver extends EventEmitter<DriverEvents> {
         cpus: options.cpus ?? [],
         busyPollUs: options.busyPollUs,
         onGone: (lane, errno) => driver?.deviceGone(lane, errno),
+        onReadFailed: (lane, errno) => driver?.readFailed(lane, errno),
         onRefused: (lane, offloads) => driver?.superFrameRefused(lane, offloads),
         onFault: (error) => driver?.fault(error),
       })
@@ -191,13 +193,24 @@ export class Driver extends EventEmitter<DriverEvents> {
     }
   }
 
-  /** A worker says that the device a lane reads from is gone: veth_dellink, either end takes both. */
+  /**
+   * A worker says that the device a lane reads from is gone: veth_dellink, either end takes both. The device is asked too: by
+   * now the lane may be another one's.
+   */
   private deviceGone(lane: LaneAddress, errno: number): void {
     const device = this.#readBy(lane)
-    if (device === undefined) return
+    if (device === undefined || device.isThere) return
     const { pair, side, known } = device
     this.#log.info({ pair: pair.id, side, device: known?.name, errno }, 'device gone: its peer goes too')
     this.#remove([pair], 'device-gone').catch((error) => this.#log.error({ err: error }, 'removing a pair failed'))
+  }
+
+  private readFailed(lane: LaneAddress, errno: number): void {
+    const device = this.#readBy(lane)
+    if (device === undefined) return
+    const { pair, side, known } = device
+    const error = `${errnoName(errno)}: ${errnoText(errno)}`
+    this.#log.warn({ pair: pair.id, side, device: known?.name, error }, 'reading from a device fails: tried again')
   }
 
   /** A worker says that the kernel refused a super-frame that is right: its sender has to do without such frames. */

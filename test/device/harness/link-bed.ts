@@ -58,6 +58,7 @@ export class Bed {
       workers: 1,
       cpus: [],
       onGone: () => {},
+      onReadFailed: () => {},
       onRefused: () => {},
       onFault,
     })
