@@ -63,6 +63,8 @@ export interface PoolOptions {
    * lane and kind. `offloads`: TUN_F_* without which the sender would cut such frames up.
    */
   onRefused(lane: LaneAddress, offloads: number): void
+  /** A worker's engine is slower than it could be; called for each such worker, when it starts. */
+  onSlowed(why: string): void
   /** A worker died: its lanes carry nothing any more. */
   onFault(error: Error): void
 }
@@ -92,6 +94,7 @@ class PoolWorker {
       this.thread.on('message', (report: Report) => {
         if (report.kind === 'ready') {
           this.#runs = true
+          if (report.slowed !== undefined) options.onSlowed(report.slowed)
           resolve(report.niceRefused)
         } else if (report.kind === 'gone') options.onGone({ worker: number, index: report.lane }, report.errno)
         else if (report.kind === 'read-failed')

@@ -56,7 +56,7 @@ const now = performance.now.bind(performance)
 const neighbours = new Neighbours(native().yieldThread, now)
 const busyPoll = new BusyPoll(busyPollUs, neighbours, now)
 
-report({ kind: 'ready', niceRefused })
+report({ kind: 'ready', niceRefused, slowed: io.slowed })
 while (Atomics.load(stopFlag, 0) === 0) {
   const turn = lanes.turn(busyPoll.goesOn ? 0 : WAIT_BOUND_MS)
   // A flood's receiver first, should it wait for this CPU. What it cannot take is then lost in the ring, which costs the sender

@@ -26,6 +26,8 @@ export interface CompletionSink {
 
 export interface FrameIo {
   readonly name: 'uring' | 'poll' | 'memory'
+  /** Why it is slower than it could be, in words for the log; undefined when it is not. */
+  readonly slowed?: string
   /** The slab's memory; slot s begins at `s * SLOT_BYTES`. */
   readonly mem: Uint8Array
 

@@ -7,7 +7,7 @@
  * that came a moment before it began.
  */
 
-import { native } from '../../native-bindings/index.js'
+import { type NativeError, native } from '../../native-bindings/index.js'
 import { EBADFD, ECANCELED, EINTR } from '../abi/errno.js'
 import { EPOLLIN } from '../abi/poll.js'
 import { type CompletionSink, type FrameIo, OP_READ, OP_WAIT, OP_WRITE } from './frame-io.js'
@@ -23,6 +23,12 @@ const MAX_OPS = 2 * BURST_SLOTS + MAX_LANES + HELD_SLOTS
 /** Events fetched by one epoll_wait. */
 const EVENTS = 256
 const WAKE_TAG = -1
+/** What io_setup(2) means by its errno, and what to do. */
+const REMEDIES: Record<string, string> = {
+  EAGAIN: ', fs.aio-max-nr is used up: raise it with sysctl, and start anew',
+  EPERM: ', forbidden here by a seccomp profile',
+  ENOSYS: ', this kernel is built without it',
+}
 
 export class PollIo implements FrameIo {
   readonly name = 'poll'
@@ -36,6 +42,7 @@ export class PollIo implements FrameIo {
   readonly #wakeFd: number
   /** Context of Linux's asynchronous I/O, or 0: call by call. */
   readonly #aio: number
+  readonly slowed?: string
   readonly #fromFd = new Int32Array(MAX_LANES).fill(-1)
   readonly #toFd = new Int32Array(MAX_LANES).fill(-1)
   /** 1 while epoll watches a lane. */
@@ -63,7 +70,9 @@ export class PollIo implements FrameIo {
     this.#slab = slab.mem.buffer as ArrayBuffer
     this.#words = new Int32Array(this.#slab)
     this.#wakeFd = wakeFd
-    this.#aio = useAio ? setUpAio() : 0
+    const { aio, refusal } = useAio ? setUpAio() : { aio: 0 }
+    this.#aio = aio
+    this.slowed = refusal && `each frame takes a system call of its own (${refusal})`
     this.#epollFd = native().epollCreate()
     native().epollAdd(this.#epollFd, wakeFd, EPOLLIN, WAKE_TAG)
   }
@@ -200,11 +209,12 @@ export class PollIo implements FrameIo {
   }
 }
 
-/** 0 where it is forbidden, or fs.aio-max-nr has been reached. */
-function setUpAio(): number {
+/** A context, or 0 and why there is none. */
+function setUpAio(): { aio: number; refusal?: string } {
   try {
-    return native().aioSetup()
-  } catch {
-    return 0
+    return { aio: native().aioSetup() }
+  } catch (error) {
+    const { code, syscall } = error as NativeError
+    return { aio: 0, refusal: `${syscall}: ${code}${REMEDIES[code] ?? ''}` }
   }
 }

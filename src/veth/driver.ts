@@ -116,6 +116,7 @@ export class Driver extends EventEmitter<DriverEvents> {
         onGone: (lane, errno) => driver?.deviceGone(lane, errno),
         onReadFailed: (lane, errno) => driver?.readFailed(lane, errno),
         onRefused: (lane, offloads) => driver?.superFrameRefused(lane, offloads),
+        onSlowed: (why) => slowDown(engine, why, log),
         onFault: (error) => driver?.fault(error),
       })
       if (pool.niceRefused !== undefined)
@@ -267,6 +268,13 @@ export class Driver extends EventEmitter<DriverEvents> {
   refresh(device: Device): void {
     this.#follower.refresh(device)
   }
+}
+
+/** Notes that the engine is slower than it could be: once, though each worker says so. */
+function slowDown(engine: EngineReport, why: string, log: DriverLog): void {
+  if (engine.reason.includes(why)) return
+  engine.reason += `; slower than it could be: ${why}`
+  log.warn({ engine: engine.name, reason: why }, 'the engine is slower than it could be')
 }
 
 /** The probe opens the first TAP device of all: what is wrong with /dev/net/tun shows there. */

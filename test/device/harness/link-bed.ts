@@ -59,6 +59,7 @@ export class Bed {
       cpus: [],
       onGone: () => {},
       onReadFailed: () => {},
+      onSlowed: () => {},
       onRefused: () => {},
       onFault,
     })
