@@ -180,7 +180,6 @@ export interface Native {
   epollCreate(): number
   /** EPOLL_CTL_ADD; `events` EPOLL* bits (EPOLLIN 1, EPOLLONESHOT 1<<30, …), `tag` comes back from epollWait. */
   epollAdd(epollFd: number, fd: number, events: number, tag: number): void
-  epollModify(epollFd: number, fd: number, events: number, tag: number): void
   epollRemove(epollFd: number, fd: number): void
   /**
    * Fills `out` with pairs [tag, events], at most 256; the number of pairs, or a negative errno. `timeoutMs` < 0 waits
@@ -252,21 +251,33 @@ export interface Native {
   abi(): { values: Record<string, number>; missing: string[] }
 }
 
-/** The addon is looked for in native-bindings/build/Release of the package this file belongs to. */
-function findAddon(): string {
-  for (let folder = dirname(fileURLToPath(import.meta.url)); folder !== '/'; folder = dirname(folder)) {
-    const candidate = join(folder, 'native-bindings/build/Release/vethd.node')
-    if (existsSync(candidate)) return candidate
-    if (existsSync(join(folder, 'package.json'))) break
+/** The folder of the package that this file belongs to. */
+function packageFolder(): string {
+  let folder = dirname(fileURLToPath(import.meta.url))
+  while (folder !== '/' && !existsSync(join(folder, 'package.json'))) folder = dirname(folder)
+  return folder
+}
+
+function load(): Native {
+  const folder = packageFolder()
+  const addon = join(folder, 'native-bindings/build/Release/vethd.node')
+  const remedy = `run "npm run build:native" in ${folder} (it needs gcc and libc6-dev)`
+  if (!existsSync(addon)) throw new Error(`the native addon is not built: ${remedy}`)
+  try {
+    return createRequire(import.meta.url)(addon) as Native
+  } catch (cause) {
+    const { message } = cause as Error
+    throw new Error(`the native addon cannot be loaded, as one of another architecture: ${remedy}. ${message}`, {
+      cause,
+    })
   }
-  throw new Error('the native addon is not built: run "npm run build:native" (it needs gcc, make and python3)')
 }
 
 /** Fills `native` on first use, so that importing this module never fails where nothing native is needed. */
 let loaded: Native | undefined
 
-/** The addon. Throws a clear message that says what to run when it is not built. */
+/** The addon. Throws a clear message that says what to run when it is not built, or not for this machine. */
 export function native(): Native {
-  loaded ??= createRequire(import.meta.url)(findAddon()) as Native
+  loaded ??= load()
   return loaded
 }

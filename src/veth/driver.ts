@@ -16,6 +16,7 @@ import { errnoName, errnoText } from '../abi/errno.js'
 import { type LaneAddress, Pool } from '../dataplane/pool.js'
 import { VethdError } from '../errors.js'
 import { chooseEngine, type EngineReport } from '../io/index.js'
+import { requireAddon } from './addon.js'
 import { AddressBook } from './address.js'
 import { deleteDevices } from './delete.js'
 import type { Degradation, Device } from './device.js'
@@ -286,10 +287,11 @@ function tryOffloads(nursery: number): OffloadReport {
   }
 }
 
-/** A namespace without a name. NOT_PERMITTED without the capabilities for it. */
+/** A namespace without a name. NOT_PERMITTED without the capabilities for it, ADDON_MISSING without the addon. */
 export function makeNursery(): number {
+  const addon = requireAddon()
   try {
-    return native().netnsCreate()
+    return addon.netnsCreate()
   } catch (error) {
     throw new VethdError(
       'NOT_PERMITTED',

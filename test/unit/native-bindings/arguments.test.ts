@@ -91,7 +91,6 @@ t.test('every function that takes an fd reports a bad one as EBADF', async (t) =
     () => n.uringUpdateFile(noFd, 0, -1),
     () => n.uringProbe(noFd),
     () => n.epollAdd(noFd, 0, 1, 0),
-    () => n.epollModify(noFd, 0, 1, 0),
     () => n.epollRemove(noFd, 0),
     () => n.netlinkSetOption(noFd, 1, 1),
     () => n.socketSetReceiveBuffer(noFd, 4096),

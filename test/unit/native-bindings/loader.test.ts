@@ -43,7 +43,6 @@ const names: Record<keyof Native, 'takes arguments' | 'takes none'> = {
   aioDestroy: 'takes arguments',
   epollCreate: 'takes none',
   epollAdd: 'takes arguments',
-  epollModify: 'takes arguments',
   epollRemove: 'takes arguments',
   epollWait: 'takes arguments',
   netlinkOpen: 'takes arguments',
@@ -89,7 +88,7 @@ t.test('an addon that is not built is an error that says what to run', async (t)
   cpSync(fileURLToPath(doorUrl), copy)
   const door = (await import(pathToFileURL(copy).href)) as typeof import('../../../native-bindings/index.js')
   t.throws(() => door.native(), {
-    message: 'the native addon is not built: run "npm run build:native" (it needs gcc, make and python3)',
+    message: `the native addon is not built: run "npm run build:native" in ${folder} (it needs gcc and libc6-dev)`,
   })
 })
 
