@@ -123,11 +123,6 @@ struct view args_int32s(struct args *args, size_t index, const char *name) {
   return args_typed_array(args, index, name, napi_int32_array, "an Int32Array");
 }
 
-bool args_is_null(struct args *args, size_t index) {
-  napi_valuetype type;
-  return !args->failed && napi_typeof(args->env, args->value[index], &type) == napi_ok && type == napi_null;
-}
-
 struct view args_buffer(struct args *args, size_t index, const char *name) {
   struct view view = {0};
   if (!args->failed &&

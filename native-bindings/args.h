@@ -55,7 +55,6 @@ size_t args_name(struct args *args, size_t index, const char *name, char *into, 
 napi_value args_function(struct args *args, size_t index, const char *name);
 struct view args_bytes(struct args *args, size_t index, const char *name);
 struct view args_int32s(struct args *args, size_t index, const char *name);
-bool args_is_null(struct args *args, size_t index);
 struct view args_buffer(struct args *args, size_t index, const char *name);
 
 /* Results. NULL with an exception pending when Node-API refuses. */

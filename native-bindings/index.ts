@@ -86,11 +86,9 @@ export interface Native {
   /** TUNGETFEATURES of /dev/net/tun: a mask of IFF_*. Needs any open tun fd. */
   tapGetFeatures(fd: number): number
   tapSetVnetHdrSize(fd: number, bytes: number): void
-  tapGetVnetHdrSize(fd: number): number
   /** TUNSETOFFLOAD, a mask of TUN_F_*; EINVAL for a bit the kernel does not know. */
   tapSetOffload(fd: number, mask: number): void
   tapSetCarrier(fd: number, on: boolean): void
-  tapSetPersist(fd: number, on: boolean): void
   /** TUNGETDEVNETNS: a new fd of the namespace the device is in now; the caller closes it. */
   tapGetNetns(fd: number): number
   /** TUNSETFILTEREBPF: attaches a loaded socket-filter program, or removes it with -1. */
@@ -141,16 +139,10 @@ export interface Native {
    * IORING_SETUP_CQSIZE is added. EPERM or ENOSYS where io_uring is forbidden or absent.
    */
   uringSetup(entries: number, cqEntries: number, flags: number): UringMapping
-  /** io_uring_register with an array of 32-bit values (IORING_REGISTER_FILES and the like). */
-  uringRegister(fd: number, opcode: number, values: Int32Array | null, count: number): number
   /** IORING_REGISTER_FILES2 with the SPARSE flag: an empty table of fixed files. */
   uringRegisterFilesSparse(fd: number, count: number): void
   /** IORING_REGISTER_FILES_UPDATE of one slot; -1 empties it. */
   uringUpdateFile(fd: number, slot: number, file: number): void
-  /**
-   * IORING_REGISTER_PROBE: an entry for each opcode the kernel knows, 1 when it is supported.
-   */
-  uringProbe(fd: number): Uint8Array
   /**
    * io_uring_enter with IORING_ENTER_GETEVENTS|EXT_ARG and a timeout. Returns the number submitted or a negative errno
    * (-ETIME when the timeout passed before `minComplete` completions came; but the kernel reports what was submitted

@@ -7,7 +7,7 @@
  * Everything is in host byte order. Building is plain functions that return bytes: an attribute whose value is
  * undefined is left out, so that a request reads as the list of what it may hold. Reading never trusts a length that
  * came from outside: a header that does not fit ends the walk, an attribute too short for what is asked of it counts
- * as absent. Neighbours: socket.ts sends and receives what is built and read here; link.ts, address.ts, route.ts,
+ * as absent. Neighbours: socket.ts sends and receives what is built and read here; link.ts, address.ts,
  * qdisc.ts and nsid.ts know what is inside.
  */
 import { endianness } from 'node:os'
@@ -48,7 +48,7 @@ export type Attribute = Uint8Array | undefined
 /**
  * A whole message.
  *
- * @param header the fixed struct that follows nlmsghdr for this type (ifinfomsg, rtmsg, …)
+ * @param header the fixed struct that follows nlmsghdr for this type (ifinfomsg, ifaddrmsg, …)
  */
 export function buildMessage(
   type: number,
@@ -96,12 +96,6 @@ export function u32Attribute(type: number, value: number | undefined): Attribute
   const payload = new Uint8Array(4)
   viewOf(payload).setUint32(0, value, HOST_LITTLE_ENDIAN)
   return bytesAttribute(type, payload)
-}
-
-/** An attribute that holds attributes, marked NLA_F_NESTED as strict parsing wants it. */
-export function nestedAttribute(type: number, attributes: readonly Attribute[]): Attribute {
-  const inner = attributes.filter((attribute) => attribute !== undefined)
-  return bytesAttribute(type | NLA_F_NESTED, Buffer.concat(inner))
 }
 
 // --- reading -------------------------------------------------------------------------------------------------------

@@ -71,7 +71,7 @@ export class Follower {
   #observed(event: MonitorEvent): void {
     if (event.kind === 'overrun')
       for (const pair of this.#pairs.values()) for (const device of pair.devices) this.#stale.add(device)
-    else if (event.kind !== 'nsid-removed') {
+    else {
       const { index } = event.kind === 'link' ? event.link : event
       const device = this.#places.get(`${event.nsid}:${index}`)
       if (device === undefined) return
