@@ -63,7 +63,14 @@ t.test('npm run build:native builds what can be loaded in its place, and nothing
 t.test('what its types refer to comes with it', async (t) => {
   const source = join(consumer, 'consumer.ts')
   writeFileSync(source, "import * as vethd from 'vethd'\nexport const make: typeof vethd.openPair = vethd.openPair\n")
-  const options = { module: ts.ModuleKind.NodeNext, target: ts.ScriptTarget.ES2023, strict: true, noEmit: true }
+  const typeRoots = [join(consumer, 'node_modules/@types')]
+  const options = {
+    module: ts.ModuleKind.NodeNext,
+    target: ts.ScriptTarget.ES2023,
+    strict: true,
+    noEmit: true,
+    typeRoots,
+  }
   const program = ts.createProgram([source], options)
   const ours = program.getSourceFiles().filter(({ fileName }) => fileName.startsWith(consumer))
   t.ok(ours.length > 10, 'its declarations are read')
