@@ -21,8 +21,14 @@ async function openDestination(): Promise<DestinationStream> {
     const { default: pretty } = await import('pino-pretty')
     return pretty({ sync: true })
   }
-  const stdout = destination({ fd: 1, sync: true })
+  const stdout = withEscapes(destination({ fd: 1, sync: true }))
   return isJournal(process.env.JOURNAL_STREAM) ? withPriorities(stdout) : stdout
+}
+
+/** Escapes a name's bytes that are no UTF-8 (src/abi/text.ts), which pino does not. */
+export function withEscapes(stdout: DestinationStream): DestinationStream {
+  const escaped = (raw: string) => `\\u${raw.charCodeAt(0).toString(16)}`
+  return { write: (line) => stdout.write(line.replace(/[\udc80-\udcff]/gu, escaped)) }
 }
 
 /** Whether stdout is the stream that $JOURNAL_STREAM describes, DEVICE:INODE (systemd.exec(5)). */

@@ -10,8 +10,7 @@
  */
 import { constants } from 'node:os'
 import { setFlagsFromString } from 'node:v8'
-import { native } from '../native-bindings/index.js'
-import { VethdError } from '../src/errors.js'
+import { requireAddon } from '../src/veth/addon.js'
 import { Driver } from '../src/veth/driver.js'
 import { type Config, parseConfig } from './config.js'
 import { claimControlSocket, refuseSecondDaemon } from './control-socket.js'
@@ -55,15 +54,6 @@ async function start(config: Config, log: Log): Promise<void> {
   const { name: engine, reason } = driver.engine
   log.info({ socket: config.socket, engine, reason, pairs: driver.pairs.size }, 'ready')
   notify('READY=1', `STATUS=${engine} engine, control socket ${config.socket}`)
-}
-
-/** Without the addon nothing works, and what fails first would not say why. */
-function requireAddon(): void {
-  try {
-    native()
-  } catch (error) {
-    throw new VethdError('ADDON_MISSING', (error as Error).message, { cause: error })
-  }
 }
 
 /**

@@ -9,8 +9,10 @@
  */
 import { type ServerResponse, STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
+import { parse } from 'node:querystring'
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import Fastify, { type FastifyBaseLogger, type FastifyReply, LogController } from 'fastify'
+import { decodeText } from '../src/abi/text.js'
 import { VethdError } from '../src/errors.js'
 import type { Log } from './log.js'
 import { PROBLEM_TYPE, problemOf, toVethdError } from './problem.js'
@@ -36,6 +38,7 @@ export async function buildServer(context: RouteContext, log: Log): Promise<App>
     http: { maxHeaderSize: HEADERS_LIMIT },
     frameworkErrors: (error, _request, reply) => answer(reply, toVethdError(error)),
     clientErrorHandler: (error, socket) => refuseConnection(error, socket),
+    routerOptions: { querystringParser },
     forceCloseConnections: true,
     // a request says what it means: nothing is converted, nothing that is not understood is dropped
     ajv: { customOptions: { coerceTypes: false, removeAdditional: false, useDefaults: false } },
@@ -83,4 +86,14 @@ function refuseConnection(error: NodeJS.ErrnoException, socket: Socket): void {
     )
   }
   socket.destroy(error)
+}
+
+/** Any byte may stand in the name of a device: %FF is one. */
+function querystringParser(query: string): Record<string, unknown> {
+  return parse(query, '&', '=', { decodeURIComponent: percentDecode, maxKeys: 0 })
+}
+
+function percentDecode(text: string): string {
+  const byteOf = (_: string, hex: string): string => String.fromCharCode(Number.parseInt(hex, 16))
+  return decodeText(Buffer.from(text.replace(/%([0-9a-f]{2})/gi, byteOf), 'latin1'))
 }

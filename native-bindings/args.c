@@ -84,6 +84,15 @@ size_t args_string(struct args *args, size_t index, const char *name, char *into
   return length;
 }
 
+size_t args_name(struct args *args, size_t index, const char *name, char *into, size_t size) {
+  struct view bytes = args_bytes(args, index, name);
+  size_t copied = bytes.length < size ? bytes.length : size - 1;
+  if (copied > 0) memcpy(into, bytes.data, copied);
+  into[copied] = '\0';
+  if (strlen(into) != copied) args_refuse(args, name, "a name without NUL bytes");
+  return bytes.length;
+}
+
 napi_value args_function(struct args *args, size_t index, const char *name) {
   napi_valuetype type;
   if (args->failed) return NULL;
@@ -112,11 +121,6 @@ struct view args_bytes(struct args *args, size_t index, const char *name) {
 
 struct view args_int32s(struct args *args, size_t index, const char *name) {
   return args_typed_array(args, index, name, napi_int32_array, "an Int32Array");
-}
-
-bool args_is_null(struct args *args, size_t index) {
-  napi_valuetype type;
-  return !args->failed && napi_typeof(args->env, args->value[index], &type) == napi_ok && type == napi_null;
 }
 
 struct view args_buffer(struct args *args, size_t index, const char *name) {
@@ -157,4 +161,16 @@ bool result_set_string(napi_env env, napi_value object, const char *key, const c
   napi_value value;
   if (napi_create_string_utf8(env, text, NAPI_AUTO_LENGTH, &value) != napi_ok) value = throw_napi(env);
   return result_set(env, object, key, value);
+}
+
+bool result_set_bytes(napi_env env, napi_value object, const char *key, const void *bytes, size_t length) {
+  napi_value buffer, array;
+  void *data;
+  if (napi_create_arraybuffer(env, length, &data, &buffer) != napi_ok ||
+      napi_create_typedarray(env, napi_uint8_array, length, buffer, 0, &array) != napi_ok) {
+    throw_napi(env);
+    return false;
+  }
+  if (length > 0) memcpy(data, bytes, length);
+  return result_set(env, object, key, array);
 }

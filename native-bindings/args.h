@@ -50,10 +50,11 @@ size_t args_size(struct args *args, size_t index, const char *name);
 bool args_bool(struct args *args, size_t index, const char *name);
 /* Copies a string and its NUL, cut to `size`. Returns its whole length in bytes, as snprintf does. */
 size_t args_string(struct args *args, size_t index, const char *name, char *into, size_t size);
+/* The same of a Uint8Array: a device's name, whose bytes need not be UTF-8. */
+size_t args_name(struct args *args, size_t index, const char *name, char *into, size_t size);
 napi_value args_function(struct args *args, size_t index, const char *name);
 struct view args_bytes(struct args *args, size_t index, const char *name);
 struct view args_int32s(struct args *args, size_t index, const char *name);
-bool args_is_null(struct args *args, size_t index);
 struct view args_buffer(struct args *args, size_t index, const char *name);
 
 /* Results. NULL with an exception pending when Node-API refuses. */
@@ -63,5 +64,6 @@ napi_value result_object(napi_env env);
 bool result_set(napi_env env, napi_value object, const char *key, napi_value value);
 bool result_set_number(napi_env env, napi_value object, const char *key, double number);
 bool result_set_string(napi_env env, napi_value object, const char *key, const char *text);
+bool result_set_bytes(napi_env env, napi_value object, const char *key, const void *bytes, size_t length);
 
 #endif

@@ -92,15 +92,28 @@ struct aio_ring {
 
 #define AIO_RING_MAGIC 0xa10a10a1
 
+static bool is_readable(const struct aio_ring *ring) {
+  return ring->magic == AIO_RING_MAGIC && ring->incompat_features == 0;
+}
+
 /* The oldest result, if there is one and the ring can be read. */
 static bool take_event(aio_context_t aio, struct io_event *event) {
   struct aio_ring *ring = (struct aio_ring *)aio;
-  if (ring->magic != AIO_RING_MAGIC || ring->incompat_features != 0) return false;
+  if (!is_readable(ring)) return false;
   uint32_t head = ring->head;
   if (head == __atomic_load_n(&ring->tail, __ATOMIC_ACQUIRE)) return false;
   *event = ring->events[head];
   __atomic_store_n(&ring->head, (head + 1) % ring->size, __ATOMIC_RELEASE);
   return true;
+}
+
+/*
+ * Operations that were submitted, but whose results cannot be had. They have been carried out, and must not be once more: a
+ * write is taken for done, and a read for one that failed.
+ */
+static void give_up(struct op *ops, uint64_t unanswered) {
+  for (struct op *op = ops; unanswered != 0; op++, unanswered >>= 1)
+    if ((unanswered & 1) && op->opcode == OP_READ) op->length = -EIO;
 }
 
 /*
@@ -119,15 +132,20 @@ static size_t carry_out_by_aio(aio_context_t aio, struct op *ops, size_t count, 
   }
   if (ready < AIO_LEAST) return 0;
   long submitted = syscall(SYS_io_submit, aio, (long)ready, list);
-  for (long ended = 0; ended < submitted;) {
+  if (submitted <= 0) return 0;
+  uint64_t unanswered = UINT64_MAX >> (AIO_MOST - submitted);
+  while (unanswered != 0) {
     struct io_event event;
     long got = take_event(aio, &event) ? 1 : syscall(SYS_io_getevents, aio, 1L, 1L, &event, NULL);
     if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return (size_t)ended; /* a context that is none: the caller's mistake, and nothing was submitted */
+    if (got != 1) break;
+    uint64_t bit = event.data < AIO_MOST ? UINT64_C(1) << event.data : 0;
+    if ((unanswered & bit) == 0) continue; /* an earlier call gave it up */
     ops[event.data].length = (int32_t)event.res;
-    ended += got;
+    unanswered &= ~bit;
   }
-  return submitted < 0 ? 0 : (size_t)submitted;
+  give_up(ops, unanswered);
+  return (size_t)submitted;
 }
 
 /*
@@ -163,12 +181,17 @@ static napi_value io_batch(napi_env env, napi_callback_info info) {
   return NULL;
 }
 
-/* The context is an address, which a double holds exactly. */
+/* The context is an address, which a double holds exactly. It is none whose results could not be had. */
 static napi_value aio_setup(napi_env env, napi_callback_info info) {
   (void)info;
   aio_context_t context = 0;
   if (syscall(SYS_io_setup, AIO_MOST, &context) < 0)
     return throw_errno(env, errno, "io_setup", "making a context for %d operations", AIO_MOST);
+  if (!is_readable((struct aio_ring *)context) && syscall(SYS_io_getevents, context, 0L, 0L, NULL, NULL) < 0) {
+    int error = errno;
+    syscall(SYS_io_destroy, context);
+    return throw_errno(env, error, "io_getevents", "asking a context for results");
+  }
   return result_number(env, (double)context);
 }
 
@@ -201,10 +224,6 @@ static napi_value control(napi_env env, napi_callback_info info, int operation, 
 
 static napi_value epoll_add(napi_env env, napi_callback_info info) {
   return control(env, info, EPOLL_CTL_ADD, "epoll_ctl(EPOLL_CTL_ADD)");
-}
-
-static napi_value epoll_modify(napi_env env, napi_callback_info info) {
-  return control(env, info, EPOLL_CTL_MOD, "epoll_ctl(EPOLL_CTL_MOD)");
 }
 
 static napi_value epoll_remove(napi_env env, napi_callback_info info) {
@@ -257,7 +276,6 @@ const struct binding batch_bindings[] = {
   {"aioDestroy", aio_destroy},
   {"epollCreate", epoll_open},
   {"epollAdd", epoll_add},
-  {"epollModify", epoll_modify},
   {"epollRemove", epoll_remove},
   {"epollWait", epoll_wait_tags},
   {0},

@@ -83,16 +83,14 @@ export interface Native {
    * (EBUSY). `netnsFd`: {@link OWN_NETNS}, or an fd of the namespace.
    */
   tapOpen(name: string, flags: number, netnsFd: number): number
-  /** TUNGETIFF: the device's present name and flags. EBADFD once the device is gone. */
-  tapGetInterface(fd: number): { name: string; flags: number }
+  /** TUNGETIFF: the device's present name, which need not be UTF-8, and its flags. EBADFD once the device is gone. */
+  tapGetInterface(fd: number): { name: Uint8Array; flags: number }
   /** TUNGETFEATURES of /dev/net/tun: a mask of IFF_*. Needs any open tun fd. */
   tapGetFeatures(fd: number): number
   tapSetVnetHdrSize(fd: number, bytes: number): void
-  tapGetVnetHdrSize(fd: number): number
   /** TUNSETOFFLOAD, a mask of TUN_F_*; EINVAL for a bit the kernel does not know. */
   tapSetOffload(fd: number, mask: number): void
   tapSetCarrier(fd: number, on: boolean): void
-  tapSetPersist(fd: number, on: boolean): void
   /** TUNGETDEVNETNS: a new fd of the namespace the device is in now; the caller closes it. */
   tapGetNetns(fd: number): number
   /** TUNSETFILTEREBPF: attaches a loaded socket-filter program, or removes it with -1. */
@@ -153,16 +151,10 @@ export interface Native {
    * IORING_SETUP_CQSIZE is added. EPERM or ENOSYS where io_uring is forbidden or absent.
    */
   uringSetup(entries: number, cqEntries: number, flags: number): UringMapping
-  /** io_uring_register with an array of 32-bit values (IORING_REGISTER_FILES and the like). */
-  uringRegister(fd: number, opcode: number, values: Int32Array | null, count: number): number
   /** IORING_REGISTER_FILES2 with the SPARSE flag: an empty table of fixed files. */
   uringRegisterFilesSparse(fd: number, count: number): void
   /** IORING_REGISTER_FILES_UPDATE of one slot; -1 empties it. */
   uringUpdateFile(fd: number, slot: number, file: number): void
-  /**
-   * IORING_REGISTER_PROBE: an entry for each opcode the kernel knows, 1 when it is supported.
-   */
-  uringProbe(fd: number): Uint8Array
   /**
    * io_uring_enter with IORING_ENTER_GETEVENTS|EXT_ARG and a timeout. Returns the number submitted or a negative errno
    * (-ETIME when the timeout passed before `minComplete` completions came; but the kernel reports what was submitted
@@ -192,7 +184,6 @@ export interface Native {
   epollCreate(): number
   /** EPOLL_CTL_ADD; `events` EPOLL* bits (EPOLLIN 1, EPOLLONESHOT 1<<30, …), `tag` comes back from epollWait. */
   epollAdd(epollFd: number, fd: number, events: number, tag: number): void
-  epollModify(epollFd: number, fd: number, events: number, tag: number): void
   epollRemove(epollFd: number, fd: number): void
   /**
    * Fills `out` with pairs [tag, events], at most 256; the number of pairs, or a negative errno. `timeoutMs` < 0 waits
@@ -242,7 +233,7 @@ export interface Native {
    * SIOCETHTOOL on `name` in the namespace of a socket of any kind; `command` (struct ethtool_*, beginning with its
    * number) is overwritten by the answer, which is cut to its length.
    */
-  ethtool(socket: number, name: string, command: Uint8Array): void
+  ethtool(socket: number, name: Uint8Array, command: Uint8Array): void
 
   // --- bpf(2), raw -----------------------------------------------------------------------------------------------
   /** BPF_MAP_CREATE of an array map, BPF_F_MMAPABLE: `entries` values of `valueSize` bytes. `name` is cut to 15. */
@@ -272,21 +263,33 @@ export interface Native {
   abi(): { values: Record<string, number>; missing: string[] }
 }
 
-/** The addon is looked for in native-bindings/build/Release of the package this file belongs to. */
-function findAddon(): string {
-  for (let folder = dirname(fileURLToPath(import.meta.url)); folder !== '/'; folder = dirname(folder)) {
-    const candidate = join(folder, 'native-bindings/build/Release/vethd.node')
-    if (existsSync(candidate)) return candidate
-    if (existsSync(join(folder, 'package.json'))) break
+/** The folder of the package that this file belongs to. */
+function packageFolder(): string {
+  let folder = dirname(fileURLToPath(import.meta.url))
+  while (folder !== '/' && !existsSync(join(folder, 'package.json'))) folder = dirname(folder)
+  return folder
+}
+
+function load(): Native {
+  const folder = packageFolder()
+  const addon = join(folder, 'native-bindings/build/Release/vethd.node')
+  const remedy = `run "npm run build:native" in ${folder} (it needs gcc and libc6-dev)`
+  if (!existsSync(addon)) throw new Error(`the native addon is not built: ${remedy}`)
+  try {
+    return createRequire(import.meta.url)(addon) as Native
+  } catch (cause) {
+    const { message } = cause as Error
+    throw new Error(`the native addon cannot be loaded, as one of another architecture: ${remedy}. ${message}`, {
+      cause,
+    })
   }
-  throw new Error('the native addon is not built: run "npm run build:native" (it needs gcc, make and python3)')
 }
 
 /** Fills `native` on first use, so that importing this module never fails where nothing native is needed. */
 let loaded: Native | undefined
 
-/** The addon. Throws a clear message that says what to run when it is not built. */
+/** The addon. Throws a clear message that says what to run when it is not built, or not for this machine. */
 export function native(): Native {
-  loaded ??= createRequire(import.meta.url)(findAddon()) as Native
+  loaded ??= load()
   return loaded
 }

@@ -213,7 +213,7 @@ static napi_value ethtool(napi_env env, napi_callback_info info) {
   struct args args = args_read(env, info);
   struct ifreq request = {0};
   int socket = args_int32(&args, 0, "socket");
-  size_t length = args_string(&args, 1, "name", request.ifr_name, sizeof request.ifr_name);
+  size_t length = args_name(&args, 1, "name", request.ifr_name, sizeof request.ifr_name);
   struct view command = args_bytes(&args, 2, "command");
   if (!args.failed && command.length < sizeof(uint32_t)) args_refuse(&args, "command", "a struct ethtool_*");
   if (args.failed) return NULL;

@@ -55,7 +55,7 @@ static napi_value tap_get_interface(napi_env env, napi_callback_info info) {
     return throw_errno(env, errno, "ioctl(TUNGETIFF)", "asking for the name of TAP fd %d", fd);
 
   napi_value interface = result_object(env);
-  if (!result_set_string(env, interface, "name", request.ifr_name) ||
+  if (!result_set_bytes(env, interface, "name", request.ifr_name, strnlen(request.ifr_name, IFNAMSIZ)) ||
       !result_set_number(env, interface, "flags", (uint16_t)request.ifr_flags))
     return NULL;
   return interface;
@@ -82,16 +82,6 @@ static napi_value tap_set_vnet_hdr_size(napi_env env, napi_callback_info info) {
   return NULL;
 }
 
-static napi_value tap_get_vnet_hdr_size(napi_env env, napi_callback_info info) {
-  struct args args = args_read(env, info);
-  int fd = args_int32(&args, 0, "fd");
-  if (args.failed) return NULL;
-  int bytes = 0;
-  if (ioctl(fd, TUNGETVNETHDRSZ, &bytes) < 0)
-    return throw_errno(env, errno, "ioctl(TUNGETVNETHDRSZ)", "asking for the vnet header size of TAP fd %d", fd);
-  return result_number(env, bytes);
-}
-
 static napi_value tap_set_offload(napi_env env, napi_callback_info info) {
   struct args args = args_read(env, info);
   int fd = args_int32(&args, 0, "fd");
@@ -110,17 +100,6 @@ static napi_value tap_set_carrier(napi_env env, napi_callback_info info) {
   if (ioctl(fd, TUNSETCARRIER, &on) < 0)
     return throw_errno(env, errno, "ioctl(TUNSETCARRIER)", "turning the carrier of TAP fd %d %s", fd,
                        on ? "on" : "off");
-  return NULL;
-}
-
-static napi_value tap_set_persist(napi_env env, napi_callback_info info) {
-  struct args args = args_read(env, info);
-  int fd = args_int32(&args, 0, "fd");
-  bool on = args_bool(&args, 1, "on");
-  if (args.failed) return NULL;
-  if (ioctl(fd, TUNSETPERSIST, (unsigned long)on) < 0)
-    return throw_errno(env, errno, "ioctl(TUNSETPERSIST)", "making TAP fd %d %s", fd,
-                       on ? "persistent" : "transient");
   return NULL;
 }
 
@@ -149,10 +128,8 @@ const struct binding tap_bindings[] = {
   {"tapGetInterface", tap_get_interface},
   {"tapGetFeatures", tap_get_features},
   {"tapSetVnetHdrSize", tap_set_vnet_hdr_size},
-  {"tapGetVnetHdrSize", tap_get_vnet_hdr_size},
   {"tapSetOffload", tap_set_offload},
   {"tapSetCarrier", tap_set_carrier},
-  {"tapSetPersist", tap_set_persist},
   {"tapGetNetns", tap_get_netns},
   {"tapSetFilter", tap_set_filter},
   {0},

@@ -12,7 +12,6 @@
 
 #include <errno.h>
 #include <linux/time_types.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -95,19 +94,6 @@ static napi_value uring_setup(napi_env env, napi_callback_info info) {
   return mapping;
 }
 
-static napi_value uring_register(napi_env env, napi_callback_info info) {
-  struct args args = args_read(env, info);
-  int fd = args_int32(&args, 0, "fd");
-  uint32_t opcode = args_uint32(&args, 1, "opcode");
-  struct view values = args_is_null(&args, 2) ? (struct view){0} : args_int32s(&args, 2, "values");
-  uint32_t count = args_uint32(&args, 3, "count");
-  if (values.data && count > values.length) args_refuse(&args, "count", "no more than the values given");
-  if (args.failed) return NULL;
-  int result = io_uring_register(fd, opcode, values.data, count);
-  return result < 0 ? throw_errno(env, errno, "io_uring_register", "registering %u values, opcode %u", count, opcode)
-                    : result_number(env, result);
-}
-
 static napi_value uring_register_files_sparse(napi_env env, napi_callback_info info) {
   struct args args = args_read(env, info);
   int fd = args_int32(&args, 0, "fd");
@@ -131,30 +117,6 @@ static napi_value uring_update_file(napi_env env, napi_callback_info info) {
     return throw_errno(env, errno, "io_uring_register(IORING_REGISTER_FILES_UPDATE)", "putting fd %d into slot %u",
                        file, slot);
   return NULL;
-}
-
-#define PROBE_OPS 256
-
-static napi_value uring_probe(napi_env env, napi_callback_info info) {
-  struct args args = args_read(env, info);
-  int fd = args_int32(&args, 0, "fd");
-  if (args.failed) return NULL;
-  struct {
-    struct io_uring_probe head;
-    struct io_uring_probe_op ops[PROBE_OPS];
-  } probe;
-  memset(&probe, 0, sizeof probe); /* the kernel refuses one that is not zeroed */
-  if (io_uring_register(fd, IORING_REGISTER_PROBE, &probe, PROBE_OPS) < 0)
-    return throw_errno(env, errno, "io_uring_register(IORING_REGISTER_PROBE)", "asking io_uring for its operations");
-
-  size_t count = (size_t)probe.head.last_op + 1;
-  uint8_t *supported;
-  napi_value buffer, array;
-  if (napi_create_arraybuffer(env, count, (void **)&supported, &buffer) != napi_ok ||
-      napi_create_typedarray(env, napi_uint8_array, count, buffer, 0, &array) != napi_ok)
-    return throw_napi(env);
-  for (size_t i = 0; i < count; i++) supported[i] = probe.ops[i].flags & IO_URING_OP_SUPPORTED;
-  return array;
 }
 
 static napi_value uring_enter(napi_env env, napi_callback_info info) {
@@ -194,10 +156,8 @@ static napi_value uring_close(napi_env env, napi_callback_info info) {
 
 const struct binding uring_bindings[] = {
   {"uringSetup", uring_setup},
-  {"uringRegister", uring_register},
   {"uringRegisterFilesSparse", uring_register_files_sparse},
   {"uringUpdateFile", uring_update_file},
-  {"uringProbe", uring_probe},
   {"uringEnter", uring_enter},
   {"uringClose", uring_close},
   {0},

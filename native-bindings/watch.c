@@ -81,26 +81,28 @@ static void on_poll(uv_handle_t *handle, int status, int events) {
   napi_close_handle_scope(env, scope);
 }
 
+/* NULL with an exception pending when Node-API refuses. */
 static struct watch *watch_of(napi_env env, napi_callback_info info) {
   void *watch = NULL;
-  napi_get_cb_info(env, info, NULL, NULL, NULL, &watch);
+  if (napi_get_cb_info(env, info, NULL, NULL, NULL, &watch) != napi_ok) throw_napi(env);
   return watch;
 }
 
 static napi_value watcher_ref(napi_env env, napi_callback_info info) {
   struct watch *watch = watch_of(env, info);
-  if (watch->on_events) uv_ref(handle_of(watch));
+  if (watch && watch->on_events) uv_ref(handle_of(watch));
   return NULL;
 }
 
 static napi_value watcher_unref(napi_env env, napi_callback_info info) {
   struct watch *watch = watch_of(env, info);
-  if (watch->on_events) uv_unref(handle_of(watch));
+  if (watch && watch->on_events) uv_unref(handle_of(watch));
   return NULL;
 }
 
 static napi_value watcher_close(napi_env env, napi_callback_info info) {
-  close_watch(watch_of(env, info));
+  struct watch *watch = watch_of(env, info);
+  if (watch) close_watch(watch);
   return NULL;
 }
 

@@ -12,7 +12,10 @@ import { dirname, join } from 'node:path'
 import { buildTypeScript } from './build-ts.mjs'
 import { isMain, root, run, runMain, StepFailed } from './process.mjs'
 
-/** Commands (or, with a slash, files) that must be there, and the Debian package that has each. */
+/**
+ * Commands (or, with a slash, files) that must be there, and the Debian package that has each. raw-socket, an optional
+ * package, wants more than our own addon: g++, make and python3.
+ */
 const TO_BUILD = {
   gcc: 'gcc',
   'g++': 'g++',

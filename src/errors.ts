@@ -36,7 +36,7 @@ export const ERRORS = {
   TUN_UNAVAILABLE: { title: 'TAP devices cannot be opened', status: 503, exit: 2 },
   LIMIT_REACHED: { title: 'a limit of the machine is reached', status: 503, exit: 2 },
   ENGINE_UNAVAILABLE: { title: 'the I/O engine asked for does not work here', status: 503, exit: 2 },
-  ADDON_MISSING: { title: 'the native addon is not built', status: 503, exit: 1 },
+  ADDON_MISSING: { title: 'the native addon is not built, or not for this machine', status: 503, exit: 1 },
   // --- the daemon -------------------------------------------------------------------------------------------------
   DAEMON_NOT_RUNNING: { title: 'no daemon answers on the control socket', status: 503, exit: 1 },
   DAEMON_RUNNING: { title: 'another daemon answers on the control socket', status: 409, exit: 1 },

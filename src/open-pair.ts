@@ -91,8 +91,8 @@ const SETTINGS_SHAPE: Shape<Required<DeviceSettings>> = {
  * keeps the process alive; however the process ends, its pairs go with it.
  *
  * Throws {@link VethdError}: NAME_INVALID, ADDRESS_INVALID, ADDRESS_REFUSED, MTU_INVALID, QUEUES_INVALID, NETNS_INVALID,
- * CHECKSUM_MODE_INVALID, DEVICE_EXISTS, NOT_PERMITTED, TUN_UNAVAILABLE, LIMIT_REACHED, ENGINE_UNAVAILABLE, and
- * ARGUMENT_INVALID for options that are not as the types have them, and when another engine or number of workers is
+ * CHECKSUM_MODE_INVALID, DEVICE_EXISTS, NOT_PERMITTED, TUN_UNAVAILABLE, LIMIT_REACHED, ENGINE_UNAVAILABLE,
+ * ADDON_MISSING, and ARGUMENT_INVALID for options that are not as the types have them, and when another engine or number of workers is
  * asked for than what runs already; or {@link NetlinkError} with the kernel's own words. Nothing is left behind then.
  */
 export async function openPair(options?: OpenPairOptions): Promise<VethPair>

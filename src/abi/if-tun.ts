@@ -10,7 +10,6 @@ export const IFF_TAP = 0x2
 export const IFF_NAPI = 0x10
 export const IFF_NO_CARRIER = 0x40
 export const IFF_MULTI_QUEUE = 0x100
-export const IFF_PERSIST = 0x800
 export const IFF_NO_PI = 0x1000
 export const IFF_VNET_HDR = 0x4000
 export const IFF_TUN_EXCL = 0x8000

@@ -29,10 +29,6 @@ export const IORING_SETUP_DEFER_TASKRUN = 0x2000
 // SQ ring flags
 export const IORING_SQ_TASKRUN = 0x4
 
-// io_uring_register opcodes
-export const IORING_REGISTER_FILES = 2
-export const IORING_UNREGISTER_FILES = 3
-
 // struct io_uring_sqe
 export const SQE_OPCODE = 0
 export const SQE_FLAGS = 1

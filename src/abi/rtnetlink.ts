@@ -1,5 +1,5 @@
 /**
- * Rtnetlink: links, addresses, routes, qdiscs and namespace ids.
+ * Rtnetlink: links, addresses, qdiscs and namespace ids.
  *
  * Source: <linux/rtnetlink.h>, <linux/if_link.h>, <linux/if_addr.h>, <linux/if.h>, <linux/net_namespace.h>,
  * <linux/pkt_sched.h>. The C side of the table is native-bindings/abi-names.h; test/abi compares both.
@@ -13,7 +13,6 @@ export const RTM_SETLINK = 19
 export const RTM_NEWADDR = 20
 export const RTM_DELADDR = 21
 export const RTM_GETADDR = 22
-export const RTM_NEWROUTE = 24
 export const RTM_NEWQDISC = 36
 export const RTM_DELQDISC = 37
 export const RTM_NEWNSID = 88
@@ -82,8 +81,6 @@ export const IFLA_CARRIER_CHANGES = 35
 export const IFLA_LINK_NETNSID = 37
 export const IFLA_GSO_MAX_SEGS = 40
 export const IFLA_GSO_MAX_SIZE = 41
-export const IFLA_EVENT = 44
-export const IFLA_NEW_NETNSID = 45
 export const IFLA_TARGET_NETNSID = 46
 export const IFLA_NEW_IFINDEX = 49
 export const IFLA_MIN_MTU = 50
@@ -95,9 +92,6 @@ export const IFLA_GRO_MAX_SIZE = 58
 export const IFLA_TSO_MAX_SIZE = 59
 export const IFLA_TSO_MAX_SEGS = 60
 export const IFLA_ALLMULTI = 61
-
-// IFLA_EVENT
-export const IFLA_EVENT_FEATURES = 2
 
 // in IFLA_LINKINFO
 export const IFLA_INFO_KIND = 1
@@ -130,23 +124,6 @@ export const IFA_LOCAL = 2
 export const IFA_FLAGS = 8
 export const IFA_F_NODAD = 0x2
 
-// struct rtmsg
-export const RTMSG_FAMILY = 0
-export const RTMSG_DST_LEN = 1
-export const RTMSG_TABLE = 4
-export const RTMSG_PROTOCOL = 5
-export const RTMSG_SCOPE = 6
-export const RTMSG_TYPE = 7
-export const RTMSG_SIZE = 12
-export const RTA_DST = 1
-export const RTA_OIF = 4
-export const RTA_GATEWAY = 5
-export const RT_TABLE_MAIN = 254
-export const RTPROT_BOOT = 3
-export const RT_SCOPE_UNIVERSE = 0
-export const RT_SCOPE_LINK = 253
-export const RTN_UNICAST = 1
-
 // struct tcmsg
 export const TCMSG_IFINDEX = 4
 export const TCMSG_HANDLE = 8
@@ -158,6 +135,4 @@ export const TC_H_ROOT = 0xffffffff
 // namespace ids
 export const NETNSA_NSID = 1
 export const NETNSA_FD = 3
-export const NETNSA_TARGET_NSID = 4
-export const NETNSA_CURRENT_NSID = 5
 export const NETNSA_NSID_NOT_ASSIGNED = -1

@@ -26,7 +26,6 @@ export const VNET_HDR_HDR_LEN = 2
 export const VNET_HDR_GSO_SIZE = 4
 export const VNET_HDR_CSUM_START = 6
 export const VNET_HDR_CSUM_OFFSET = 8
-export const VNET_HDR_NUM_BUFFERS = 10
 export const VNET_HDR_SIZE = 10
 export const VNET_HDR_MRG_RXBUF_SIZE = 12
 // struct virtio_net_hdr_v1_hash_tunnel: after the hash, where a UDP tunnel's headers are. Little-endian.

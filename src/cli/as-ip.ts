@@ -9,6 +9,7 @@
  */
 import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
+import { encodeText } from '../abi/text.js'
 import { Client } from '../client/client.js'
 import { link } from './commands/link.js'
 import { type Iproute2Options, parseIpOptions } from './iproute2-options.js'
@@ -17,12 +18,15 @@ import { isReplace, isVethAdd } from './link-keywords.js'
 import { parseOptions } from './options.js'
 import { exitAs, runProgram } from './programs.js'
 import { report } from './report.js'
+import { commandWords } from './words.js'
 
-const [ip, ...words] = process.argv.slice(2)
+const [ip, ...words] = commandWords()
 
 /** vethctl's words for ip's user: what it advises to type is ip's. */
 const err = (text: string) => {
-  process.stderr.write(text.replaceAll('try "vethctl ', 'try "ip ').replace(/^Usage: vethctl /, 'Usage: ip '))
+  process.stderr.write(
+    encodeText(text.replaceAll('try "vethctl ', 'try "ip ').replace(/^Usage: vethctl /, 'Usage: ip ')),
+  )
 }
 
 async function main(): Promise<number> {

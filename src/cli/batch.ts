@@ -6,6 +6,7 @@
  * TAPs one by one costs 18 ms each; what it does, says and leaves undone is what the lines one by one would.
  */
 import { readFileSync } from 'node:fs'
+import { decodeText } from '../abi/text.js'
 import { removedOf } from '../client/client.js'
 import { VethdError } from '../errors.js'
 import type { Context } from './commands/context.js'
@@ -101,7 +102,7 @@ export async function batch(
 
 function readBatch(file: string): string {
   try {
-    return readFileSync(file === '-' ? 0 : file, 'utf8')
+    return decodeText(readFileSync(file === '-' ? 0 : file))
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException
     const words = code === 'ENOENT' ? 'No such file or directory' : code === 'EACCES' ? 'Permission denied' : message

@@ -16,6 +16,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync, statSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { decodeText, encodeText } from '../abi/text.js'
 import { LineJoiner, linesOf, splitWords } from './batch.js'
 import type { Iproute2Options } from './iproute2-options.js'
 import { type Ending, endingOf, exitAs, runProgram } from './programs.js'
@@ -115,7 +116,7 @@ class Run {
 
   /** Writes a line; resolves when the program has room for another one, or has ended. */
   async feed(raw: string): Promise<void> {
-    if (this.#child.stdin!.write(raw)) return
+    if (this.#child.stdin!.write(encodeText(raw))) return
     await Promise.race([once(this.#child.stdin!, 'drain').catch(() => {}), this.ended])
   }
 
@@ -132,14 +133,14 @@ class Run {
 function nameFile(stderr: NodeJS.ReadableStream, file: string, err: (text: string) => void): void {
   let rest = ''
   const named = (text: string) => text.replace(/^Command failed -:(?=\d+$)/gm, () => `Command failed ${file}:`)
-  stderr.setEncoding('utf8')
+  stderr.setEncoding('latin1')
   stderr.on('data', (text: string) => {
     const lines = rest + text
     const end = lines.lastIndexOf('\n') + 1
     rest = lines.slice(end)
-    if (end > 0) err(named(lines.slice(0, end)))
+    if (end > 0) err(named(fromLatin1(lines.slice(0, end))))
   })
-  stderr.on('end', () => rest !== '' && err(rest))
+  stderr.on('end', () => rest !== '' && err(fromLatin1(rest)))
 }
 
 type IsOurs = BatchCall['isOurs']
@@ -148,7 +149,7 @@ type IsOurs = BatchCall['isOurs']
 function linesOfFile(file: string, isOurs: IsOurs): Line[] | 'unchanged' {
   let lines: Line[]
   try {
-    lines = new LineReader(isOurs).read(linesOf(readFileSync(file, 'utf8')), true)
+    lines = new LineReader(isOurs).read(linesOf(decodeText(readFileSync(file))), true)
   } catch {
     return 'unchanged'
   }
@@ -160,13 +161,18 @@ function linesOfFile(file: string, isOurs: IsOurs): Line[] | 'unchanged' {
 async function* linesOfStdin(isOurs: IsOurs): AsyncGenerator<Line> {
   const reader = new LineReader(isOurs)
   let rest = ''
-  for await (const chunk of process.stdin.setEncoding('utf8')) {
+  for await (const chunk of process.stdin.setEncoding('latin1')) {
     const text = rest + chunk
     const end = text.lastIndexOf('\n') + 1
     rest = text.slice(end)
-    yield* reader.read(linesOf(text.slice(0, end)), false)
+    yield* reader.read(linesOf(fromLatin1(text.slice(0, end))), false)
   }
-  yield* reader.read(linesOf(rest), true)
+  yield* reader.read(linesOf(fromLatin1(rest)), true)
+}
+
+/** Whole lines of a stream that is read as Latin-1, in which no chunk ends within a character. */
+function fromLatin1(lines: string): string {
+  return decodeText(Buffer.from(lines, 'latin1'))
 }
 
 class LineReader {

@@ -13,6 +13,7 @@ export function formatJson(value: Json, pretty: boolean): string {
 
 function write(value: Json, pretty: boolean, depth: number): string {
   if (typeof value === 'bigint') return value.toString()
+  if (typeof value === 'string') return writeText(value)
   if (value === null || typeof value !== 'object') return JSON.stringify(value) ?? 'null'
   if (Array.isArray(value)) {
     const items = value.map((item) => write(item, pretty, depth + 1)).join(',')
@@ -25,4 +26,11 @@ function write(value: Json, pretty: boolean, depth: number): string {
       return `${newLine(depth + 1)}${JSON.stringify(key)}:${pretty ? ' ' : ''}${write(member, pretty, depth + 1)}`
     })
   return members.length === 0 ? '{}' : `{${members.join(',')}${newLine(depth)}}`
+}
+
+/** A byte that is no UTF-8 (abi/text.ts) stands in ip's output as it is, where JSON.stringify escapes it. */
+function writeText(text: string): string {
+  return JSON.stringify(text).replace(/\\(?:u(dc[89a-f][0-9a-f])|.)/g, (escaped, raw?: string) =>
+    raw === undefined ? escaped : String.fromCharCode(Number.parseInt(raw, 16)),
+  )
 }

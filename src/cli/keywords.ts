@@ -3,6 +3,7 @@
  * layer addresses, and what it says when they are wrong. Neighbours: link-grammar.ts, options.ts.
  */
 import { existsSync, readFileSync } from 'node:fs'
+import { encodeText } from '../abi/text.js'
 import { type ErrorCode, VethdError } from '../errors.js'
 
 /** matches(): whether `word` is `keyword` or an abbreviation of it. */
@@ -114,12 +115,12 @@ export function parseOneOf<const Word extends string>(words: readonly Word[], wo
 
 /** check_altifname(): what a device may never be called; the length is the kernel's to judge. */
 export function isDeviceName(name: string): boolean {
-  return name !== '' && !/[/\s]/.test(name)
+  return name !== '' && !/[/ \t-\r]/.test(name)
 }
 
 /** check_ifname(): the same, and at most 15 bytes. */
 export function isShortDeviceName(name: string): boolean {
-  return isDeviceName(name) && Buffer.byteLength(name) < 16
+  return isDeviceName(name) && encodeText(name).length < 16
 }
 
 /**

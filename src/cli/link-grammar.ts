@@ -7,6 +7,7 @@
  * Nothing here knows whether a device or a namespace exists, or which MTU is allowed: that is the daemon's to say.
  */
 import { EAFNOSUPPORT } from '../abi/errno.js'
+import { encodeText } from '../abi/text.js'
 import type { LinkChange, NewEnd, NewPair } from '../api/schema.js'
 import { VethdError } from '../errors.js'
 import {
@@ -209,7 +210,7 @@ function parseLink(words: readonly string[], command: Command, afterKind = false
         break
       case 'alias': {
         const alias = valueAfter(words, at++)
-        if (Buffer.byteLength(alias) >= IFALIASZ)
+        if (encodeText(alias).length >= IFALIASZ)
           throw wrongArgument(alias, 'alias too long', `an alias has at most ${IFALIASZ - 1} bytes`)
         if (command === 'set') attributes.alias = alias // rtnl_create_link() does not look at it
         break

@@ -1,6 +1,8 @@
 #!/usr/bin/env node
 /** vethctl: `ip link` for vethd's pairs, and `stats`, `monitor` and `doctor`. run.ts does it; this gives it the process. */
+import { encodeText } from '../abi/text.js'
 import { run } from './run.js'
+import { commandWords } from './words.js'
 
 // `vethctl … | head` closes the pipe early: that is no error
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
@@ -8,7 +10,7 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 })
 
 process.exitCode = await run(
-  process.argv.slice(2),
-  (text) => process.stdout.write(text),
-  (text) => process.stderr.write(text),
+  commandWords(),
+  (text) => process.stdout.write(encodeText(text)),
+  (text) => process.stderr.write(encodeText(text)),
 )

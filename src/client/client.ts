@@ -8,6 +8,7 @@
  */
 import { statSync } from 'node:fs'
 import { Agent, type ClientRequest, type IncomingMessage, type RequestOptions, request } from 'node:http'
+import { encodeText } from '../abi/text.js'
 import type {
   AllStats,
   Device,
@@ -216,12 +217,16 @@ export function removedOf(error: unknown): number {
 }
 
 function query(parameters: Record<string, string | string[] | undefined>): string {
-  const search = new URLSearchParams()
-  for (const [name, value] of Object.entries(parameters)) {
-    if (value === undefined) continue
-    for (const one of Array.isArray(value) ? value : [value]) search.append(name, one)
-  }
-  return search.size === 0 ? '' : `?${search}`
+  const members = Object.entries(parameters).flatMap(([name, value = []]) => {
+    return (Array.isArray(value) ? value : [value]).map((one) => `${name}=${percentEncode(one)}`)
+  })
+  return members.length === 0 ? '' : `?${members.join('&')}`
+}
+
+/** encodeURIComponent, also of bytes that are no UTF-8. */
+function percentEncode(text: string): string {
+  const bytes = encodeText(text).toString('latin1')
+  return bytes.replace(/[^\w.~-]/g, (byte) => `%${byte.charCodeAt(0).toString(16).padStart(2, '0').toUpperCase()}`)
 }
 
 function errorOf(answer: Answer): VethdError {

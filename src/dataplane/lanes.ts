@@ -5,7 +5,8 @@
  *      ┌──────┐ ─────────▶ ┌────────┐ ───────────────────────────────────┐
  *      │ idle │            │ active │ ◀──────────────────────────────────┘
  *      └──────┘ ◀───────── └────────┘
- *              drained (-EAGAIN)    any other error ──▶ gone: reported once, never asked again
+ *              drained (-EAGAIN)    EBADFD ──▶ gone: reported once, never asked again
+ *                                   any other error ──▶ paused (pauses.ts), then waited for again
  *
  * One turn: the active lanes, oldest first, queue a burst of reads each, as long as burst slots are left; one `submit`
  * carries out the writes of the turn before and these reads; what was read goes through xmit, and GRO where that is on, and
@@ -15,7 +16,7 @@
  * Invariant: what a turn has read is written out by the next `submit`, or was copied into a held slot (holding.ts), and the
  * halves alternate, so a slot is never read into before its frame has left.
  */
-import { EAGAIN, EBADF, EBADFD, ECANCELED, EINTR, EINVAL, EIO, ENOBUFS, ENOMEM } from '../abi/errno.js'
+import { EAGAIN, EBADF, EBADFD, ECANCELED, EFAULT, EINTR, EINVAL, EIO, ENOBUFS, ENOMEM } from '../abi/errno.js'
 import type { GroRun } from '../frame/gro-run.js'
 import { checkVnetHdr, vnetHdrLen, vnetOffloads } from '../frame/virtio-net-hdr.js'
 import { type CompletionSink, type FrameIo, OP_READ, OP_WAIT } from '../io/frame-io.js'
@@ -25,7 +26,8 @@ import { Gro, type GroOutput, type GroSettings } from '../veth/gro.js'
 import { type Lane, vethXmit } from '../veth/xmit.js'
 import { HeldSlots, Holding } from './holding.js'
 import type { Receiver } from './messages.js'
-import { ACTIVE, BURST_MIN, burstMax, GONE, IDLE, LaneList, ServedLane } from './served-lane.js'
+import { Pauses } from './pauses.js'
+import { ACTIVE, BURST_MIN, burstMax, GONE, IDLE, LaneList, PAUSED, ServedLane } from './served-lane.js'
 
 /** What a turn came to: nothing, a few bytes, more, or the longest burst of a lane, full. */
 export const TURN_IDLE = 0
@@ -36,17 +38,20 @@ export const TURN_FLOODED = 3
 /** Bytes of a turn up to which it is the messages that take the time, and not their bytes. */
 const TRICKLE_BYTES = 16384
 
-/** Told once about each lane whose device is gone. `errno` is negative. */
-export type GoneListener = (lane: number, errno: number) => void
-
-/** Told once about each lane and kind of super-frame that the kernel refuses, in TUN_F_* that would end it. */
-export type RefusedListener = (lane: number, offloads: number) => void
+/** What is told about a lane. `errno` is negative. */
+export interface LaneListener {
+  /** Its device is gone; told once. */
+  gone(lane: number, errno: number): void
+  /** Reading from its device failed, and is tried again from time to time; told once. */
+  readFailed(lane: number, errno: number): void
+  /** The kernel refuses a kind of super-frame, in TUN_F_* that would end it; told once a kind. */
+  refused(lane: number, offloads: number): void
+}
 
 export class Lanes implements CompletionSink, GroOutput {
   readonly #io: FrameIo
   readonly #mem: Uint8Array
-  readonly #onGone: GoneListener
-  readonly #onRefused: RefusedListener
+  readonly #listener: LaneListener
   readonly #lanes: (ServedLane | undefined)[] = new Array(MAX_LANES).fill(undefined)
   /** Bytes queued for writing from each slot, to take a frame's count back when its write fails. */
   readonly #written = new Int32Array(SLOT_COUNT)
@@ -59,6 +64,7 @@ export class Lanes implements CompletionSink, GroOutput {
   readonly #touched = new LaneList()
   readonly #heldSlots = new HeldSlots()
   readonly #holding = new Holding()
+  readonly #pauses = new Pauses()
   /** Lanes that ended in this turn, and those of the turn before: forgotten once their last writes are carried out. */
   #ended: ServedLane[] = []
   #leaving: ServedLane[] = []
@@ -66,11 +72,10 @@ export class Lanes implements CompletionSink, GroOutput {
   /** Bytes that this turn has read. */
   #bytes = 0
 
-  constructor(io: FrameIo, onGone: GoneListener, onRefused: RefusedListener) {
+  constructor(io: FrameIo, listener: LaneListener) {
     this.#io = io
     this.#mem = io.mem
-    this.#onGone = onGone
-    this.#onRefused = onRefused
+    this.#listener = listener
   }
 
   add(lane: Lane, fromFd: number, toFd: number, gro: GroSettings | null): void {
@@ -113,6 +118,10 @@ export class Lanes implements CompletionSink, GroOutput {
     served.onRemoved = onRemoved
     if (served.state === IDLE) this.#io.cancelWait(index)
     else if (served.state === GONE) this.#ended.push(served)
+    else if (served.state === PAUSED) {
+      this.#pauses.forget(served)
+      this.#retire(served)
+    }
   }
 
   /** One turn of all lanes, TURN_*; waits up to `timeoutMs` for a frame when none has a turn to come. */
@@ -121,6 +130,7 @@ export class Lanes implements CompletionSink, GroOutput {
     this.#ended = this.#leaving
     this.#leaving = leaving
     this.#bytes = 0
+    if (this.#pauses.any) this.#endPauses()
     const served = this.#queueReads()
     this.#io.submit(this.#active.length > 0 || leaving.length > 0 ? 0 : this.#untilDue(timeoutMs))
     this.#io.reap(this)
@@ -134,9 +144,21 @@ export class Lanes implements CompletionSink, GroOutput {
     return this.#bytes <= TRICKLE_BYTES ? TURN_TRICKLED : TURN_CARRIED
   }
 
-  /** How long to wait: no longer than a held run may. */
+  /** How long to wait: no longer than a held run may, or a paused lane has to. */
   #untilDue(timeoutMs: number): number {
-    return this.#holding.any ? this.#holding.timeLeft(performance.now(), timeoutMs) : timeoutMs
+    if (this.#holding.any) timeoutMs = this.#holding.timeLeft(performance.now(), timeoutMs)
+    return this.#pauses.any ? this.#pauses.timeLeft(performance.now(), timeoutMs) : timeoutMs
+  }
+
+  #endPauses(): void {
+    const now = performance.now()
+    for (let served = this.#pauses.takeEnded(now); served !== undefined; served = this.#pauses.takeEnded(now))
+      this.#await(served)
+  }
+
+  #await(served: ServedLane): void {
+    served.state = IDLE
+    this.#io.wait(served.lane.index)
   }
 
   /** Gives the active lanes their reads, oldest first; the number of lanes that got any. */
@@ -162,12 +184,10 @@ export class Lanes implements CompletionSink, GroOutput {
     if (served === undefined) return
     if (op === OP_READ) {
       if (result > 0) this.#received(served, slot, result)
-      else if (result === -EINVAL) this.#undescribed(served)
-      else if (!isPassing(result)) this.#lost(served, result)
+      else this.#readFailed(served, result)
     } else if (op === OP_WAIT) {
       if (result > 0) this.#received(served, slot, result)
-      else if (result === -EINVAL) this.#undescribed(served)
-      else if (result < 0 && result !== -ECANCELED && !isPassing(result)) this.#lost(served, result)
+      else if (result < 0) this.#readFailed(served, result)
       if (served.state === IDLE) this.#wake(served)
     } else this.#writeFailed(served, slot, result)
   }
@@ -193,12 +213,24 @@ export class Lanes implements CompletionSink, GroOutput {
     else served.gro.receive(slot, toSend)
   }
 
+  /** A read, or a wait, that brought no frame. A device that is gone says EBADFD, to each who asks. */
+  #readFailed(served: ServedLane, errno: number): void {
+    if (errno === -EAGAIN || errno === -EINTR || errno === -ECANCELED) return
+    if (errno === -EBADFD) this.#lost(served, errno)
+    else if (errno === -EINVAL) {
+      served.got++
+      this.#undescribed(served)
+    } else {
+      if (errno === -EFAULT) this.#undescribed(served)
+      served.failed = errno
+    }
+  }
+
   /**
-   * The kernel dropped a frame that it could not describe, and counts it nowhere: a super-frame in a tunnel that was queued
-   * when `ethtool -K` switched those off (tun_put_user()).
+   * The kernel dropped a frame that it had taken for us, and counts it nowhere (tun_put_user()): one that it could not describe, a
+   * super-frame in a tunnel that was queued when `ethtool -K` switched those off, or (EFAULT) one that our memory had no page for.
    */
   #undescribed(served: ServedLane): void {
-    served.got++
     this.#touch(served)
     served.lane.counters.burst[counter.DROP_UNDESCRIBED]++
   }
@@ -263,7 +295,7 @@ export class Lanes implements CompletionSink, GroOutput {
     if ((offloads & ~served.refused) === 0) return
     if (checkVnetHdr(this.#mem, off, this.#written[slot] - lane.vnetHdrLen, lane.vnetHdrLen) !== 0) return
     served.refused |= offloads
-    this.#onRefused(lane.index, offloads)
+    this.#listener.refused(lane.index, offloads)
   }
 
   #touch(served: ServedLane): void {
@@ -276,7 +308,7 @@ export class Lanes implements CompletionSink, GroOutput {
     if (served.state === GONE) return
     this.#retire(served)
     this.#io.abandon(served.lane.index)
-    this.#onGone(served.lane.index, errno)
+    this.#listener.gone(served.lane.index, errno)
   }
 
   /** A lane is asked for nothing any more. What it holds goes on its way. */
@@ -298,6 +330,7 @@ export class Lanes implements CompletionSink, GroOutput {
       const served = active.items[i]
       if (served.state === GONE) continue
       if (served.onRemoved !== null) this.#retire(served)
+      else if (served.failed !== 0) this.#pause(served)
       else if (served.got === served.asked) {
         const longest = burstMax(served)
         flooded ||= served.got === longest
@@ -305,14 +338,23 @@ export class Lanes implements CompletionSink, GroOutput {
         next.push(served)
       } else {
         served.size = Math.max(BURST_MIN, Math.min(burstMax(served), served.got + 1))
-        served.state = IDLE
-        this.#io.wait(served.lane.index)
+        served.failures = 0
+        this.#await(served)
       }
     }
     active.clear()
     this.#active = next
     this.#next = active
     return flooded
+  }
+
+  #pause(served: ServedLane): void {
+    if (!served.told) this.#listener.readFailed(served.lane.index, served.failed)
+    served.told = true
+    served.failed = 0
+    served.state = PAUSED
+    this.#io.abandon(served.lane.index)
+    this.#pauses.add(served, performance.now())
   }
 
   #foldCounters(): void {
@@ -332,11 +374,6 @@ export class Lanes implements CompletionSink, GroOutput {
     }
     leaving.length = 0
   }
-}
-
-/** A read that brought nothing, and says nothing against the next one. */
-function isPassing(errno: number): boolean {
-  return errno === -EAGAIN || errno === -EINTR
 }
 
 /** The counter of a failed write, by its errno. */

@@ -38,12 +38,17 @@ export type Command =
   | { kind: 'report-again'; lane: number; offloads: number }
 
 export type Report =
-  /** The engine runs; `niceRefused` says why the thread has no more than an ordinary share of a busy CPU. */
-  | { kind: 'ready'; niceRefused?: string }
+  /**
+   * The engine runs; `niceRefused` says why the thread has no more than an ordinary share of a busy CPU, and `slowed` why its
+   * engine is slower than it could be.
+   */
+  | { kind: 'ready'; niceRefused?: string; slowed?: string }
   /** The command `id` was carried out; `error` says why not. */
   | { kind: 'done'; id: number; error?: string }
   /** The device that the lane reads from is gone (negative errno); said once. */
   | { kind: 'gone'; lane: number; errno: number }
+  /** Reading from the lane's device failed (negative errno) and is tried again from time to time; said once. */
+  | { kind: 'read-failed'; lane: number; errno: number }
   /**
    * The kernel refused to take a super-frame of the lane's whose header is right. `offloads`: TUN_F_* that would spare it
    * such frames; said once for each.

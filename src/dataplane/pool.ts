@@ -56,11 +56,15 @@ export interface PoolOptions {
   busyPollUs?: number
   /** The device that a lane reads from is gone; called once a lane. `errno` is negative. */
   onGone(lane: LaneAddress, errno: number): void
+  /** Reading from a device fails and is tried again from time to time; called once a lane. `errno` is negative. */
+  onReadFailed(lane: LaneAddress, errno: number): void
   /**
    * The kernel refused a super-frame of the lane's whose header is right: it does not take all that it offers. Called once a
    * lane and kind. `offloads`: TUN_F_* without which the sender would cut such frames up.
    */
   onRefused(lane: LaneAddress, offloads: number): void
+  /** A worker's engine is slower than it could be; called for each such worker, when it starts. */
+  onSlowed(why: string): void
   /** A worker died: its lanes carry nothing any more. */
   onFault(error: Error): void
 }
@@ -90,8 +94,11 @@ class PoolWorker {
       this.thread.on('message', (report: Report) => {
         if (report.kind === 'ready') {
           this.#runs = true
+          if (report.slowed !== undefined) options.onSlowed(report.slowed)
           resolve(report.niceRefused)
         } else if (report.kind === 'gone') options.onGone({ worker: number, index: report.lane }, report.errno)
+        else if (report.kind === 'read-failed')
+          options.onReadFailed({ worker: number, index: report.lane }, report.errno)
         else if (report.kind === 'refused') options.onRefused({ worker: number, index: report.lane }, report.offloads)
         else this.#answered(report.id, report.error)
       })

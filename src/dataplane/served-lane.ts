@@ -19,6 +19,8 @@ const GRO_BURST_MAX = 64
 export const IDLE = 0
 export const ACTIVE = 1
 export const GONE = 2
+/** Not waited for either, until `resumeAt` (pauses.ts). */
+export const PAUSED = 3
 
 /** A lane and where it stands in its turns. */
 export class ServedLane {
@@ -28,6 +30,12 @@ export class ServedLane {
   /** Reads of the burst under way, and frames that they brought. */
   asked = 0
   got = 0
+  /** The errno of a read of this burst that failed though its device is there, or 0; and bursts in a row with one. */
+  failed = 0
+  failures = 0
+  resumeAt = 0
+  /** That reads fail was reported. */
+  told = false
   /** Counted something since the last fold. */
   touched = false
   /** Offloads (TUN_F_*) whose super-frames the kernel refused, as far as it was told. */

@@ -46,17 +46,17 @@ native().setThreadName(`vethd-lanes/${number}`)
 if (cpus.length > 0) native().setThreadAffinity(Int32Array.from(cpus))
 const niceRefused = takeNice()
 const io = createEngine(engine, wakeFd)
-const lanes = new Lanes(
-  io,
-  (lane, errno) => report({ kind: 'gone', lane, errno }),
-  (lane, offloads) => report({ kind: 'refused', lane, offloads }),
-)
+const lanes = new Lanes(io, {
+  gone: (lane, errno) => report({ kind: 'gone', lane, errno }),
+  readFailed: (lane, errno) => report({ kind: 'read-failed', lane, errno }),
+  refused: (lane, offloads) => report({ kind: 'refused', lane, offloads }),
+})
 
 const now = performance.now.bind(performance)
 const neighbours = new Neighbours(native().yieldThread, now)
 const busyPoll = new BusyPoll(busyPollUs, neighbours, now)
 
-report({ kind: 'ready', niceRefused })
+report({ kind: 'ready', niceRefused, slowed: io.slowed })
 while (Atomics.load(stopFlag, 0) === 0) {
   const turn = lanes.turn(busyPoll.goesOn ? 0 : WAIT_BOUND_MS)
   // A flood's receiver first, should it wait for this CPU. What it cannot take is then lost in the ring, which costs the sender

@@ -50,7 +50,6 @@ import {
   VNET_HDR_HDR_LEN,
   VNET_HDR_INNER_NH_OFFSET,
   VNET_HDR_MRG_RXBUF_SIZE,
-  VNET_HDR_NUM_BUFFERS,
   VNET_HDR_OUTER_TH_OFFSET,
 } from '../abi/virtio-net.js'
 import { le16, putLe16 } from './bytes.js'
@@ -86,11 +85,6 @@ export function vnetCsumStart(mem: Uint8Array, off: number): number {
 
 export function vnetCsumOffset(mem: Uint8Array, off: number): number {
   return le16(mem, off + VNET_HDR_CSUM_OFFSET)
-}
-
-/** Only where the header has 12 bytes or more. */
-export function vnetNumBuffers(mem: Uint8Array, off: number): number {
-  return le16(mem, off + VNET_HDR_NUM_BUFFERS)
 }
 
 /** Where the outer UDP header is; only of a super-frame in a tunnel, in a header of 24 bytes. */

@@ -26,12 +26,14 @@ export interface CompletionSink {
 
 export interface FrameIo {
   readonly name: 'uring' | 'poll' | 'memory'
+  /** Why it is slower than it could be, in words for the log; undefined when it is not. */
+  readonly slowed?: string
   /** The slab's memory; slot s begins at `s * SLOT_BYTES`. */
   readonly mem: Uint8Array
 
   /** Makes a lane known: frames are read from `fromFd` and written to `toFd`, both O_NONBLOCK. */
   addLane(lane: number, fromFd: number, toFd: number): void
-  /** The lane's device is dead and answers at once for ever: it is asked for nothing any more, nor watched. */
+  /** The lane's device is dead, or its reads fail, and it answers at once: it is watched no more until the next `wait`. */
   abandon(lane: number): void
   /** Forgets a lane that has no wait outstanding and nothing queued. */
   removeLane(lane: number): void

@@ -14,6 +14,8 @@ export class MemoryPort {
   gone = false
   /** What every write answers, if not 0: a kernel that does not take such frames. */
   refuses = 0
+  /** What every read answers, if not 0: a kernel that has no memory for it. */
+  unreadable = 0
   /** So many reads answer EINVAL before the next frame: frames that the kernel lost while it was asked for them. */
   lost = 0
 }
@@ -102,6 +104,7 @@ export class MemoryIo implements FrameIo {
   #take(lane: number, slot: number): number {
     const { from } = this.#lanes.get(lane)!
     if (from.gone) return -EBADFD
+    if (from.unreadable !== 0) return from.unreadable
     if (from.lost > 0) {
       from.lost--
       return -EINVAL

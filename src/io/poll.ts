@@ -7,7 +7,7 @@
  * that came a moment before it began.
  */
 
-import { native } from '../../native-bindings/index.js'
+import { type NativeError, native } from '../../native-bindings/index.js'
 import { EBADFD, ECANCELED, EINTR } from '../abi/errno.js'
 import { EPOLLIN } from '../abi/poll.js'
 import { type CompletionSink, type FrameIo, OP_READ, OP_WAIT, OP_WRITE } from './frame-io.js'
@@ -23,6 +23,12 @@ const MAX_OPS = 2 * BURST_SLOTS + MAX_LANES + HELD_SLOTS
 /** Events fetched by one epoll_wait. */
 const EVENTS = 256
 const WAKE_TAG = -1
+/** What io_setup(2) means by its errno, and what to do. */
+const REMEDIES: Record<string, string> = {
+  EAGAIN: ', fs.aio-max-nr is used up: raise it with sysctl, and start anew',
+  EPERM: ', forbidden here by a seccomp profile',
+  ENOSYS: ', this kernel is built without it',
+}
 
 export class PollIo implements FrameIo {
   readonly name = 'poll'
@@ -36,8 +42,11 @@ export class PollIo implements FrameIo {
   readonly #wakeFd: number
   /** Context of Linux's asynchronous I/O, or 0: call by call. */
   readonly #aio: number
+  readonly slowed?: string
   readonly #fromFd = new Int32Array(MAX_LANES).fill(-1)
   readonly #toFd = new Int32Array(MAX_LANES).fill(-1)
+  /** 1 while epoll watches a lane. */
+  readonly #watched = new Uint8Array(MAX_LANES)
   /** 1 while a lane's wait is outstanding. */
   readonly #waiting = new Uint8Array(MAX_LANES)
   /** Operations that are queued, and the lane of each. */
@@ -61,29 +70,38 @@ export class PollIo implements FrameIo {
     this.#slab = slab.mem.buffer as ArrayBuffer
     this.#words = new Int32Array(this.#slab)
     this.#wakeFd = wakeFd
-    this.#aio = useAio ? setUpAio() : 0
+    const { aio, refusal } = useAio ? setUpAio() : { aio: 0 }
+    this.#aio = aio
+    this.slowed = refusal && `each frame takes a system call of its own (${refusal})`
     this.#epollFd = native().epollCreate()
     native().epollAdd(this.#epollFd, wakeFd, EPOLLIN, WAKE_TAG)
   }
 
   addLane(lane: number, fromFd: number, toFd: number): void {
-    native().epollAdd(this.#epollFd, fromFd, EPOLLIN, lane)
     this.#fromFd[lane] = fromFd
     this.#toFd[lane] = toFd
+    this.#watch(lane)
   }
 
-  /** A dead device is readable for ever: out of epoll with it. */
+  #watch(lane: number): void {
+    native().epollAdd(this.#epollFd, this.#fromFd[lane], EPOLLIN, lane)
+    this.#watched[lane] = 1
+  }
+
+  /** What is readable would end every wait for the others: out of epoll with it. */
   abandon(lane: number): void {
-    if (this.#fromFd[lane] >= 0) native().epollRemove(this.#epollFd, this.#fromFd[lane])
-    this.#fromFd[lane] = -1
+    if (this.#watched[lane] === 1) native().epollRemove(this.#epollFd, this.#fromFd[lane])
+    this.#watched[lane] = 0
   }
 
   removeLane(lane: number): void {
     this.abandon(lane)
+    this.#fromFd[lane] = -1
     this.#toFd[lane] = -1
   }
 
   wait(lane: number): void {
+    if (this.#watched[lane] === 0) this.#watch(lane)
     this.#waiting[lane] = 1
   }
 
@@ -191,11 +209,12 @@ export class PollIo implements FrameIo {
   }
 }
 
-/** 0 where it is forbidden, or fs.aio-max-nr has been reached. */
-function setUpAio(): number {
+/** A context, or 0 and why there is none. */
+function setUpAio(): { aio: number; refusal?: string } {
   try {
-    return native().aioSetup()
-  } catch {
-    return 0
+    return { aio: native().aioSetup() }
+  } catch (error) {
+    const { code, syscall } = error as NativeError
+    return { aio: 0, refusal: `${syscall}: ${code}${REMEDIES[code] ?? ''}` }
   }
 }

@@ -67,7 +67,12 @@ export class UringIo implements FrameIo {
     this.#words = new Int32Array(this.mem.buffer)
     this.#wakeFd = wakeFd
     this.#ring = new UringRing(SQ_ENTRIES, CQ_ENTRIES)
-    native().uringRegisterFilesSparse(this.#ring.fd, FILE_SLOTS)
+    try {
+      native().uringRegisterFilesSparse(this.#ring.fd, FILE_SLOTS)
+    } catch (error) {
+      this.#ring.close()
+      throw error
+    }
     const base = this.#slab.addressHigh * 2 ** 32 + this.#slab.addressLow
     for (let slot = 0; slot < SLOT_COUNT; slot++) {
       const address = base + slot * SLOT_BYTES
@@ -79,7 +84,12 @@ export class UringIo implements FrameIo {
 
   addLane(lane: number, fromFd: number, toFd: number): void {
     native().uringUpdateFile(this.#ring.fd, 2 * lane, fromFd)
-    native().uringUpdateFile(this.#ring.fd, 2 * lane + 1, toFd)
+    try {
+      native().uringUpdateFile(this.#ring.fd, 2 * lane + 1, toFd)
+    } catch (error) {
+      this.removeLane(lane) // the ring would keep the first file open, and its device there
+      throw error
+    }
   }
 
   /** Nothing to do: one-shot operations are only asked for by the caller. */

@@ -7,7 +7,7 @@
  * Everything is in host byte order. Building is plain functions that return bytes: an attribute whose value is
  * undefined is left out, so that a request reads as the list of what it may hold. Reading never trusts a length that
  * came from outside: a header that does not fit ends the walk, an attribute too short for what is asked of it counts
- * as absent. Neighbours: socket.ts sends and receives what is built and read here; link.ts, address.ts, route.ts,
+ * as absent. Neighbours: socket.ts sends and receives what is built and read here; link.ts, address.ts,
  * qdisc.ts and nsid.ts know what is inside.
  */
 import { endianness } from 'node:os'
@@ -26,6 +26,7 @@ import {
   NLMSGHDR_SIZE,
   NLMSGHDR_TYPE,
 } from '../abi/netlink.js'
+import { decodeText, encodeText } from '../abi/text.js'
 
 /** DataView's `littleEndian` argument that makes it read and write in host order. */
 export const HOST_LITTLE_ENDIAN = endianness() === 'LE'
@@ -47,7 +48,7 @@ export type Attribute = Uint8Array | undefined
 /**
  * A whole message.
  *
- * @param header the fixed struct that follows nlmsghdr for this type (ifinfomsg, rtmsg, …)
+ * @param header the fixed struct that follows nlmsghdr for this type (ifinfomsg, ifaddrmsg, …)
  */
 export function buildMessage(
   type: number,
@@ -85,9 +86,9 @@ export function bytesAttribute(type: number, payload: Uint8Array | undefined): A
   return attribute
 }
 
-/** A NUL-terminated string in UTF-8. */
+/** A NUL-terminated string. */
 export function stringAttribute(type: number, text: string | undefined): Attribute {
-  return bytesAttribute(type, text === undefined ? undefined : Buffer.from(`${text}\0`))
+  return bytesAttribute(type, text === undefined ? undefined : encodeText(`${text}\0`))
 }
 
 export function u32Attribute(type: number, value: number | undefined): Attribute {
@@ -95,12 +96,6 @@ export function u32Attribute(type: number, value: number | undefined): Attribute
   const payload = new Uint8Array(4)
   viewOf(payload).setUint32(0, value, HOST_LITTLE_ENDIAN)
   return bytesAttribute(type, payload)
-}
-
-/** An attribute that holds attributes, marked NLA_F_NESTED as strict parsing wants it. */
-export function nestedAttribute(type: number, attributes: readonly Attribute[]): Attribute {
-  const inner = attributes.filter((attribute) => attribute !== undefined)
-  return bytesAttribute(type | NLA_F_NESTED, Buffer.concat(inner))
 }
 
 // --- reading -------------------------------------------------------------------------------------------------------
@@ -233,5 +228,5 @@ const NONE = new Attributes(new Uint8Array(0))
 /** The text up to the first NUL, or to the end. */
 export function readString(bytes: Uint8Array): string {
   const end = bytes.indexOf(0)
-  return Buffer.from(end < 0 ? bytes : bytes.subarray(0, end)).toString()
+  return decodeText(end < 0 ? bytes : bytes.subarray(0, end))
 }

@@ -7,6 +7,7 @@
  */
 import { native } from '../../native-bindings/index.js'
 import * as abi from '../abi/ethtool.js'
+import { encodeText } from '../abi/text.js'
 import { HOST_LITTLE_ENDIAN, readString, viewOf } from './codec.js'
 import type { Rtnetlink } from './socket.js'
 
@@ -16,7 +17,7 @@ const LINK_MODE_MASKS = 3
 export function setGro(rtnl: Rtnetlink, name: string, on: boolean): void {
   const value = ethtoolCommand(abi.ETHTOOL_SGRO, abi.ETHTOOL_VALUE_SIZE)
   viewOf(value).setUint32(abi.ETHTOOL_VALUE_DATA, on ? 1 : 0, HOST_LITTLE_ENDIAN)
-  native().ethtool(rtnl.fd, name, value)
+  ethtool(rtnl, name, value)
 }
 
 /**
@@ -26,7 +27,7 @@ export function setGro(rtnl: Rtnetlink, name: string, on: boolean): void {
 export function setLinkSpeed(rtnl: Rtnetlink, name: string, speedMbps: number): void {
   // The kernel says how many words its link mode masks have, negated, to whoever asks with another number.
   const handshake = ethtoolCommand(abi.ETHTOOL_GLINKSETTINGS, abi.ETHTOOL_LINK_SETTINGS_SIZE)
-  native().ethtool(rtnl.fd, name, handshake)
+  ethtool(rtnl, name, handshake)
   const words = -viewOf(handshake).getInt8(abi.ETHTOOL_LINK_SETTINGS_NWORDS)
   const masksLen = LINK_MODE_MASKS * words * 4
   const settings = ethtoolCommand(abi.ETHTOOL_SLINKSETTINGS, abi.ETHTOOL_LINK_SETTINGS_SIZE + masksLen)
@@ -36,7 +37,7 @@ export function setLinkSpeed(rtnl: Rtnetlink, name: string, speedMbps: number): 
   view.setUint8(abi.ETHTOOL_LINK_SETTINGS_PORT, abi.PORT_TP)
   view.setUint8(abi.ETHTOOL_LINK_SETTINGS_AUTONEG, abi.AUTONEG_DISABLE)
   view.setInt8(abi.ETHTOOL_LINK_SETTINGS_NWORDS, words)
-  native().ethtool(rtnl.fd, name, settings)
+  ethtool(rtnl, name, settings)
 }
 
 /** A feature as `ethtool -k` shows it. */
@@ -61,7 +62,7 @@ export function getFeatures<N extends string>(
   )
   const view = viewOf(answer)
   view.setUint32(abi.ETHTOOL_FEATURES_BLOCKS, blocks, HOST_LITTLE_ENDIAN)
-  native().ethtool(rtnl.fd, name, answer)
+  ethtool(rtnl, name, answer)
   const found: Partial<Record<N, Feature>> = {}
   for (const feature of features) {
     const index = all.indexOf(feature)
@@ -89,7 +90,7 @@ export function switchFeatureOff(rtnl: Rtnetlink, name: string, feature: string)
   view.setUint32(abi.ETHTOOL_FEATURES_BLOCKS, blocks, HOST_LITTLE_ENDIAN)
   const block = abi.ETHTOOL_FEATURES_SIZE + (index >>> 5) * abi.ETHTOOL_SET_FEATURES_BLOCK_SIZE
   view.setUint32(block + abi.ETHTOOL_SET_FEATURES_BLOCK_VALID, (1 << (index & 31)) >>> 0, HOST_LITTLE_ENDIAN)
-  native().ethtool(rtnl.fd, name, request)
+  ethtool(rtnl, name, request)
 }
 
 /** The kernel's list of features, whose numbers are not ABI: the same for every device, asked of the first one. */
@@ -99,16 +100,20 @@ function featureNames(rtnl: Rtnetlink, name: string): string[] {
   if (knownFeatures !== undefined) return knownFeatures
   const info = ethtoolCommand(abi.ETHTOOL_GSSET_INFO, abi.ETHTOOL_SSET_INFO_SIZE + 4)
   viewOf(info).setBigUint64(abi.ETHTOOL_SSET_INFO_MASK, 1n << BigInt(abi.ETH_SS_FEATURES), HOST_LITTLE_ENDIAN)
-  native().ethtool(rtnl.fd, name, info)
+  ethtool(rtnl, name, info)
   const count = viewOf(info).getUint32(abi.ETHTOOL_SSET_INFO_SIZE, HOST_LITTLE_ENDIAN)
   const strings = ethtoolCommand(abi.ETHTOOL_GSTRINGS, abi.ETHTOOL_GSTRINGS_SIZE + count * abi.ETH_GSTRING_LEN)
   viewOf(strings).setUint32(abi.ETHTOOL_GSTRINGS_STRING_SET, abi.ETH_SS_FEATURES, HOST_LITTLE_ENDIAN)
-  native().ethtool(rtnl.fd, name, strings)
+  ethtool(rtnl, name, strings)
   knownFeatures = Array.from({ length: count }, (_, i) => {
     const at = abi.ETHTOOL_GSTRINGS_SIZE + i * abi.ETH_GSTRING_LEN
     return readString(strings.subarray(at, at + abi.ETH_GSTRING_LEN))
   })
   return knownFeatures
+}
+
+function ethtool(rtnl: Rtnetlink, name: string, command: Uint8Array): void {
+  native().ethtool(rtnl.fd, encodeText(name), command)
 }
 
 /** A zeroed struct ethtool_* with its first field, the command, filled in. */

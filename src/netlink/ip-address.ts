@@ -1,7 +1,7 @@
 /**
  * IP addresses and prefixes as rtnetlink carries them: 4 or 16 bytes in network byte order, and their text.
  *
- * Neighbours: address.ts and route.ts put them into attributes. What is written here is what inet_ntop(3) writes.
+ * Neighbours: address.ts puts them into attributes. What is written here is what inet_ntop(3) writes.
  */
 import { isIPv4, isIPv6 } from 'node:net'
 import { AF_INET, AF_INET6 } from '../abi/socket.js'

@@ -6,6 +6,7 @@
 import { ENODEV } from '../abi/errno.js'
 import { NLM_F_DUMP } from '../abi/netlink.js'
 import * as abi from '../abi/rtnetlink.js'
+import { encodeText } from '../abi/text.js'
 import { VethdError } from '../errors.js'
 import { bytesAttribute, HOST_LITTLE_ENDIAN, stringAttribute, u32Attribute, viewOf } from './codec.js'
 import { LINK_MODES, type LinkInfo, type LinkMode, readLink } from './link-info.js'
@@ -171,7 +172,7 @@ function linkModeByte(mode: LinkMode | undefined): Uint8Array | undefined {
 
 /** IFLA_IFNAME holds 15 bytes; what is longer can only be an alternative name. */
 function nameAttribute(name: string): Uint8Array | undefined {
-  const short = Buffer.byteLength(name) < abi.IFNAMSIZ
+  const short = encodeText(name).length < abi.IFNAMSIZ
   return stringAttribute(short ? abi.IFLA_IFNAME : abi.IFLA_ALT_IFNAME, name)
 }
 

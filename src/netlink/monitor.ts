@@ -6,8 +6,8 @@
  * One socket, made in the nursery, hears the namespaces that the nursery knows by a NSID (nsid.ts) and pins none of
  * them. A namespace gets its NSID by {@link Monitor.know}, or from the kernel when a device moves there from the
  * nursery. A namespace's death is told by its NSID alone (RTM_DELNSID): the kernel says nothing of the links that died
- * in it. Without CAP_NET_BROADCAST it hears the nursery alone. Neighbours: link-info.ts reads the links; the driver's
- * follower listens.
+ * in it, their own fds do (dataplane/lanes.ts). Without CAP_NET_BROADCAST it hears the nursery alone. Neighbours:
+ * link-info.ts reads the links; the driver's follower listens.
  */
 import { type NativeError, native, type Watcher } from '../../native-bindings/index.js'
 import { EAGAIN, EMSGSIZE, ENOBUFS, EPERM } from '../abi/errno.js'
@@ -15,9 +15,9 @@ import { NETLINK_ADD_MEMBERSHIP, NETLINK_LISTEN_ALL_NSID, NETLINK_ROUTE } from '
 import { POLLIN } from '../abi/poll.js'
 import * as abi from '../abi/rtnetlink.js'
 import { AF_UNSPEC } from '../abi/socket.js'
-import { Attributes, HOST_LITTLE_ENDIAN, type Message, readMessages, viewOf } from './codec.js'
+import { HOST_LITTLE_ENDIAN, type Message, readMessages, viewOf } from './codec.js'
 import { type LinkInfo, readLink } from './link-info.js'
-import { assignNsid, readNsid, translateNsid } from './nsid.js'
+import { assignNsid, readNsid } from './nsid.js'
 import { NetlinkError, RECEIVE_BYTES, Rtnetlink } from './socket.js'
 
 /** The nursery itself among the NSIDs of events. */
@@ -41,10 +41,6 @@ export type MonitorEvent =
       link: LinkInfo
       /** It is no longer there: deleted, or moved away. */
       removed: boolean
-      /** Of a removal that was a move: where to, and -1 also for a namespace that the nursery has no NSID for. */
-      movedTo?: { nsid: number; index: number }
-      /** Features changed (`ethtool -K`). */
-      featuresChanged: boolean
       /** This very event is that of its going down (dev_close); it may be up again. */
       wentDown: boolean
     }
@@ -169,13 +165,11 @@ export class Monitor implements Disposable {
       this.#onEvent({ kind: 'qdisc-removed', nsid, index })
     } else if (message.type === abi.RTM_DELNSID && nsid === NURSERY_NSID) {
       // Other namespaces' own numbers are none of ours.
-      this.#onEvent({ kind: 'nsid-removed', nsid: readNsid(message.payload).nsid })
+      this.#onEvent({ kind: 'nsid-removed', nsid: readNsid(message.payload) })
     }
   }
 
   #tellLink({ type, payload }: Message, nsid: number): void {
-    const attributes = new Attributes(payload, abi.IFINFOMSG_SIZE)
-    const movedTo = attributes.i32(abi.IFLA_NEW_NETNSID)
     const header = viewOf(payload)
     const [flags, changed] = [abi.IFINFOMSG_FLAGS, abi.IFINFOMSG_CHANGE].map((at) =>
       header.getUint32(at, HOST_LITTLE_ENDIAN),
@@ -185,23 +179,8 @@ export class Monitor implements Disposable {
       nsid,
       link: readLink(payload),
       removed: type === abi.RTM_DELLINK,
-      ...(movedTo === undefined
-        ? {}
-        : { movedTo: { nsid: this.#translate(nsid, movedTo), index: attributes.i32(abi.IFLA_NEW_IFINDEX) ?? 0 } }),
-      featuresChanged: attributes.u32(abi.IFLA_EVENT) === abi.IFLA_EVENT_FEATURES,
       wentDown: (changed & abi.IFF_UP) !== 0 && (flags & abi.IFF_UP) === 0,
     })
-  }
-
-  /** A NSID in a message is a number of the namespace that the message comes from, which may have died meanwhile. */
-  #translate(from: number, nsid: number): number {
-    if (from === NURSERY_NSID) return nsid
-    try {
-      return translateNsid(this.rtnl, from, nsid)
-    } catch (error) {
-      if (error instanceof NetlinkError) return abi.NETNSA_NSID_NOT_ASSIGNED
-      throw error
-    }
   }
 }
 

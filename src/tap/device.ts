@@ -15,6 +15,7 @@ import { type AddressInfo, addAddress, listAddresses, removeAddress } from '../n
 import { formatIpAddress, parseIpPrefix } from '../netlink/ip-address.js'
 import { getLink, type LinkChange, setLink } from '../netlink/link.js'
 import type { LinkInfo } from '../netlink/link-info.js'
+import { tapName } from '../netlink/name.js'
 import { resolveNetns } from '../netlink/netns.js'
 import { inNetns, NetlinkError, type Rtnetlink } from '../netlink/socket.js'
 import { makeNursery } from '../veth/driver.js'
@@ -31,7 +32,7 @@ export class TapDevice {
   constructor(name: string, netns?: string) {
     validateName(name)
     this.#fd = makeDevice(name, netns)
-    this.lastName = native().tapGetInterface(this.#fd).name
+    this.lastName = tapName(this.#fd)
   }
 
   /** -1 once it is closed. */
@@ -41,7 +42,7 @@ export class TapDevice {
 
   /** Its present name. */
   get name(): string {
-    this.lastName = this.#ask((fd) => native().tapGetInterface(fd).name)
+    this.lastName = this.#ask(tapName)
     return this.lastName
   }
 
@@ -157,7 +158,7 @@ function openIn(nursery: number): number {
 /** A name that is taken fails before anybody has seen the device; a pattern has to be filled in where it goes. */
 function moveOut(nursery: number, fd: number, name: string, netnsFd: number): void {
   inNetns(nursery, (rtnl) => {
-    const { index, address } = getLink(rtnl, { name: native().tapGetInterface(fd).name })!
+    const { index, address } = getLink(rtnl, { name: tapName(fd) })!
     setLink(rtnl, index, { address }) // the random one that it has, now set by somebody: udev leaves it
     if (!name.includes('%')) setLink(rtnl, index, { name })
     setLink(rtnl, index, { netnsFd, name: name.includes('%') ? name : undefined })

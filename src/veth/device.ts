@@ -12,6 +12,7 @@ import type { PoolLane } from '../dataplane/pool.js'
 import { noMoreFiles, VethdError } from '../errors.js'
 import { getLink, type LinkChange, type LinkFlags, setLink } from '../netlink/link.js'
 import type { LinkInfo, LinkMode } from '../netlink/link-info.js'
+import { tapName } from '../netlink/name.js'
 import { netnsIdentity, netnsName } from '../netlink/netns.js'
 import { inNetns, type Rtnetlink } from '../netlink/socket.js'
 import { createTotals } from './counters.js'
@@ -154,9 +155,19 @@ export class Device {
     }
   }
 
+  /** False once it was deleted: the fd says so, however often it is asked. */
+  get isThere(): boolean {
+    try {
+      return this.name !== ''
+    } catch (error) {
+      if ((error as VethdError).code === 'DEVICE_NOT_FOUND') return false
+      throw error
+    }
+  }
+
   /** Its present name. */
   get name(): string {
-    return this.#onDevice(() => native().tapGetInterface(this.fd).name)
+    return this.#onDevice(() => tapName(this.fd))
   }
 
   #onDevice<T>(act: () => T): T {

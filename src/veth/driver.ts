@@ -12,9 +12,11 @@
 import { EventEmitter } from 'node:events'
 import { availableParallelism } from 'node:os'
 import { type NativeError, native } from '../../native-bindings/index.js'
+import { errnoName, errnoText } from '../abi/errno.js'
 import { type LaneAddress, Pool } from '../dataplane/pool.js'
 import { noMoreFiles, VethdError } from '../errors.js'
 import { chooseEngine, type EngineReport } from '../io/index.js'
+import { requireAddon } from './addon.js'
 import { AddressBook } from './address.js'
 import { deleteDevices } from './delete.js'
 import type { Degradation, Device, DeviceState, Place } from './device.js'
@@ -117,7 +119,9 @@ export class Driver extends EventEmitter<DriverEvents> {
         cpus: options.cpus ?? [],
         busyPollUs: options.busyPollUs,
         onGone: (lane, errno) => driver?.deviceGone(lane, errno),
+        onReadFailed: (lane, errno) => driver?.readFailed(lane, errno),
         onRefused: (lane, offloads) => driver?.superFrameRefused(lane, offloads),
+        onSlowed: (why) => slowDown(engine, why, log),
         onFault: (error) => driver?.fault(error),
       })
       if (pool.niceRefused !== undefined)
@@ -213,13 +217,24 @@ export class Driver extends EventEmitter<DriverEvents> {
     }
   }
 
-  /** A worker says that the device a lane reads from is gone: veth_dellink, either end takes both. */
+  /**
+   * A worker says that the device a lane reads from is gone: veth_dellink, either end takes both. The device is asked too: by
+   * now the lane may be another one's.
+   */
   private deviceGone(lane: LaneAddress, errno: number): void {
     const device = this.#readBy(lane)
-    if (device === undefined) return
+    if (device === undefined || device.isThere) return
     const { pair, side, known } = device
     this.#log.info({ pair: pair.id, side, device: known?.name, errno }, 'device gone: its peer goes too')
     this.#remove([pair], 'device-gone').catch((error) => this.#log.error({ err: error }, 'removing a pair failed'))
+  }
+
+  private readFailed(lane: LaneAddress, errno: number): void {
+    const device = this.#readBy(lane)
+    if (device === undefined) return
+    const { pair, side, known } = device
+    const error = `${errnoName(errno)}: ${errnoText(errno)}`
+    this.#log.warn({ pair: pair.id, side, device: known?.name, error }, 'reading from a device fails: tried again')
   }
 
   /** A worker says that the kernel refused a super-frame that is right: its sender has to do without such frames. */
@@ -293,6 +308,13 @@ export class Driver extends EventEmitter<DriverEvents> {
   }
 }
 
+/** Notes that the engine is slower than it could be: once, though each worker says so. */
+function slowDown(engine: EngineReport, why: string, log: DriverLog): void {
+  if (engine.reason.includes(why)) return
+  engine.reason += `; slower than it could be: ${why}`
+  log.warn({ engine: engine.name, reason: why }, 'the engine is slower than it could be')
+}
+
 /** The probe opens the first TAP device of all: what is wrong with /dev/net/tun shows there. */
 function tryOffloads(nursery: number): OffloadReport {
   try {
@@ -302,10 +324,11 @@ function tryOffloads(nursery: number): OffloadReport {
   }
 }
 
-/** A namespace without a name. NOT_PERMITTED without the capabilities for it. */
+/** A namespace without a name. NOT_PERMITTED without the capabilities for it, ADDON_MISSING without the addon. */
 export function makeNursery(): number {
+  const addon = requireAddon()
   try {
-    return native().netnsCreate()
+    return addon.netnsCreate()
   } catch (error) {
     const limit = noMoreFiles(error)
     if (limit !== undefined) throw limit

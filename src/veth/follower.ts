@@ -167,7 +167,7 @@ export class Follower {
         const isElsewhere = code === 'DEVICE_NOT_FOUND' || code === 'ENODEV'
         // One that died meanwhile is told of by its lane too, which removes the pair. One that was moved or renamed while it
         // was looked at is not where its events are looked for: nothing would tell of it.
-        if (isElsewhere && !isThere(device)) return
+        if (isElsewhere && !device.isThere) return
         if (isElsewhere && tries < TRIES) continue
         this.#lookLater(device, err)
         return
@@ -276,14 +276,5 @@ export class Follower {
     if (device.known === null) return
     const place = `${device.known.nsid}:${device.known.index}`
     if (this.#places.get(place) === device) this.#places.delete(place)
-  }
-}
-
-/** A device that is gone has no name. */
-function isThere(device: Device): boolean {
-  try {
-    return device.name !== ''
-  } catch {
-    return false
   }
 }

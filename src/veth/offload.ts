@@ -23,6 +23,7 @@ import {
 } from '../abi/virtio-net.js'
 import { setVnetInnerNhOffset, setVnetOuterThOffset } from '../frame/virtio-net-hdr.js'
 import { getLink, setLink } from '../netlink/link.js'
+import { tapName } from '../netlink/name.js'
 import { inNetns } from '../netlink/socket.js'
 import type { ChecksumMode } from './options.js'
 
@@ -69,7 +70,7 @@ export function probeOffloads(scratchNetns: number, among = ~0): OffloadReport {
   return inNetns(scratchNetns, (rtnl) => {
     const fd = native().tapOpen('', tun.IFF_TAP | tun.IFF_NO_PI | tun.IFF_VNET_HDR | tun.IFF_TUN_EXCL, scratchNetns)
     try {
-      setLink(rtnl, getLink(rtnl, { name: native().tapGetInterface(fd).name })!.index, { up: true })
+      setLink(rtnl, getLink(rtnl, { name: tapName(fd) })!.index, { up: true })
       const report: OffloadReport = {
         mask: 0,
         names: [],

@@ -10,6 +10,7 @@ import type { LaneRequest, Pool } from '../dataplane/pool.js'
 import { noMoreFiles, VethdError } from '../errors.js'
 import { setGro, setLinkSpeed } from '../netlink/ethtool.js'
 import { getLink, setLink } from '../netlink/link.js'
+import { tapName } from '../netlink/name.js'
 import { inNetns } from '../netlink/socket.js'
 import { type AddressBook, receiverAddress } from './address.js'
 import { type Degradation, Device } from './device.js'
@@ -70,7 +71,7 @@ function openQueues(context: LinkContext, count: number): number[] {
   const fds: number[] = []
   try {
     fds.push(native().tapOpen(NURSERY_NAME, flags | IFF_TUN_EXCL, context.nursery))
-    const { name } = native().tapGetInterface(fds[0])
+    const name = tapName(fds[0])
     while (fds.length < count) fds.push(native().tapOpen(name, flags, context.nursery))
     for (const fd of fds) native().tapSetCarrier(fd, false)
     return fds

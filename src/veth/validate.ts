@@ -3,6 +3,7 @@
  * anything is opened, in the kernel's and iproute2's words.
  */
 import { EADDRNOTAVAIL, EINVAL, ERANGE } from '../abi/errno.js'
+import { encodeText, isBroken } from '../abi/text.js'
 import { type ErrorDetails, VethdError } from '../errors.js'
 import {
   CHECKSUM_MODES,
@@ -17,6 +18,8 @@ import {
 
 /** IFNAMSIZ less the terminating NUL. */
 const NAME_BYTES_MAX = 15
+/** In Latin-1, as which the kernel reads names (lib/ctype.c); also a part of many characters in UTF-8, such as à. */
+const NO_BREAK_SPACE = '\xa0'
 const MAC = /^[0-9a-f]{1,2}(:[0-9a-f]{1,2}){5}$/i
 const OCTETS = /^[0-9a-f]{1,2}(:[0-9a-f]{1,2})*$/i
 
@@ -44,27 +47,31 @@ function validateEnd(end: EndOptions): void {
 
 /** dev_valid_name, and dev_alloc_name where it holds a `%`. */
 export function validateName(name: string): void {
-  const bytes = Buffer.byteLength(name)
+  const bytes = encodeText(name).toString('latin1')
   const reason =
-    bytes === 0
+    bytes === ''
       ? 'it is empty'
-      : bytes > NAME_BYTES_MAX
-        ? `it has ${bytes} bytes, and the kernel takes at most ${NAME_BYTES_MAX}`
+      : bytes.length > NAME_BYTES_MAX
+        ? `it has ${bytes.length} bytes, and the kernel takes at most ${NAME_BYTES_MAX}`
         : name === '.' || name === '..'
           ? 'the kernel keeps "." and ".." for itself'
-          : /[/:\s\0]/.test(name)
+          : /[/: \t-\r\0]/.test(bytes)
             ? 'it must not hold "/", ":", NUL or white space'
-            : /%(?!d[^%]*$)/.test(name)
-              ? 'a "%" stands in it once and as "%d", which the kernel replaces by a number'
-              : undefined
+            : bytes.includes(NO_BREAK_SPACE)
+              ? 'it holds the byte a0, which the kernel takes for white space'
+              : /%(?!d[^%]*$)/.test(bytes)
+                ? 'a "%" stands in it once and as "%d", which the kernel replaces by a number'
+                : isBroken(name)
+                  ? 'it holds half of a surrogate pair, which stands for no bytes'
+                  : undefined
   if (reason === undefined) return
   throw new VethdError('NAME_INVALID', `"${name}" cannot be the name of a device: ${reason}`, nameRefusal(name))
 }
 
 /** `ip` looks for emptiness, slashes and white space itself and leaves the rest to the kernel. */
 function nameRefusal(name: string): ErrorDetails {
-  if (!/^[^/\s]+$/.test(name)) return { iproute2: `Error: argument "${name}" is wrong: "name" not a valid ifname` }
-  if (Buffer.byteLength(name) > NAME_BYTES_MAX)
+  if (!/^[^/ \t-\r]+$/.test(name)) return { iproute2: `Error: argument "${name}" is wrong: "name" not a valid ifname` }
+  if (encodeText(name).length > NAME_BYTES_MAX)
     return { iproute2: 'Error: Attribute failed policy validation.', exit: 2 }
   return { iproute2: INVALID_ARGUMENT, exit: 2, errno: -EINVAL }
 }

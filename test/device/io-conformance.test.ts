@@ -10,14 +10,19 @@
  */
 import t, { type Test } from 'tap'
 import { native } from '../../native-bindings/index.js'
+import { ENOMEM } from '../../src/abi/errno.js'
 import { IFF_NO_PI, IFF_TAP, IFF_VNET_HDR } from '../../src/abi/if-tun.js'
-import type { FrameIo } from '../../src/io/frame-io.js'
+import { Lanes } from '../../src/dataplane/lanes.js'
+import { type FrameIo, OP_READ } from '../../src/io/frame-io.js'
 import { PollIo } from '../../src/io/poll.js'
 import { MAX_LANES, SLOT_BYTES } from '../../src/io/slab.js'
 import { UringIo } from '../../src/io/uring.js'
+import { createTotals } from '../../src/veth/counters.js'
+import { Lane } from '../../src/veth/xmit.js'
 import { type Bench, type BenchPort, conformance, frameOf } from '../unit/io/conformance.js'
+import { until } from './harness/processes.js'
 import { missing } from './harness/topology.js'
-import { runInside } from './native-nursery.js'
+import { Nursery, runInside } from './native-nursery.js'
 
 const ENGINES: [name: string, make: (wakeFd: number) => FrameIo][] = [
   ['uring', (wakeFd) => new UringIo(wakeFd)],
@@ -119,6 +124,76 @@ t.test('one non-blocking fd serves one engine after the other', { skip }, (t) =>
   }
   t.end()
 })
+
+t.test('a lane that io_uring cannot have keeps no device', { skip }, async (t) => {
+  const nursery = new Nursery(t)
+  const device = nursery.open(t, 'pinned')
+  const wakeFd = native().eventfd()
+  const io = new UringIo(wakeFd)
+  t.throws(() => io.addLane(0, device.fd, 0x7fff0000), { code: 'EBADF' })
+  device.close()
+  await until('the end of the device', () => !nursery.ip('link', 'show').includes('pinned'))
+  t.pass('it went with its fd')
+  io.close()
+  native().close(wakeFd)
+})
+
+t.test('a lane whose reads fail for a while is served afterwards, and costs nothing meanwhile', { skip }, (t) => {
+  const ports = new Ports()
+  t.teardown(() => ports.close())
+  const [a, b] = ports.open(2)
+  for (const [name, make] of ENGINES) {
+    const wakeFd = native().eventfd()
+    const reads = { errno: -ENOMEM }
+    const io = failingReads(make(wakeFd), reads)
+    const told: [lane: number, errno: number][] = []
+    const lanes = new Lanes(io, {
+      gone: () => t.fail('its device is there'),
+      readFailed: (...failed) => told.push(failed),
+      refused: () => t.fail('nothing is refused'),
+    })
+    const receiver = { macHigh: 0, macLow: 0, mtu: MTU, gro: null }
+    const [vnetHdrLen, totals] = [VNET_HDR_LEN, createTotals()]
+    lanes.add(new Lane({ index: 0, vnetHdrLen, checksum: 'offload', totals, receiver }), a.fd, b.fd, null)
+    for (let i = 1; i <= 3; i++) a.transmit(frameOf(i))
+    let turns = 0
+    for (const end = performance.now() + 100; performance.now() < end; turns++) lanes.turn(20)
+    t.ok(turns < 50, `${turns} turns in 100 ms, ${name}`)
+    t.same(told, [[0, -ENOMEM]])
+    reads.errno = 0
+    const received: number[] = []
+    for (const end = performance.now() + 2000; received.length < 3 && performance.now() < end; ) {
+      lanes.turn(20)
+      for (let frame = b.receive(); frame !== undefined; frame = b.receive()) received.push(frame[VNET_HDR_LEN + 11])
+    }
+    t.same(received, [1, 2, 3], name)
+    io.close()
+    native().close(wakeFd)
+  }
+  t.end()
+})
+
+/** An engine whose reads answer `reads.errno` while that is not 0; its waits are its own. */
+function failingReads(io: FrameIo, reads: { errno: number }): FrameIo {
+  const failed: [lane: number, slot: number, errno: number][] = []
+  const instead: Partial<FrameIo> = {
+    read: (lane, slot) => {
+      if (reads.errno === 0) io.read(lane, slot)
+      else failed.push([lane, slot, reads.errno])
+    },
+    submit: (timeoutMs) => io.submit(failed.length > 0 ? 0 : timeoutMs),
+    reap: (sink) => {
+      for (const [lane, slot, errno] of failed.splice(0)) sink.completed(OP_READ, lane, slot, errno)
+      io.reap(sink)
+    },
+  }
+  return new Proxy(io, {
+    get: (_, key) => {
+      const member = instead[key as keyof FrameIo] ?? io[key as keyof FrameIo]
+      return typeof member === 'function' ? (member as () => void).bind(io) : member
+    },
+  })
+}
 
 /** A frame from `a` to `b`, then a wait that is still under way when the engine ends. */
 function carryOne(t: Test, name: string, io: FrameIo, a: BenchPort, b: BenchPort): void {

@@ -6,6 +6,7 @@ import { closeSync, readdirSync } from 'node:fs'
 import t from 'tap'
 import { describeDevice, describePair, Reader } from '../../daemon/describe.js'
 import { native } from '../../native-bindings/index.js'
+import { EBADFD } from '../../src/abi/errno.js'
 import { resolveNetns } from '../../src/netlink/netns.js'
 import { type Device, unlessGone } from '../../src/veth/device.js'
 import { Driver, type RemovalReason } from '../../src/veth/driver.js'
@@ -345,6 +346,9 @@ t.test('when either end is deleted, so is the other, and it is told once', { ski
       dev: { name: 'veth1', netnsFd: fds[0] },
       peer: { name: 'veth2', netnsFd: fds[1] },
     })
+    const { worker, index } = pair.a.lanes[0]
+    ;(driver as unknown as { deviceGone(lane: object, errno: number): void }).deviceGone({ worker, index }, -EBADFD)
+    t.equal(driver.pairs.get(pair.id), pair, 'a worker that is wrong about it, or late, removes nothing')
     await ns.do(`ip link del veth${i + 1}`)
     await until('the pair to be removed', () => removed.length === i + 1)
     t.same(removed[i], [pair.id, 'device-gone'])

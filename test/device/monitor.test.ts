@@ -101,7 +101,6 @@ t.test('the monitor', { skip: missing('ip', 'ethtool', 'unshare') }, async (t) =
       await ns.do('ip link del renamed')
       const gone = await watch.next('link', (event) => here(event) && event.removed)
       t.match(gone.link, { index: link.index, name: 'renamed' })
-      t.notHas(gone, 'movedTo')
     }
   })
 
@@ -119,35 +118,6 @@ t.test('the monitor', { skip: missing('ip', 'ethtool', 'unshare') }, async (t) =
     })
   })
 
-  await t.test('says where a moved device went, in numbers of the nursery', async (t) => {
-    const topology = Topology.of(t)
-    const watch = new Watch(t)
-    const one = await topology.namespace('one')
-    const two = await topology.namespace('two')
-    const unknown = await topology.namespace('unknown')
-    // Numbers that differ between the namespaces, so that an untranslated one shows.
-    await one.do(`ip netns set ${unknown.name} 1`)
-    await one.do(`ip netns set ${two.name} 5`)
-    await two.do(`ip netns set ${unknown.name} 1`)
-    await two.do(`ip netns set ${one.name} 9`)
-    const nsidOne = watch.know(one)
-    const nsidTwo = watch.know(two)
-    t.strictSame([nsidOne, nsidTwo], [0, 1])
-
-    await one.do('ip tuntap add tap0 mode tap')
-    await one.do(`ip link set tap0 netns ${two.name}`)
-    const first = await watch.next('link', removed)
-    t.equal(first.nsid, nsidOne)
-    t.equal(first.movedTo?.nsid, nsidTwo)
-    const arrived = await watch.next('link', (event) => event.nsid === nsidTwo && event.link.name === 'tap0')
-    t.equal(arrived.link.index, first.movedTo?.index)
-
-    await two.do(`ip link set tap0 netns ${unknown.name}`)
-    const second = await watch.next('link', removed)
-    t.equal(second.nsid, nsidTwo)
-    t.equal(second.movedTo?.nsid, -1, 'the nursery has no number for that one')
-  })
-
   await t.test('knows a namespace by itself once a device was moved there from the nursery', async (t) => {
     const topology = Topology.of(t)
     const watch = new Watch(t)
@@ -161,9 +131,8 @@ t.test('the monitor', { skip: missing('ip', 'ethtool', 'unshare') }, async (t) =
         setLink(rtnl, born.link.index, { netnsFd, newIndex: 4242, name: 'veth1', up: true }),
       ),
     )
-    const left = await watch.next('link', removed)
+    await watch.next('link', removed)
     const nsid = watch.know(ns)
-    t.strictSame(left.movedTo, { nsid, index: 4242 })
     const up = await watch.next('link', (event) => event.link.flagNames.includes('UP'))
     t.match(up, { nsid, link: { index: 4242, name: 'veth1' } })
     t.equal(getLink(watch.monitor.rtnl, { index: 4242, nsid })?.name, 'veth1', 'and reads it from the nursery')
@@ -185,44 +154,13 @@ t.test('the monitor', { skip: missing('ip', 'ethtool', 'unshare') }, async (t) =
     })
   })
 
-  await t.test('says when features change, and only then', async (t) => {
+  await t.test('hears of features that change', async (t) => {
     const ns = await Topology.of(t).namespace('features')
     const watch = new Watch(t)
     await ns.do('ip tuntap add tap0 mode tap')
     watch.know(ns)
-    await ns.do('ip link set tap0 mtu 1400')
-    t.notOk((await watch.next('link')).featuresChanged)
     await ns.do('ethtool -K tap0 gro off')
-    t.ok((await watch.next('link')).featuresChanged)
-  })
-
-  await t.test('tells the death of a namespace, with and without devices of ours, and reuses its number', async (t) => {
-    const topology = Topology.of(t)
-    const watch = new Watch(t)
-    const lasting = await topology.namespace('lasting')
-    t.equal(watch.know(lasting), 0)
-    for (let round = 0; round < 5; round++) {
-      const ns = await topology.namespace('dies')
-      t.equal(watch.know(ns), 1)
-      if (round % 2 === 0) await ns.do('ip tuntap add tap0 mode tap')
-      // The other namespace has a number of its own for it, whose end is not ours.
-      await lasting.do(`ip netns set ${ns.name} 77`)
-      await ns.delete()
-      t.equal((await watch.next('nsid-removed')).nsid, 1)
-    }
-    t.notOk(watch.events.some((event) => event.kind === 'nsid-removed'))
-  })
-
-  await t.test('sees the end of a namespace that only a process held', async (t) => {
-    const topology = Topology.of(t)
-    const watch = new Watch(t)
-    const sleeper = topology.start(['unshare', '-n', 'sh', '-c', 'echo ready; exec sleep 60'])
-    await sleeper.line(/^ready$/m)
-    const fd = resolveNetns(String(sleeper.pid))
-    const nsid = watch.monitor.know(fd)
-    closeSync(fd)
-    sleeper.signal('SIGKILL')
-    t.equal((await watch.next('nsid-removed')).nsid, nsid)
+    t.ok(await watch.next('link', named('tap0')))
   })
 
   await t.test('says that events were lost, and goes on', async (t) => {

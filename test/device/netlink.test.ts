@@ -12,7 +12,6 @@ import { getFeatures, setGro, setLinkSpeed } from '../../src/netlink/ethtool.js'
 import { getLink, setLink } from '../../src/netlink/link.js'
 import { netnsIdentity, netnsName, resolveNetns } from '../../src/netlink/netns.js'
 import { setNoqueue } from '../../src/netlink/qdisc.js'
-import { addRoute } from '../../src/netlink/route.js'
 import { run, until } from './harness/processes.js'
 import { indexOf, inside, refusal, withNetns } from './harness/rtnetlink.js'
 import { missing, type Namespace, Topology } from './harness/topology.js'
@@ -47,36 +46,6 @@ t.test('addresses come and go', { skip }, async (t) => {
     t.equal(refusal(() => removeAddress(rtnl, index, '192.168.1.200/24')).code, 'EADDRNOTAVAIL')
   })
   t.notMatch(await ns.do('ip addr show dev tap0'), /192\.168\.1\.200|fd00::1\//)
-})
-
-t.test('routes are those that ip would add', { skip }, async (t) => {
-  const ns = await Topology.of(t).namespace('routes')
-  const oracle = await Topology.of(t).namespace('oracle')
-  for (const each of [ns, oracle]) {
-    await each.do('ip link add tap0 index 50 type veth peer name far')
-    await each.do('ip link set far up')
-    await each.do('ip link set tap0 up')
-    await each.do('ip addr add 192.168.1.200/24 dev tap0')
-    await each.do('ip addr add fd00::1/64 dev tap0 nodad')
-  }
-  inside(ns, (rtnl) => {
-    addRoute(rtnl, { to: 'default', via: '192.168.1.1' })
-    addRoute(rtnl, { to: 'default', via: 'fd00::ffff' })
-    addRoute(rtnl, { to: '10.9.0.0/16', dev: 50 })
-    addRoute(rtnl, { to: 'fd09::/32', via: 'fd00::ffff', dev: 50 })
-    const twice = refusal(() => addRoute(rtnl, { to: 'default', via: '192.168.1.1' }))
-    t.equal(twice.iproute2, 'RTNETLINK answers: File exists')
-    const unreachable = refusal(() => addRoute(rtnl, { to: '10.8.0.0/16', via: '172.16.0.1' }))
-    t.equal(unreachable.iproute2, 'Error: Nexthop has invalid gateway.')
-    t.throws(() => addRoute(rtnl, { to: '10.8.0.0/16', via: 'fd00::1' }), { code: 'ARGUMENT_INVALID' })
-  })
-  await oracle.do('ip route add default via 192.168.1.1')
-  await oracle.do('ip -6 route add default via fd00::ffff')
-  await oracle.do('ip route add 10.9.0.0/16 dev tap0')
-  await oracle.do('ip -6 route add fd09::/32 via fd00::ffff dev tap0')
-  const shown = async (ns: Namespace): Promise<string> =>
-    (await ns.do('ip route')) + (await ns.do('ip -6 route')).replaceAll(/^fe80.*\n/gm, '')
-  t.equal(await shown(ns), await shown(oracle))
 })
 
 t.test('noqueue takes the place of a default qdisc, and of no other', { skip }, async (t) => {

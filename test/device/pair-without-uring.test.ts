@@ -1,6 +1,6 @@
 /**
  * Where io_uring is forbidden, `--engine auto` takes the poll engine, says so, and carries traffic all the same; and
- * `--engine uring` does not pretend.
+ * `--engine uring` does not pretend. Where the poll engine has no asynchronous I/O either, it says that too.
  */
 import { join } from 'node:path'
 import t from 'tap'
@@ -48,3 +48,20 @@ t.test('with io_uring forbidden by seccomp', { skip }, async (t) => {
     await t.rejects(startDaemon(topology, host, { engine: 'uring', launcher }), /io_uring.*EPERM|EPERM.*io_uring/s)
   })
 })
+
+t.test(
+  'without a context of asynchronous I/O the log and vethctl doctor say that the poll engine is slower',
+  { skip },
+  async (t) => {
+    const topology = Topology.of(t)
+    const host = await topology.namespace('host')
+    const daemon = await startDaemon(topology, host, { launcher: ['python3', FORBID, 'io_setup'], engine: 'poll' })
+    const why = 'io_setup: EAGAIN, fs.aio-max-nr is used up'
+    const warnings = daemon.log.filter(({ level }) => level === 40)
+    t.match(warnings, [{ msg: 'the engine is slower than it could be', engine: 'poll' }])
+    t.match(warnings[0]?.reason, why)
+    t.match(daemon.log.at(-1), { msg: 'ready' })
+    t.match(daemon.log.at(-1)?.reason, why)
+    t.match((await daemon.vethctl('doctor')).stdout, new RegExp(`^engine +poll: asked for; .*${why}`, 'm'))
+  },
+)

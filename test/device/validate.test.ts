@@ -29,6 +29,8 @@ const VALUES: [options: EndOptions, words: string[]][] = [
     'x%%d',
     '-x',
     '@',
+    'à',
+    'em\u2003space',
   ].map((name): [EndOptions, string[]] => [{ name }, [name]]),
   ...[
     '02:00:00:00:00:01',

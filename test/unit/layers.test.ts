@@ -28,7 +28,6 @@ const MAY_IMPORT: Record<string, string[]> = {
   api: ['abi', 'errors'],
   client: ['abi', 'api', 'errors', 'netns-name'],
   cli: ['abi', 'frame', 'api', 'client', 'errors'],
-  cni: ['client'],
   tap: DRIVER,
   'open-pair': DRIVER,
   index: [...DRIVER, 'tap', 'open-pair'],

@@ -2,7 +2,7 @@
 """forbid.py SYSCALL COMMAND…: runs a command under a seccomp filter that answers EPERM to one system call.
 
 What container runtimes and systemd units do to io_uring_setup, bpf, openat2 and pidfd_getfd, without touching the
-machine's sysctls.
+machine's sysctls. To io_setup it answers EAGAIN, as where fs.aio-max-nr is used up.
 
 SYSCALL may be "long-write": write(2) of 8192 bytes or more answers EINVAL, as some kernels answer super-frames; or
 "long-writev": the same of writev(2) with 8 pieces or more. Both answer EPERM to io_submit(2), which would carry the same out.
@@ -14,11 +14,13 @@ import sys
 
 PR_SET_NO_NEW_PRIVS, PR_SET_SECCOMP, SECCOMP_MODE_FILTER = 38, 22, 2
 BPF_LD_W_ABS, BPF_JEQ_K, BPF_JGE_K, BPF_RET_K = 0x20, 0x15, 0x35, 0x06
-SECCOMP_RET_ALLOW, SECCOMP_RET_ERRNO, EPERM, EINVAL = 0x7FFF0000, 0x00050000, 1, 22
+SECCOMP_RET_ALLOW, SECCOMP_RET_ERRNO, EPERM, EAGAIN, EINVAL = 0x7FFF0000, 0x00050000, 1, 11, 22
 NUMBERS = {
     "io_uring_setup": 425,  # from here on the same on every architecture
     "openat2": 437,
     "pidfd_getfd": 438,
+    "io_setup": 206 if os.uname().machine == "x86_64" else 0,
+    "io_getevents": 208 if os.uname().machine == "x86_64" else 4,
     "bpf": 321 if os.uname().machine == "x86_64" else 280,
     "long-write": 1 if os.uname().machine == "x86_64" else 64,
     "long-writev": 20 if os.uname().machine == "x86_64" else 66,
@@ -29,7 +31,7 @@ LENGTH_OFFSET = 16 + 2 * 8  # of args[2], its lower half on a little-endian mach
 LONG = {"long-write": 8192, "long-writev": 8}
 
 number = NUMBERS[sys.argv[1]]
-always = ((BPF_RET_K, 0, 0, SECCOMP_RET_ERRNO | EPERM),)
+always = ((BPF_RET_K, 0, 0, SECCOMP_RET_ERRNO | (EAGAIN if sys.argv[1] == "io_setup" else EPERM)),)
 when_long = (
     (BPF_LD_W_ABS, 0, 0, LENGTH_OFFSET),
     (BPF_JGE_K, 0, 1, LONG.get(sys.argv[1], 0)),

@@ -58,6 +58,8 @@ export class Bed {
       workers: 1,
       cpus: [],
       onGone: () => {},
+      onReadFailed: () => {},
+      onSlowed: () => {},
       onRefused: () => {},
       onFault,
     })

@@ -102,11 +102,7 @@ function run(checksum: ChecksumMode, gro: GroSettings | null) {
   // The same id throughout, beside DF: a constant one.
   const payload = [0xff, 0xff, 0xff, 0xff, ...new Array(PAYLOAD - 4).fill(7)]
   const io = new Treadmill(segment({ payload, seq: 0, needsCsum: checksum !== 'verify' }))
-  const lanes = new Lanes(
-    io,
-    () => {},
-    () => {},
-  )
+  const lanes = new Lanes(io, { gone() {}, readFailed() {}, refused() {} })
   const totals = createTotals()
   const receiver = { macHigh: 0x0200, macLow: 1, mtu: 1500, gro }
   lanes.add(new Lane({ index: 0, vnetHdrLen: VNET_HDR_LEN, checksum, totals, receiver }), 0, 0, gro)

@@ -38,11 +38,11 @@ interface TestLane {
 class Bed {
   readonly io = new WatchedIo()
   readonly refused: number[] = []
-  readonly lanes = new Lanes(
-    this.io,
-    () => {},
-    (_lane, offloads) => this.refused.push(offloads),
-  )
+  readonly lanes = new Lanes(this.io, {
+    gone() {},
+    readFailed() {},
+    refused: (_lane, offloads) => this.refused.push(offloads),
+  })
 
   add(index: number, gro: GroSettings | null): TestLane {
     const [from, to] = [this.io.openPort(), this.io.openPort()]

@@ -4,7 +4,7 @@
  */
 import fc from 'fast-check'
 import t, { type Test } from 'tap'
-import { EAGAIN, EBADF, EBADFD, EINVAL, EIO, ENOBUFS, ENOMEM, EPERM } from '../../../src/abi/errno.js'
+import { EAGAIN, EBADF, EBADFD, EFAULT, EINVAL, EIO, ENOBUFS, ENOMEM, EPERM } from '../../../src/abi/errno.js'
 import * as tun from '../../../src/abi/if-tun.js'
 import { Lanes, TURN_CARRIED, TURN_FLOODED, TURN_IDLE, TURN_TRICKLED } from '../../../src/dataplane/lanes.js'
 import { BURST_MAX } from '../../../src/dataplane/served-lane.js'
@@ -73,11 +73,12 @@ class Bed {
   readonly io = new WatchedIo()
   readonly gone: [lane: number, errno: number][] = []
   readonly refused: [lane: number, offloads: number][] = []
-  readonly lanes = new Lanes(
-    this.io,
-    (lane, errno) => this.gone.push([lane, errno]),
-    (lane, offloads) => this.refused.push([lane, offloads]),
-  )
+  readonly failing: [lane: number, errno: number][] = []
+  readonly lanes = new Lanes(this.io, {
+    gone: (lane, errno) => this.gone.push([lane, errno]),
+    readFailed: (lane, errno) => this.failing.push([lane, errno]),
+    refused: (lane, offloads) => this.refused.push([lane, offloads]),
+  })
 
   add(index: number, vnetHdrLen = VNET_HDR_LEN): TestLane {
     const [from, to] = [this.io.openPort(), this.io.openPort()]
@@ -355,6 +356,71 @@ t.test('a frame that the kernel lost in a read is counted and costs no lane: the
     t.match(totals(), { received_packets: 60n, sent_packets: 60n, drop_undescribed: BigInt(3 * lost) })
   }
   t.end()
+})
+
+t.test('reads that fail cost no lane', async (t) => {
+  const ERRORS = [ENOMEM, ENOBUFS, EIO, EFAULT, EBADF, EPERM].map((errno) => -errno)
+  /** Turns until `done`; how many they were. */
+  const turnUntil = (bed: Bed, done: () => boolean): number => {
+    let turns = 0
+    for (const deadline = performance.now() + 2000; !done() && performance.now() < deadline; turns++) bed.turns(1)
+    return turns
+  }
+
+  await t.test('frames that come later, or that the kernel kept, are served', async (t) => {
+    for (const errno of ERRORS) {
+      const bed = new Bed()
+      const { from, to, totals } = bed.add(0)
+      from.unreadable = errno
+      for (let i = 0; i < 20; i++) from.toRead.push(frameOf(i))
+      bed.turns(A_FEW)
+      t.same([to.written, bed.gone, bed.failing], [[], [], [[0, errno]]], 'told')
+      from.unreadable = 0
+      turnUntil(bed, () => to.written.length === 20)
+      t.same(marksOf(to.written), Array.from(Array(20).keys()), String(errno))
+      t.match(totals(), { received_packets: 20n, sent_packets: 20n })
+    }
+  })
+
+  await t.test('a frame that the kernel could not copy is counted', async (t) => {
+    const bed = new Bed()
+    const { from, totals } = bed.add(0)
+    bed.turns(1)
+    from.unreadable = -EFAULT
+    bed.turns(1)
+    t.match(totals(), { received_packets: 0n, drop_undescribed: 1n })
+  })
+
+  await t.test('an error that stays is told once, and asked about ever less often', async (t) => {
+    const bed = new Bed()
+    const { from } = bed.add(0)
+    const other = bed.add(1)
+    from.unreadable = -ENOMEM
+    const end = performance.now() + 60
+    const turns = turnUntil(bed, () => performance.now() > end)
+    const asked = bed.io.asked.get(0)!
+    t.ok(asked < 30 && turns > 100, `${asked} times in ${turns} turns`) // pauses of 1, 2, 4, … ms
+    t.same(bed.failing, [[0, -ENOMEM]])
+    other.from.toRead.push(frameOf(1))
+    bed.turns(A_FEW)
+    t.equal(other.to.written.length, 1, 'others are served meanwhile')
+    from.gone = true
+    turnUntil(bed, () => bed.gone.length > 0)
+    t.same(bed.gone, [[0, -EBADFD]], 'and its end is seen')
+  })
+
+  await t.test('it can be removed meanwhile', async (t) => {
+    const bed = new Bed()
+    bed.add(0).from.unreadable = -ENOMEM
+    bed.turns(A_FEW)
+    let removed = 0
+    bed.lanes.remove(0, () => removed++)
+    bed.turns(A_FEW)
+    t.equal(removed, 1)
+    bed.add(0).from.toRead.push(frameOf(1))
+    bed.turns(A_FEW)
+    t.same(bed.gone, [])
+  })
 })
 
 t.test('a frame that could not be written moves from sent to the reason', (t) => {

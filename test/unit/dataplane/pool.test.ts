@@ -18,6 +18,8 @@ async function openPool(t: Test, workers: number, options: Partial<PoolOptions> 
     cpus: [],
     ...options,
     onGone: (lane, errno) => t.fail(`lane ${lane.index} is gone: ${errno}`),
+    onSlowed: (why) => t.fail(why),
+    onReadFailed: (lane, errno) => t.fail(`lane ${lane.index} cannot be read: ${errno}`),
     onRefused: (lane) => t.fail(`a frame of lane ${lane.index} was refused`),
     onFault: (error) => t.fail(error),
   })

@@ -29,7 +29,6 @@ import {
   vnetGsoType,
   vnetHdrLen,
   vnetInnerNhOffset,
-  vnetNumBuffers,
   vnetOuterThOffset,
 } from '../../../src/frame/virtio-net-hdr.js'
 import { concat, hex } from './fixtures.js'
@@ -49,10 +48,8 @@ t.test('every field is read from its place', async (t) => {
   const mem = new Uint8Array(20).fill(0xee)
   mem.set(TCP_SUPER_FRAME, 3)
   t.same(
-    [vnetFlags, vnetGsoType, vnetHdrLen, vnetGsoSize, vnetCsumStart, vnetCsumOffset, vnetNumBuffers].map((field) =>
-      field(mem, 3),
-    ),
-    [1, 1, 66, 1448, 34, 16, 258],
+    [vnetFlags, vnetGsoType, vnetHdrLen, vnetGsoSize, vnetCsumStart, vnetCsumOffset].map((field) => field(mem, 3)),
+    [1, 1, 66, 1448, 34, 16],
   )
 })
 

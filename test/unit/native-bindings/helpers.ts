@@ -35,12 +35,12 @@ export interface Ending {
   stderr: string
 }
 
-/** Runs a module whose `n` is the addon, in a process of its own, behind the words of a `launcher`. */
+/** Runs a module whose `n` is the addon, in a process of its own, behind the words of a launcher. */
 export function runProgram(source: string, launcher: string[] = []): Promise<Ending> {
   const module = `import { native } from '${doorUrl}'\nconst n = native()\n${source}`
   return new Promise((done) => {
-    const [program, ...words] = [...launcher, process.execPath, '--input-type=module', '-e', module]
-    execFile(program, words, { timeout: 10_000 }, (error, stdout, stderr) =>
+    const [command, ...words] = [...launcher, process.execPath, '--input-type=module', '-e', module]
+    execFile(command, words, { timeout: 10_000 }, (error, stdout, stderr) =>
       done({ code: error === null ? 0 : (error.code ?? error.signal ?? null), stdout, stderr }),
     )
   })

@@ -151,13 +151,16 @@ t.test('peerCredentials tells who is at the other end of a unix socket', async (
 
 t.test('ethtool fills in its struct, and no byte behind it', async (t) => {
   const memory = Uint32Array.of(ETHTOOL_GLINK, 0, 0x5a5a5a5a)
-  n.ethtool(openNetlink(t), 'lo', new Uint8Array(memory.buffer, 0, 8))
+  n.ethtool(openNetlink(t), Buffer.from('lo'), new Uint8Array(memory.buffer, 0, 8))
   t.same([...memory.subarray(1)], [1, 0x5a5a5a5a], 'lo has link')
 })
 
 t.test('ethtool says which command of which device failed', async (t) => {
   const socket = openNetlink(t)
   const command = new Uint8Array(Uint32Array.of(ETHTOOL_GLINK, 0).buffer)
-  t.throws(() => n.ethtool(socket, 'absent0', command), { code: 'ENODEV', doing: 'ethtool command 0xa of "absent0"' })
-  t.throws(() => n.ethtool(socket, 'a-name-of-twenty-one', command), { code: 'ENODEV' })
+  t.throws(() => n.ethtool(socket, Buffer.from('absent0'), command), {
+    code: 'ENODEV',
+    doing: 'ethtool command 0xa of "absent0"',
+  })
+  t.throws(() => n.ethtool(socket, Buffer.from('a-name-of-twenty-one'), command), { code: 'ENODEV' })
 })

@@ -201,25 +201,6 @@ t.test('fixed files: an empty table, filled and emptied slot by slot', { skip },
   })
 })
 
-t.test('uringRegister passes an array of numbers, and the kernel is heard when it refuses', { skip }, async (t) => {
-  const ring = openRing(t)
-  const wake = n.eventfd()
-  t.teardown(() => n.close(wake))
-  t.equal(n.uringRegister(ring.mapping.fd, abi.IORING_REGISTER_FILES, Int32Array.of(wake, -1), 2), 0)
-  t.equal(n.uringRegister(ring.mapping.fd, abi.IORING_UNREGISTER_FILES, null, 0), 0)
-  t.throws(() => n.uringRegister(ring.mapping.fd, abi.IORING_UNREGISTER_FILES, null, 0), {
-    code: 'ENXIO',
-    syscall: 'io_uring_register',
-  })
-})
-
-t.test('the probe knows what the kernel supports', { skip }, async (t) => {
-  const supported = n.uringProbe(openRing(t).mapping.fd)
-  t.equal(supported[abi.IORING_OP_NOP], 1)
-  t.equal(supported[abi.IORING_OP_READ], 1)
-  t.equal(supported[255], undefined, 'as many as the kernel knows, no more')
-})
-
 t.test('a closed ring is closed once: its fd number may be somebody else’s by then', { skip }, async (t) => {
   const { mapping } = openRing(t)
   n.uringClose(mapping)
