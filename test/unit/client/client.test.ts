@@ -74,7 +74,7 @@ t.test('a request is a method, a path with its query, and a JSON body', async (t
   t.same(seen, [
     ['POST', '/v1/pairs', 'application/json', '{"dev":{"name":"veth1"}}'],
     ['DELETE', '/v1/devices?dev=veth1&dev=1%2Fa', undefined, ''],
-    ['PATCH', '/v1/devices?dev=veth+1', 'application/json', '{"up":true}'],
+    ['PATCH', '/v1/devices?dev=veth%201', 'application/json', '{"up":true}'],
     ['GET', '/v1/devices', undefined, ''],
   ])
 })
