@@ -41,8 +41,8 @@ const CAPABILITIES: { name: string; bit: number; required: boolean; purpose: str
     name: 'CAP_SYS_PTRACE',
     bit: CAP_SYS_PTRACE,
     required: false,
-    purpose: 'opens the namespaces of processes that have more rights, or another user, than vethd',
-    without: 'a client that has more rights, or another user, than vethd cannot say where it is',
+    purpose: 'serves clients that have more rights, or another user, than vethd',
+    without: 'requests of clients that have more rights, or another user, than vethd are refused',
   },
 ]
 
