@@ -53,6 +53,7 @@ export interface KnownState extends GroFeatures {
   inode: number
   up: boolean
   address: string
+  broadcast: string
   mtu: number
   groMaxSize: number
   groFlushUs: number

@@ -32,6 +32,7 @@ const SHOWN = [
   'inode',
   'up',
   'address',
+  'broadcast',
   'mtu',
   'tso',
   'gro',
@@ -132,10 +133,11 @@ export class Follower {
       if (this.#context.vnetHdrLen === VNET_HDR_HASH_TUNNEL_SIZE && keepTunnelOffloadsTogether(name))
         this.#log.warn({ name }, 'tx-udp_tnl-csum-segmentation loses frames without the other: switched off too')
       keepCarrier(device, link.carrier)
-      const { index, mtu, address, groMaxSize } = link
+      const { index, mtu, address, broadcast, groMaxSize } = link
       const [inode, up] = [netnsIdentity(netnsFd), Device.isUp(link)]
       const { groFlushUs } = device
-      return { nsid, index, name: link.name, inode, up, address, mtu, groMaxSize, groFlushUs, ...groFeatures(name) }
+      const known = { nsid, index, name: link.name, inode, up, address, broadcast, mtu, groMaxSize, groFlushUs }
+      return { ...known, ...groFeatures(name) }
     })
     this.#unplace(device)
     device.known = now
@@ -164,7 +166,8 @@ export class Follower {
     const { known } = sender.peer
     if (known === null) return false
     const gro = groSettings(sender, this.#context.offloads)
-    const receiver = { ...receiverAddress(known.address), mtu: known.mtu, gro }
+    const { macHigh: broadcastHigh, macLow: broadcastLow } = receiverAddress(known.broadcast)
+    const receiver = { ...receiverAddress(known.address), broadcastHigh, broadcastLow, mtu: known.mtu, gro }
     for (const lane of sender.lanes) this.#context.pool.setReceiver(lane, receiver)
     return gro !== null
   }
