@@ -82,6 +82,7 @@ export const IFLA_CARRIER_CHANGES = 35
 export const IFLA_LINK_NETNSID = 37
 export const IFLA_GSO_MAX_SEGS = 40
 export const IFLA_GSO_MAX_SIZE = 41
+export const IFLA_XDP = 43
 export const IFLA_EVENT = 44
 export const IFLA_NEW_NETNSID = 45
 export const IFLA_TARGET_NETNSID = 46
@@ -98,6 +99,9 @@ export const IFLA_ALLMULTI = 61
 
 // IFLA_EVENT
 export const IFLA_EVENT_FEATURES = 2
+
+// in IFLA_XDP
+export const IFLA_XDP_DRV_PROG_ID = 5
 
 // in IFLA_LINKINFO
 export const IFLA_INFO_KIND = 1

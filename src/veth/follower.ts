@@ -21,7 +21,7 @@ import { receiverAddress } from './address.js'
 import { keepCarrier, updateCarrier } from './carrier.js'
 import { Device, type KnownState } from './device.js'
 import type { DriverLog } from './driver.js'
-import { groFeatures, groSettings, keepTunnelOffloadsTogether } from './features.js'
+import { groFeatures, groSettings, keepFromXdp, keepTunnelOffloadsTogether } from './features.js'
 import { TXQUEUELEN_DEFAULT } from './options.js'
 import type { Pair } from './pair.js'
 import type { LinkContext } from './setup.js'
@@ -39,6 +39,7 @@ const SHOWN = [
   'udp',
   'groMaxSize',
   'groFlushUs',
+  'xdp',
 ] as const satisfies (keyof KnownState)[]
 
 /** Times that a device is looked at which is moved or renamed each time. */
@@ -132,16 +133,18 @@ export class Follower {
       if (link.txqueuelen === 0) this.#restoreRing(rtnl, link)
       if (this.#context.vnetHdrLen === VNET_HDR_HASH_TUNNEL_SIZE && keepTunnelOffloadsTogether(name))
         this.#log.warn({ name }, 'tx-udp_tnl-csum-segmentation loses frames without the other: switched off too')
+      keepFromXdp(device, name)
       keepCarrier(device, link.carrier)
-      const { index, mtu, address, broadcast, groMaxSize } = link
+      const { index, mtu, address, broadcast, groMaxSize, driverXdp: xdp } = link
       const [inode, up] = [netnsIdentity(netnsFd), Device.isUp(link)]
       const { groFlushUs } = device
-      const known = { nsid, index, name: link.name, inode, up, address, broadcast, mtu, groMaxSize, groFlushUs }
+      const known = { nsid, index, name: link.name, inode, up, address, broadcast, mtu, groMaxSize, groFlushUs, xdp }
       return { ...known, ...groFeatures(name) }
     })
     this.#unplace(device)
     device.known = now
     this.#places.set(`${now.nsid}:${now.index}`, device)
+    if (now.xdp !== (before?.xdp ?? false)) this.refresh(device.peer) // before it has a carrier and may send
     if (before !== null && SHOWN.every((key) => before[key] === now[key])) return
     device.peer.filter?.setPeerMtu(now.mtu)
     this.tellLanes(device.pair)
