@@ -2,7 +2,7 @@
  * `link show` as print_linkinfo of ip/ipaddress.c lays it out, as text and as JSON, and one thing more: the line (or the
  * member) `vethd` that says whose end a device is, where it is now and who its peer is.
  *
- * Neighbours: api/schema.ts (a Device has ip's own names already), commands/link-show.ts. What `ip` would print for the
+ * Neighbours: api/schema.ts (a Device has ip's own names already), commands/link.ts. What `ip` would print for the
  * same device and options is printed byte for byte; a test compares them.
  */
 import type { Device, Fate, Membership, Stats64 } from '../api/schema.js'
