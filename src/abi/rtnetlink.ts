@@ -81,6 +81,7 @@ export const IFLA_CARRIER_CHANGES = 35
 export const IFLA_LINK_NETNSID = 37
 export const IFLA_GSO_MAX_SEGS = 40
 export const IFLA_GSO_MAX_SIZE = 41
+export const IFLA_XDP = 43
 export const IFLA_TARGET_NETNSID = 46
 export const IFLA_NEW_IFINDEX = 49
 export const IFLA_MIN_MTU = 50
@@ -92,6 +93,9 @@ export const IFLA_GRO_MAX_SIZE = 58
 export const IFLA_TSO_MAX_SIZE = 59
 export const IFLA_TSO_MAX_SEGS = 60
 export const IFLA_ALLMULTI = 61
+
+// in IFLA_XDP
+export const IFLA_XDP_DRV_PROG_ID = 5
 
 // in IFLA_LINKINFO
 export const IFLA_INFO_KIND = 1

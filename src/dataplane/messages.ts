@@ -24,6 +24,9 @@ export interface Receiver {
   /** The address, upper 16 and lower 32 bits. */
   macHigh: number
   macLow: number
+  /** The broadcast address likewise; left out: all ones. */
+  broadcastHigh?: number
+  broadcastLow?: number
   /** IP MTU. */
   mtu: number
   /** What is merged for it; null: nothing. */

@@ -29,14 +29,22 @@ export const ETH_PROTO = 12
  *
  * - `off`, `len`: the frame, without its vnet header. At least ETH_HLEN bytes: tun hands out and takes no less.
  * - `macHigh`, `macLow`: the upper 16 and the lower 32 bits of the **receiving** device's address, unsigned, as `be16`
- *   and `be32` read them.
+ *   and `be32` read them. `broadcastHigh`, `broadcastLow`: its broadcast address, which `ip link set` can change.
  *
- * A destination of all ones is PACKET_BROADCAST, unless it is the device's own address. A VLAN tag is not looked
+ * The broadcast address is PACKET_BROADCAST if it is a group address, and not the device's own address. A VLAN tag is not looked
  * behind: its EtherType is the protocol. A length (below ETH_P_802_3_MIN) becomes ETH_P_802_3 for the raw IPX frames
  * that start with 0xFFFF, and ETH_P_802_2 otherwise, also when there are no two bytes to look at.
  */
-export function ethTypeTrans(mem: Uint8Array, off: number, len: number, macHigh: number, macLow: number): number {
-  return (ethPacketType(mem, off, macHigh, macLow) << 16) | ethProtocol(mem, off, len)
+export function ethTypeTrans(
+  mem: Uint8Array,
+  off: number,
+  len: number,
+  macHigh: number,
+  macLow: number,
+  broadcastHigh = 0xffff,
+  broadcastLow = 0xffffffff,
+): number {
+  return (ethPacketType(mem, off, macHigh, macLow, broadcastHigh, broadcastLow) << 16) | ethProtocol(mem, off, len)
 }
 
 /** PACKET_HOST, PACKET_BROADCAST, PACKET_MULTICAST or PACKET_OTHERHOST, from what {@link ethTypeTrans} returned. */
@@ -50,12 +58,19 @@ export function protocol(trans: number): number {
 }
 
 /** eth_skb_pkt_type(), include/linux/etherdevice.h. */
-function ethPacketType(mem: Uint8Array, off: number, macHigh: number, macLow: number): number {
+function ethPacketType(
+  mem: Uint8Array,
+  off: number,
+  macHigh: number,
+  macLow: number,
+  broadcastHigh: number,
+  broadcastLow: number,
+): number {
   const high = be16(mem, off)
   const low = be32(mem, off + 2)
   if (high === macHigh && low === macLow) return PACKET_HOST
   if ((mem[off] & 1) === 0) return PACKET_OTHERHOST
-  return high === 0xffff && low === 0xffffffff ? PACKET_BROADCAST : PACKET_MULTICAST
+  return high === broadcastHigh && low === broadcastLow ? PACKET_BROADCAST : PACKET_MULTICAST
 }
 
 function ethProtocol(mem: Uint8Array, off: number, len: number): number {

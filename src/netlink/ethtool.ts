@@ -77,10 +77,9 @@ export function getFeatures<N extends string>(
   return found
 }
 
-/** `ethtool -K NAME FEATURE off`. */
-export function switchFeatureOff(rtnl: Rtnetlink, name: string, feature: string): void {
+/** `ethtool -K NAME FEATURE on|off …`, of features that this kernel has. */
+export function switchFeatures(rtnl: Rtnetlink, name: string, features: readonly string[], on: boolean): void {
   const all = featureNames(rtnl, name)
-  const index = all.indexOf(feature)
   const blocks = Math.ceil(all.length / 32)
   const request = ethtoolCommand(
     abi.ETHTOOL_SFEATURES,
@@ -88,8 +87,18 @@ export function switchFeatureOff(rtnl: Rtnetlink, name: string, feature: string)
   )
   const view = viewOf(request)
   view.setUint32(abi.ETHTOOL_FEATURES_BLOCKS, blocks, HOST_LITTLE_ENDIAN)
-  const block = abi.ETHTOOL_FEATURES_SIZE + (index >>> 5) * abi.ETHTOOL_SET_FEATURES_BLOCK_SIZE
-  view.setUint32(block + abi.ETHTOOL_SET_FEATURES_BLOCK_VALID, (1 << (index & 31)) >>> 0, HOST_LITTLE_ENDIAN)
+  for (const feature of features) {
+    const index = all.indexOf(feature)
+    const block = abi.ETHTOOL_FEATURES_SIZE + (index >>> 5) * abi.ETHTOOL_SET_FEATURES_BLOCK_SIZE
+    const set = (at: number): void =>
+      view.setUint32(
+        block + at,
+        (view.getUint32(block + at, HOST_LITTLE_ENDIAN) | (1 << (index & 31))) >>> 0,
+        HOST_LITTLE_ENDIAN,
+      )
+    set(abi.ETHTOOL_SET_FEATURES_BLOCK_VALID)
+    if (on) set(abi.ETHTOOL_SET_FEATURES_BLOCK_REQUESTED)
+  }
   ethtool(rtnl, name, request)
 }
 

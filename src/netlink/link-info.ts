@@ -108,6 +108,8 @@ export interface LinkInfo {
   /** netif_carrier_ok(), also of a device that is down. */
   carrier: boolean
   carrierChanges: number
+  /** The driver runs an XDP program (`xdpdrv`); one that runs behind the driver (`xdpgeneric`) does not count. */
+  driverXdp: boolean
   stats: Stats64
 }
 
@@ -192,6 +194,7 @@ export function readLink(payload: Uint8Array): LinkInfo {
     groMaxSize: number(abi.IFLA_GRO_MAX_SIZE),
     carrier: attributes.u8(abi.IFLA_CARRIER) === 1,
     carrierChanges: number(abi.IFLA_CARRIER_CHANGES),
+    driverXdp: attributes.nested(abi.IFLA_XDP).u32(abi.IFLA_XDP_DRV_PROG_ID) !== undefined,
     stats: readStats64(attributes.bytes(abi.IFLA_STATS64) ?? new Uint8Array(0)),
   }
 }

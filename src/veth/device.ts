@@ -68,9 +68,12 @@ export interface KnownState extends GroFeatures {
   inode: number
   up: boolean
   address: string
+  broadcast: string
   mtu: number
   groMaxSize: number
   groFlushUs: number
+  /** Its driver runs an XDP program. */
+  xdp: boolean
 }
 
 /** Something that a device does without, and why. */
@@ -94,6 +97,8 @@ export class Device {
   known: KnownState | null = null
   /** What tun was told that we take (TUN_F_*); the user may have switched off some of it. */
   offloads = 0
+  /** What of it comes back when the peer's XDP program goes; null: there is none. */
+  withheld: number | null = null
   /** How long what it receives may be held to be merged, past the burst that it came with. */
   groFlushUs = 0
   /** Super-frames (TUN_F_*) that this device's kernel refused, although it offers them. */

@@ -6,7 +6,7 @@
 import { native } from '../../native-bindings/index.js'
 import * as tun from '../abi/if-tun.js'
 import { GRO_TCPV4, GRO_TCPV6, GRO_UDP } from '../frame/gro.js'
-import { getFeatures, switchFeatureOff } from '../netlink/ethtool.js'
+import { getFeatures, switchFeatures } from '../netlink/ethtool.js'
 import type { Rtnetlink } from '../netlink/socket.js'
 import type { Device } from './device.js'
 import type { GroSettings } from './gro.js'
@@ -22,7 +22,7 @@ const TUNNEL_CSUM = 'tx-udp_tnl-csum-segmentation'
 export function keepTunnelOffloadsTogether(rtnl: Rtnetlink, name: string): boolean {
   const features = getFeatures(rtnl, name, [TUNNEL, TUNNEL_CSUM])
   if (features[TUNNEL_CSUM]?.active !== true || features[TUNNEL]?.active === true) return false
-  switchFeatureOff(rtnl, name, TUNNEL_CSUM)
+  switchFeatures(rtnl, name, [TUNNEL_CSUM], false)
   return true
 }
 
@@ -58,11 +58,13 @@ export function groFeatures(rtnl: Rtnetlink, name: string): GroFeatures {
 /**
  * What is merged on the way from `sender` to its peer; null: nothing. As veth_skb_is_eligible_for_gro() has it: only what
  * comes from a device without TSO, but UDP in any case. Nothing that this kernel would not take as a super-frame, and
- * nothing in mode `software`, whose receivers do not know a checksum that is left to the device.
+ * nothing in mode `software`, whose receivers do not know a checksum that is left to the device. Nothing for an XDP
+ * program either: it runs behind us, and has to see frames as they were sent.
  */
 export function groSettings(sender: Device, works: number): GroSettings | null {
   const receiver = sender.peer
-  if (sender.known === null || !receiver.known?.gro || sender.pair.checksum === 'software') return null
+  if (sender.known === null || !receiver.known?.gro || receiver.known.xdp) return null
+  if (sender.pair.checksum === 'software') return null
   const offloads = works & ~receiver.refusedSuperFrames
   let kinds = 0
   if (!sender.known.tso && (offloads & tun.TUN_F_TSO4) !== 0) kinds |= GRO_TCPV4
@@ -108,9 +110,11 @@ export function withdrawOffloads(device: Device, offloads: number): boolean {
   return device.inItsNetns((rtnl, name) => {
     const { requested, active } = shownOffloads(rtnl, name)
     if ((active & offloads) === 0) return false
-    const left = possibleTogether(device.offloads & requested & ~offloads)
+    const wanted = requested | (device.withheld ?? 0)
+    const left = possibleTogether(device.offloads & wanted & ~offloads)
     native().tapSetOffload(device.fd, left)
     device.offloads = left
+    keepFromXdp(rtnl, device, name)
     return true
   })
 }
@@ -123,4 +127,30 @@ function possibleTogether(offloads: number): number {
   if ((left & (tso | tun.TUN_F_USO4)) === 0) left &= ~tun.TUN_F_UDP_TUNNEL_GSO
   if ((left & tun.TUN_F_UDP_TUNNEL_GSO) === 0) left &= ~tun.TUN_F_UDP_TUNNEL_GSO_CSUM
   return (left & tun.TUN_F_CSUM) === 0 ? 0 : left
+}
+
+// --- XDP --------------------------------------------------------------------------------------------------------
+
+/** What a TAP has of NETIF_F_GSO_SOFTWARE. */
+const SUPER_FRAMES = tun.TUN_F_TSO4 | tun.TUN_F_TSO6 | tun.TUN_F_TSO_ECN | tun.TUN_F_USO4 | tun.TUN_F_USO6
+
+/**
+ * veth_xdp_set() and veth_fix_features(): an XDP program has to see frames as they would be on a wire. So while the driver
+ * of its peer runs one, a device has no super-frame offloads, whoever wants them. What was wanted when the program came is
+ * wanted again when it goes.
+ */
+export function keepFromXdp(rtnl: Rtnetlink, device: Device, name: string): void {
+  if (device.peer.known?.xdp) {
+    const { requested } = shownOffloads(rtnl, name)
+    device.withheld ??= requested & SUPER_FRAMES
+    switchOffloads(rtnl, name, requested & SUPER_FRAMES, false)
+  } else if (device.withheld !== null) {
+    switchOffloads(rtnl, name, device.withheld & device.offloads, true)
+    device.withheld = null
+  }
+}
+
+function switchOffloads(rtnl: Rtnetlink, name: string, offloads: number, on: boolean): void {
+  const features = Object.keys(FEATURES).filter((feature) => (FEATURES[feature] & offloads) !== 0)
+  if (features.length > 0) switchFeatures(rtnl, name, features, on)
 }

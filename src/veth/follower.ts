@@ -21,7 +21,7 @@ import { receiverAddress } from './address.js'
 import { keepCarrier, updateCarrier } from './carrier.js'
 import { Device, type KnownState, type Place, unlessGone } from './device.js'
 import type { DriverLog } from './driver.js'
-import { groFeatures, groSettings, keepTunnelOffloadsTogether } from './features.js'
+import { groFeatures, groSettings, keepFromXdp, keepTunnelOffloadsTogether } from './features.js'
 import { TXQUEUELEN_DEFAULT } from './options.js'
 import type { Pair } from './pair.js'
 import type { LinkContext } from './setup.js'
@@ -32,12 +32,14 @@ const SHOWN = [
   'inode',
   'up',
   'address',
+  'broadcast',
   'mtu',
   'tso',
   'gro',
   'udp',
   'groMaxSize',
   'groFlushUs',
+  'xdp',
 ] as const satisfies (keyof KnownState)[]
 
 /** Times that a device is looked at which is moved or renamed each time. */
@@ -198,27 +200,19 @@ export class Follower {
       if (link.txqueuelen === 0) this.#restoreRing(rtnl, link)
       if (this.#context.vnetHdrLen === VNET_HDR_HASH_TUNNEL_SIZE && keepTunnelOffloadsTogether(rtnl, name))
         this.#log.warn({ name }, 'tx-udp_tnl-csum-segmentation loses frames without the other: switched off too')
+      keepFromXdp(rtnl, device, name)
       keepCarrier(device, link.carrier)
-      const { index, mtu, address, groMaxSize } = link
+      const { index, mtu, address, broadcast, groMaxSize, driverXdp: xdp } = link
       const [inode, up] = [netnsIdentity(netnsFd), Device.isUp(link)]
       const { groFlushUs } = device
-      return {
-        nsid,
-        index,
-        name: link.name,
-        inode,
-        up,
-        address,
-        mtu,
-        groMaxSize,
-        groFlushUs,
-        ...groFeatures(rtnl, name),
-      }
+      const known = { nsid, index, name: link.name, inode, up, address, broadcast, mtu, groMaxSize, groFlushUs, xdp }
+      return { ...known, ...groFeatures(rtnl, name) }
     })
     this.#unplace(device)
     this.#doubtful.delete(device)
     device.known = now
     this.#places.set(`${now.nsid}:${now.index}`, device)
+    if (now.xdp !== (before?.xdp ?? false)) this.refresh(device.peer) // before it has a carrier and may send
     if (before !== null && SHOWN.every((key) => before[key] === now[key])) return
     device.peer.filter?.setPeerMtu(now.mtu)
     this.tellLanes(device.pair)
@@ -243,7 +237,8 @@ export class Follower {
     const { known } = sender.peer
     if (known === null) return false
     const gro = groSettings(sender, this.#context.offloads)
-    const receiver = { ...receiverAddress(known.address), mtu: known.mtu, gro }
+    const { macHigh: broadcastHigh, macLow: broadcastLow } = receiverAddress(known.broadcast)
+    const receiver = { ...receiverAddress(known.address), broadcastHigh, broadcastLow, mtu: known.mtu, gro }
     for (const lane of sender.lanes) this.#context.pool.setReceiver(lane, receiver)
     return gro !== null
   }

@@ -45,6 +45,9 @@ export class Lane {
   /** The receiving device's address, upper 16 and lower 32 bits. */
   macHigh = 0
   macLow = 0
+  /** And its broadcast address. */
+  broadcastHigh = 0
+  broadcastLow = 0
   /** Longest frame that the receiving device takes, unless it is a super-frame. */
   maxFrameLen = 0
 
@@ -61,9 +64,11 @@ export class Lane {
     return this.checksum === VERIFY
   }
 
-  setReceiver({ macHigh, macLow, mtu }: Receiver): void {
+  setReceiver({ macHigh, macLow, broadcastHigh = 0xffff, broadcastLow = 0xffffffff, mtu }: Receiver): void {
     this.macHigh = macHigh
     this.macLow = macLow
+    this.broadcastHigh = broadcastHigh
+    this.broadcastLow = broadcastLow
     this.maxFrameLen = mtu + LINK_OVERHEAD
   }
 }
@@ -80,7 +85,8 @@ export function vethXmit(lane: Lane, mem: Uint8Array, off: number, len: number):
   counts[counter.RECEIVED_BYTES] += frameLen
   if (frameLen < ETH_HLEN) return drop(counts, counter.DROP_TOO_SHORT)
 
-  const seen = ethTypeTrans(mem, eth, frameLen, lane.macHigh, lane.macLow)
+  const { macHigh, macLow, broadcastHigh, broadcastLow } = lane
+  const seen = ethTypeTrans(mem, eth, frameLen, macHigh, macLow, broadcastHigh, broadcastLow)
   counts[counter.CLASS_HOST + packetType(seen)]++
   counts[protocolCounter(protocol(seen))]++
 

@@ -10,7 +10,17 @@ import { Driver } from '../../src/veth/driver.js'
 import type { Pair } from '../../src/veth/pair.js'
 import { type DeviceStats, deviceStats } from '../../src/veth/stats.js'
 import { atRest, kernelLink } from './harness/counters.js'
-import { type Frame, FrameReceiver, hex, plain, SOURCE, sendFrames } from './harness/frames.js'
+import {
+  type Classified,
+  classified,
+  classifier,
+  type Frame,
+  FrameReceiver,
+  hex,
+  plain,
+  SOURCE,
+  sendFrames,
+} from './harness/frames.js'
 import { until } from './harness/processes.js'
 import { missing, type Namespace, Topology } from './harness/topology.js'
 
@@ -62,6 +72,13 @@ class Twins {
     ]
   }
 
+  /** What the kernels of both twins' second ends make of frames that the first ones send. */
+  async classify(frames: Frame[]): Promise<Classified[][]> {
+    const scripts = await Promise.all(['veth2', 'vethd2'].map((dev) => classifier(this.two, dev)))
+    await this.send(1, frames)
+    return Promise.all(scripts.map((script) => classified(script, frames)))
+  }
+
   device(end: 1 | 2): Device {
     return end === 1 ? this.pair.a : this.pair.b
   }
@@ -102,6 +119,63 @@ function frame(destination: string, type: string, len = 60): Frame {
 
 const TO_ALL = 'ff ff ff ff ff ff'
 const TO_NOBODY = '02 76 64 00 00 02'
+
+const OTHER = '02 76 64 00 00 03'
+/** A group address. */
+const GROUP = '03 76 64 00 00 03'
+
+/** What stands behind the addresses: EtherTypes and lengths, with what tells them apart. */
+const PROTOCOLS = [
+  '08 00 45',
+  '08 06',
+  '86 dd 60',
+  '81 00 00 0a 08 00 45 00',
+  '88 a8 00 64 81 00 00 0a 08 00',
+  '91 00 00 0a 08 00',
+  '88 b5',
+  'ff ff ff ff',
+  '06 00 ff ff',
+  '05 ff ff ff',
+  '00 22 ff ff 00 22',
+  '00 22 ff fe',
+  '00 22 42 42 03',
+  '00 08 aa aa 03 00 00 00 08 00',
+  '00 01 ff',
+  '00 00',
+]
+
+/** By PACKET_* and ETH_P_* as the kernel numbers them. */
+const CLASSES = ['host', 'broadcast', 'multicast', 'otherhost']
+const COUNTED_AS: Record<number, string> = {
+  2048: 'ipv4',
+  34525: 'ipv6',
+  2054: 'arp',
+  33024: 'vlan',
+  34984: 'vlan',
+  1: '802.3',
+  4: '802.2',
+}
+
+const colons = (address: string): string => address.replaceAll(' ', ':')
+
+/** An address with its last bit the other way round. */
+function nearly(address: string): string {
+  const bytes = hex(address.replaceAll(':', ' '))
+  bytes[5] ^= 1
+  return bytes.toString('hex')
+}
+
+function tally(names: string[]): Record<string, number> {
+  const counts: Record<string, number> = {}
+  for (const name of names) counts[name] = (counts[name] ?? 0) + 1
+  return counts
+}
+
+/** The counters that have grown, and by how much. */
+function grown(before: Record<string, bigint>, after: Record<string, bigint>): Record<string, number> {
+  const changes = Object.keys(after).map((name) => [name, Number(after[name] - before[name])] as const)
+  return Object.fromEntries(changes.filter(([, change]) => change !== 0))
+}
 
 t.test('beside kernel veth', { skip }, async (t) => {
   const topology = Topology.of(t)
@@ -155,6 +229,44 @@ t.test('beside kernel veth', { skip }, async (t) => {
     const { classes, protocols } = deviceStats(twins.pair.a)
     t.match(classes, { host: 0n, broadcast: 1n, multicast: 2n, otherhost: 4n })
     t.match(protocols, { arp: 1n, ipv6: 1n, ipv4: 1n, vlan: 1n, '802.2': 1n, '802.3': 0n, other: 2n })
+  })
+
+  await t.test("classes and protocols are what the receiver's kernel makes of each frame", async (t) => {
+    const { a, b } = twins.pair
+    const changes: [name: string, change: string, seen: () => boolean][] = [
+      ['as it was born', `address ${b.address}`, () => true],
+      ['with another address', `address ${colons(OTHER)}`, () => b.known?.address === colons(OTHER)],
+      ['with another broadcast address', `broadcast ${colons(GROUP)}`, () => b.known?.broadcast === colons(GROUP)],
+      ['with that of everybody again', `broadcast ${colons(TO_ALL)}`, () => b.known?.broadcast === colons(TO_ALL)],
+    ]
+    const destinations = [
+      b.address,
+      nearly(b.address),
+      OTHER,
+      nearly(OTHER),
+      GROUP,
+      '01 80 c2 00 00 00',
+      TO_ALL,
+      TO_NOBODY,
+    ]
+    // as many of each as of no other: a counter says which they were
+    const frames = destinations.flatMap((to, i) =>
+      PROTOCOLS.slice(i).map((rest) => plain(hex(to.replaceAll(':', ' '), SOURCE, rest))),
+    )
+    for (const [name, change, seen] of changes) {
+      await twins.set(2, change)
+      await until('it to be seen', seen)
+      const before = deviceStats(a)
+      const [veth, vethd] = await twins.classify(frames)
+      t.same(vethd, veth, `${name}: what arrives`)
+      const after = await atRest(async () => deviceStats(a))
+      t.same(tally(vethd.map(({ packetType }) => CLASSES[packetType])), grown(before.classes, after.classes), name)
+      t.same(
+        tally(vethd.map(({ protocol }) => COUNTED_AS[protocol] ?? 'other')),
+        grown(before.protocols, after.protocols),
+        name,
+      )
+    }
   })
 
   await t.test('frames that are too long are counted alike, at both ends', async (t) => {

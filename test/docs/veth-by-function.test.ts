@@ -65,7 +65,7 @@ function problemsOf(here: string): string[] {
 /** What a reader of drivers/net/veth.c looks for: the functions of 6.12 by which it is known, and those of 2.6.3x. */
 const LOOKED_FOR = `
   veth_priv veth_rq veth_stats veth_rq_stats veth_net_stats veth_init veth_exit veth_link_ops veth_policy
-  veth_netdev_ops veth_ethtool_ops veth_validate is_valid_veth_mtu veth_get_num_queues veth_newlink veth_setup
+  veth_netdev_ops veth_ethtool_ops ether_setup NETIF_F_LLTX veth_validate is_valid_veth_mtu veth_get_num_queues veth_newlink veth_setup
   veth_disable_gro veth_dev_init veth_alloc_queues veth_init_queues err_register_peer err_configure_peer
   err_register_dev err_alloc_name err_queues veth_open veth_close veth_change_mtu max_mtu veth_set_multicast_list
   veth_poll_controller veth_xmit veth_forward_skb eth_type_trans netif_rx veth_skb_is_eligible_for_gro

@@ -16,6 +16,8 @@
  *     transfer a b tcp ADDR N     N bytes of TCP (datagrams of UDP) from `a` to a server in `b` and back, each byte checked
  *     sockets a WHAT ARGS…        sockets.py WHAT, whose answer is compared
  *     background b sockets WHAT…  the same, beside the steps that follow; `joined` waits for its answer
+ *     xdp b v2 drv|skb|link       attaches an XDP program to `v2` in `b` that lets every frame pass (xdp.py): to the driver,
+ *                                 behind it, or to the driver by a bpf_link; `off` detaches it and compares what it saw
  *     forget a                    deletes the namespace `a`
  *     wait a v1                   waits until there is no device `v1` in `a`
  *

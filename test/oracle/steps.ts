@@ -3,12 +3,13 @@ import { join } from 'node:path'
 import { kernelLink } from '../device/harness/counters.js'
 import { ROOT } from '../device/harness/daemon.js'
 import { sendFrames, sniff } from '../device/harness/frames.js'
-import { type Output, until } from '../device/harness/processes.js'
+import { type Output, type Process, until } from '../device/harness/processes.js'
 import { serveTransfers, transfer } from '../device/harness/traffic.js'
 import { framesOf } from './frames.js'
 import type { World } from './world.js'
 
 const SOCKETS = join(ROOT, 'test/oracle/sockets.py')
+const XDP = join(ROOT, 'test/device/harness/xdp.py')
 
 /** What a step answered that may be compared: exit code and texts, or errnos. */
 export type Answer = string
@@ -71,6 +72,17 @@ async function act(world: World, line: string): Promise<Output | Answer | undefi
     }
     case 'joined':
       return (await world.background!.exit(10_000)).stdout
+    case 'xdp': {
+      const program = `xdp ${label} ${dev}`
+      if (words[0] === 'off') return detached(world.recorders.get(program)!)
+      const script = world.ns(label).start(['python3', XDP, dev, words[0]])
+      world.recorders.set(program, script)
+      // refused, it ends
+      return script.line(/^ready/m).then(
+        () => undefined,
+        () => script.exit(),
+      )
+    }
     case 'forget':
       await world.forget(label)
       return undefined
@@ -80,6 +92,13 @@ async function act(world: World, line: string): Promise<Output | Answer | undefi
     default:
       throw new Error(`"${line}" is no step`)
   }
+}
+
+/** What the program saw. */
+async function detached(script: Process): Promise<Answer> {
+  script.feed('')
+  const { code, stdout, stderr } = await script.exit(10_000)
+  return `${code} ${stdout}${stderr}`
 }
 
 /** A veth's NAPI ends its runs when it is done with what is there, unless it waits for more; then a timer ends them. */

@@ -10,6 +10,7 @@ import { LIFE } from './rows/life.js'
 import { MTU } from './rows/mtu.js'
 import { OFFLOADS } from './rows/offloads.js'
 import { REFUSALS } from './rows/refusals.js'
+import { XDP } from './rows/xdp.js'
 
 export const TABLE: Record<string, Row[]> = {
   creation: CREATION,
@@ -21,5 +22,6 @@ export const TABLE: Record<string, Row[]> = {
   ethernet: ETHERNET,
   offloads: OFFLOADS,
   gro: GRO,
+  xdp: XDP,
   differences: DIFFERENCES,
 }

@@ -8,6 +8,8 @@
                             was refused, or allowed, a frame that only the larger one lets pass
     frames.py sniff DEV     the same of frames that pass in either direction, promiscuously: in or out, length, whether the
                             checksum is partial, gso_type and gso_size, and a digest; only those from SOURCE
+    frames.py classify DEV  what the kernel makes of each frame from SOURCE that arrives: sll_pkttype and sll_protocol, and the
+                            frame
 
 The kernel takes a received VLAN tag out of the frame and tells it in PACKET_AUXDATA; it is put back here, so that what
 is printed is what was on the wire. Our own outgoing frames are not printed.
@@ -88,33 +90,40 @@ def vlan_tag(ancillary):
 
 
 def packets(packet):
-    """Frames that pass, until stdin ends: whether it goes out, its virtio_net_hdr, and the frame."""
+    """Frames that pass, until stdin ends: type and protocol (eth_type_trans), its virtio_net_hdr, and the frame."""
     print("ready", flush=True)
     while True:
         readable, _, _ = select.select([packet, sys.stdin], [], [])
         if packet not in readable:
             return
         data, ancillary, _flags, address = packet.recvmsg(1 << 17, 1024)
-        frame = data[VNET_HDR:]
-        yield address[2] == PACKET_OUTGOING, data[:VNET_HDR], frame[:MACS] + vlan_tag(ancillary) + frame[MACS:]
+        frame, tag = data[VNET_HDR:], vlan_tag(ancillary)
+        protocol = int.from_bytes(tag[:2], "big") if tag else address[1]
+        yield address[2], protocol, data[:VNET_HDR], frame[:MACS] + tag + frame[MACS:]
 
 
 def receive(dev):
-    for outgoing, vnet, frame in packets(open_packet(dev, ETH_P_ALL)):
-        if not outgoing:
+    for kind, _protocol, vnet, frame in packets(open_packet(dev, ETH_P_ALL)):
+        if kind != PACKET_OUTGOING:
             print(vnet.hex(), frame.hex(), flush=True)
+
+
+def classify(dev):
+    for kind, protocol, _vnet, frame in packets(open_packet(dev, ETH_P_ALL)):
+        if frame[6:12] == SOURCE:
+            print(kind, protocol, frame.hex(), flush=True)
 
 
 def sniff(dev):
     packet = open_packet(dev, ETH_P_ALL)
     membership = struct.pack("=iHH8s", socket.if_nametoindex(dev), PACKET_MR_PROMISC, 0, b"")
     packet.setsockopt(SOL_PACKET, PACKET_ADD_MEMBERSHIP, membership)
-    for outgoing, vnet, frame in packets(packet):
+    for kind, _protocol, vnet, frame in packets(packet):
         if frame[6:12] == SOURCE:
             flags, gso_type, _hdr_len, gso_size = struct.unpack("=BBHH", vnet[:6])
             checksum = "partial" if flags & NEEDS_CSUM else "-"
             digest = hashlib.sha1(frame).hexdigest()[:8]
-            print("out" if outgoing else "in", len(frame), checksum, gso_type, gso_size, digest, flush=True)
+            print("out" if kind == PACKET_OUTGOING else "in", len(frame), checksum, gso_type, gso_size, digest, flush=True)
 
 
-{"send": send, "receive": receive, "sniff": sniff, "mtu": mtu}[sys.argv[1]](*sys.argv[2:])
+{"send": send, "receive": receive, "sniff": sniff, "classify": classify, "mtu": mtu}[sys.argv[1]](*sys.argv[2:])

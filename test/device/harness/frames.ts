@@ -50,6 +50,31 @@ export async function sniff(ns: Namespace, dev: string): Promise<Process> {
   return script
 }
 
+/** What eth_type_trans() made of a frame: PACKET_* and ETH_P_*. */
+export interface Classified {
+  packetType: number
+  protocol: number
+}
+
+/** Records from now on what the kernel makes of each frame from SOURCE that arrives at a device. */
+export async function classifier(ns: Namespace, dev: string): Promise<Process> {
+  const script = ns.start(['python3', SCRIPT, 'classify', dev])
+  await script.line(/^ready/m)
+  return script
+}
+
+/** What a classifier has recorded once all of `frames` have arrived, in this order; it is stopped. */
+export async function classified(script: Process, frames: Frame[]): Promise<Classified[]> {
+  const lines = () => script.stdout.split('\n').slice(1, -1)
+  await until('the frames to arrive', () => lines().length >= frames.length)
+  script.feed('')
+  return lines().map((line, i) => {
+    const [packetType, protocol, bytes] = line.split(' ')
+    if (bytes !== frames[i]?.bytes.toString('hex')) throw new Error(`frame ${i} arrived as ${bytes}`)
+    return { packetType: Number(packetType), protocol: Number(protocol) }
+  })
+}
+
 /** Records the frames that arrive at a device. */
 export class FrameReceiver {
   readonly #process: Process

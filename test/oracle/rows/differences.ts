@@ -255,4 +255,42 @@ export const DIFFERENCES: Row[] = [
     ],
     compare: ['frames b v2'],
   },
+  {
+    differs: 'XDP and MTU',
+    name: 'an XDP program is not refused for the MTU of the other end',
+    steps: [...UP, 'a: ip link set v1 mtu 9000', '? xdp b v2 drv'],
+    compare: [],
+  },
+  {
+    differs: 'XDP by bpf_link',
+    name: 'an XDP program that a bpf_link attaches is not heard of',
+    steps: [...UP, 'xdp b v2 link', 'b: sleep 0.1'],
+    compare: ['features a v1 tcp-segmentation-offload'],
+  },
+  {
+    differs: 'XDP on an end that is down',
+    name: 'an XDP program that is attached to an end that is down counts when it is up',
+    steps: [...PAIR, 'xdp host v2 drv', 'host: sleep 0.1'],
+    compare: ['features host v1 tcp-segmentation-offload'],
+  },
+  {
+    differs: 'XDP and ethtool -K',
+    name: 'super-frames that an XDP program took can be asked for, and are taken again',
+    steps: [...UP, 'xdp b v2 drv', 'b: sleep 0.1', '? a: ethtool -K v1 tso on'],
+    compare: [],
+  },
+  {
+    differs: 'gro behind XDP',
+    name: 'what an XDP program lets pass is not merged',
+    steps: [
+      ...GRO_ON,
+      'xdp b v2 drv',
+      'b: sleep 0.1',
+      'hold b v2 100000',
+      'watch b v2',
+      'send a v1 stream/5',
+      'b: sleep 0.12',
+    ],
+    compare: ['frames b v2'],
+  },
 ]

@@ -48,6 +48,16 @@ t.test('a device whose address is all ones takes a broadcast for its own', async
   t.equal(packetType(ethTypeTrans(frame, 0, frame.length, 0xffff, 0xffffffff)), PACKET_HOST)
 })
 
+t.test('a device with another broadcast address takes that for a broadcast, if it is a group address', async (t) => {
+  const type = (to: string, broadcastHigh: number, broadcastLow: number) => {
+    const frame = hex(to, FROM, '08 00')
+    return packetType(ethTypeTrans(frame, 0, frame.length, 0xf200, 0x5e80ff0b, broadcastHigh, broadcastLow))
+  }
+  t.equal(type('03 00 00 00 00 01', 0x0300, 1), PACKET_BROADCAST)
+  t.equal(type('ff ff ff ff ff ff', 0x0300, 1), PACKET_MULTICAST)
+  t.equal(type('02 00 00 00 00 01', 0x0200, 1), PACKET_OTHERHOST)
+})
+
 t.test('an EtherType from 0x0600 on is the protocol, and a VLAN tag is one', async (t) => {
   const cases: [string, number][] = [
     ['08 00', ETH_P_IP],

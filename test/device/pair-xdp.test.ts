@@ -1,0 +1,90 @@
+/**
+ * What the sender has while an XDP program is attached to its peer, where kernel veth is no help: a TAP's user can switch
+ * super-frames on all the same, and vethd may withdraw an offload meanwhile. test/oracle/rows/xdp.ts has the rest.
+ */
+import { closeSync } from 'node:fs'
+import { join } from 'node:path'
+import t from 'tap'
+import * as tun from '../../src/abi/if-tun.js'
+import { getFeatures } from '../../src/netlink/ethtool.js'
+import { resolveNetns } from '../../src/netlink/netns.js'
+import type { Device } from '../../src/veth/device.js'
+import { Driver } from '../../src/veth/driver.js'
+import { withdrawOffloads } from '../../src/veth/features.js'
+import { ROOT } from './harness/daemon.js'
+import { type Process, until } from './harness/processes.js'
+import { DEADLINE_MS, missing, Topology } from './harness/topology.js'
+
+const XDP = join(ROOT, 'test/device/harness/xdp.py')
+const SUPER_FRAMES = ['tx-tcp-segmentation', 'tx-tcp6-segmentation', 'tx-tcp-ecn-segmentation', 'tx-udp-segmentation']
+const TUNNEL_CSUM = 'tx-udp_tnl-csum-segmentation'
+
+t.setTimeout(DEADLINE_MS)
+
+/** Which of these features are on. */
+function on(device: Device, features: string[]): string[] {
+  return device.inItsNetns((rtnl, name) => {
+    const shown = getFeatures(rtnl, name, features)
+    return features.filter((feature) => shown[feature]?.active)
+  })
+}
+
+t.test('while its peer has an XDP program', { skip: missing('ip', 'python3', 'ethtool') }, async (t) => {
+  const topology = Topology.of(t)
+  const ns = await topology.namespace('xdp')
+  const driver = await Driver.open({ workers: 1 })
+  t.teardown(() => driver.close())
+  const netnsFd = resolveNetns(ns.name)
+  const { a, b } = await driver.addPair({ dev: { name: 'v1', netnsFd }, peer: { name: 'v2', netnsFd } })
+  closeSync(netnsFd)
+  for (const name of ['v1', 'v2']) await ns.do(`ip link set ${name} up`)
+  const offered = on(a, [...SUPER_FRAMES, TUNNEL_CSUM])
+  const superFrames = offered.filter((feature) => feature !== TUNNEL_CSUM)
+  const without = () => until('the super-frames to be off', () => on(a, superFrames).length === 0)
+  const attach = async (mode: string): Promise<Process> => {
+    const program = ns.start(['python3', XDP, 'v2', mode])
+    await program.line(/^ready/m)
+    return program
+  }
+  const detach = async (program: Process): Promise<void> => {
+    program.feed('')
+    t.equal((await program.exit()).code, 0)
+  }
+
+  await t.test('super-frames that somebody asks for are off again, and do not stay when it goes', async (t) => {
+    await ns.do('ethtool -K v1 tx-tcp6-segmentation off')
+    const program = await attach('drv')
+    await without()
+    await ns.do('ethtool -K v1 tx-tcp6-segmentation on tx-udp-segmentation on')
+    await without()
+    await detach(program)
+    const left = superFrames.filter((feature) => feature !== 'tx-tcp6-segmentation')
+    await until('the others to be back', () => on(a, superFrames).length >= left.length)
+    t.same(on(a, superFrames), left)
+    await ns.do('ethtool -K v1 tx-tcp6-segmentation on')
+    t.same(on(a, superFrames), superFrames)
+  })
+
+  await t.test('one of a bpf_link counts from the next time that the end is looked at', async (t) => {
+    const program = await attach('link')
+    driver.refresh(b)
+    t.same(on(a, superFrames), [])
+    await detach(program)
+    driver.refresh(b)
+    t.same(on(a, superFrames), superFrames)
+  })
+
+  await t.test('an offload that is withdrawn stays so when it goes, and the others are back', async (t) => {
+    if (!offered.includes(TUNNEL_CSUM)) {
+      t.pass('withdrawing', { skip: 'this kernel has no super-frames in UDP tunnels' })
+      return
+    }
+    const program = await attach('drv')
+    await without()
+    t.equal(withdrawOffloads(a, tun.TUN_F_UDP_TUNNEL_GSO_CSUM), true)
+    t.same(on(a, offered), [], 'at once')
+    await detach(program)
+    await until('the others to be back', () => on(a, superFrames).length === superFrames.length)
+    t.same(on(a, offered), superFrames)
+  })
+})
