@@ -81,6 +81,8 @@ export class Device {
   offloads = 0
   /** How long what it receives may be held to be merged, past the burst that it came with. */
   groFlushUs = 0
+  /** Slots of its ring where vethd chose them (ring.ts); null: somebody else did. */
+  ring: number | null = TXQUEUELEN_DEFAULT
   /** Super-frames (TUN_F_*) that this device's kernel refused, although it offers them. */
   refusedSuperFrames = 0
   /** What it does without; grows through `Driver.degraded` only. */
@@ -183,6 +185,7 @@ export class Device {
     if (change.address !== undefined) validateAddress(change.address)
     if (change.mtu !== undefined) validateMtu(change.mtu)
     if (change.groFlushUs !== undefined) validateGroFlushUs(change.groFlushUs)
+    if (change.txqueuelen !== undefined) this.ring = change.txqueuelen === 0 ? TXQUEUELEN_DEFAULT : null
     if (change.txqueuelen === 0) change = { ...change, txqueuelen: TXQUEUELEN_DEFAULT }
     this.inItsNetns((rtnl, name) => {
       const { master, noMaster, groFlushUs, ...rest } = change
