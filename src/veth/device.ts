@@ -19,6 +19,7 @@ import type { GroFeatures } from './features.js'
 import type { LengthFilter } from './filter.js'
 import { TXQUEUELEN_DEFAULT } from './options.js'
 import type { Pair } from './pair.js'
+import { ringSlots } from './ring.js'
 import { validateAddress, validateGroFlushUs, validateMtu, validateName } from './validate.js'
 
 /** A device as the kernel describes it at this moment. */
@@ -185,8 +186,8 @@ export class Device {
     if (change.address !== undefined) validateAddress(change.address)
     if (change.mtu !== undefined) validateMtu(change.mtu)
     if (change.groFlushUs !== undefined) validateGroFlushUs(change.groFlushUs)
-    if (change.txqueuelen !== undefined) this.ring = change.txqueuelen === 0 ? TXQUEUELEN_DEFAULT : null
-    if (change.txqueuelen === 0) change = { ...change, txqueuelen: TXQUEUELEN_DEFAULT }
+    if (change.txqueuelen === 0) change = { ...change, txqueuelen: this.#ownRing() }
+    else if (change.txqueuelen !== undefined) this.ring = null
     this.inItsNetns((rtnl, name) => {
       const { master, noMaster, groFlushUs, ...rest } = change
       const request: LinkChange = rest
@@ -195,6 +196,12 @@ export class Device {
       setLink(rtnl, this.#link(rtnl, name).index, request)
       if (groFlushUs !== undefined) this.groFlushUs = groFlushUs
     })
+  }
+
+  /** A ring that is vethd's to choose again. */
+  #ownRing(): number {
+    this.ring = this.known === null ? TXQUEUELEN_DEFAULT : ringSlots(this.known.tso, this.known.mtu)
+    return this.ring
   }
 
   /** True when the link's administrative state is up. */
