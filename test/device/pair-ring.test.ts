@@ -98,14 +98,18 @@ async function acrossSmallMtu(a: Namespace, b: Namespace, control: string): Prom
     const before = await received()
     await until(`${bytes} bytes to arrive`, async () => (await received()) > before + bytes, withinMs)
   }
-  await receive(100e6, 10_000)
-  await a.do('ip link set v1 mtu 68')
-  await b.do('ip link set v2 mtu 68')
-  await until('TCP to learn of it', async () => (await flow(a)).includes('mss:36 '))
-  await receive(100e3, 10_000)
-  await a.do('ip link set v1 mtu 1500')
-  await b.do('ip link set v2 mtu 1500')
-  await receive(300e3, 10_000)
-  client.signal('SIGKILL')
-  await server.exit()
+  try {
+    await receive(100e6, 10_000)
+    await a.do('ip link set v1 mtu 68')
+    await b.do('ip link set v2 mtu 68')
+    await until('TCP to learn of it', async () => (await flow(a)).includes('mss:36 '))
+    await receive(100e3, 10_000)
+    await a.do('ip link set v1 mtu 1500')
+    await b.do('ip link set v2 mtu 1500')
+    await receive(300e3, 10_000)
+  } finally {
+    client.signal('SIGKILL')
+    server.signal('SIGKILL')
+    await server.exit()
+  }
 }
