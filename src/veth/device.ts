@@ -20,6 +20,7 @@ import type { GroFeatures } from './features.js'
 import type { LengthFilter } from './filter.js'
 import { TXQUEUELEN_DEFAULT } from './options.js'
 import type { Pair } from './pair.js'
+import { ringSlots } from './ring.js'
 import { validateAddress, validateGroFlushUs, validateMtu, validateName, validateTxqueuelen } from './validate.js'
 
 /** A device as the kernel describes it at this moment. */
@@ -101,6 +102,8 @@ export class Device {
   withheld: number | null = null
   /** How long what it receives may be held to be merged, past the burst that it came with. */
   groFlushUs = 0
+  /** Slots of its ring where vethd chose them (ring.ts); null: somebody else did. */
+  ring: number | null = TXQUEUELEN_DEFAULT
   /** Super-frames (TUN_F_*) that this device's kernel refused, although it offers them. */
   refusedSuperFrames = 0
   /** What it does without; grows through `Driver.degraded` only. */
@@ -219,7 +222,8 @@ export class Device {
     if (change.mtu !== undefined) validateMtu(change.mtu)
     if (change.groFlushUs !== undefined) validateGroFlushUs(change.groFlushUs)
     if (change.txqueuelen !== undefined) validateTxqueuelen(change.txqueuelen)
-    if (change.txqueuelen === 0) change = { ...change, txqueuelen: TXQUEUELEN_DEFAULT }
+    if (change.txqueuelen === 0) change = { ...change, txqueuelen: this.#ownRing() }
+    else if (change.txqueuelen !== undefined) this.ring = null
     this.inItsNetns((rtnl, name) => {
       const { master, noMaster, groFlushUs, ...rest } = change
       const request: LinkChange = rest
@@ -228,6 +232,12 @@ export class Device {
       setLink(rtnl, this.#link(rtnl, name).index, request)
       if (groFlushUs !== undefined) this.groFlushUs = groFlushUs
     })
+  }
+
+  /** A ring that is vethd's to choose again. */
+  #ownRing(): number {
+    this.ring = this.known === null ? TXQUEUELEN_DEFAULT : ringSlots(this.known.tso, this.known.mtu)
+    return this.ring
   }
 
   /** True when the link's administrative state is up. */

@@ -11,19 +11,18 @@
 
 import { VNET_HDR_HASH_TUNNEL_SIZE } from '../abi/virtio-net.js'
 import { VethdError } from '../errors.js'
-import { getLink, setLink } from '../netlink/link.js'
-import type { LinkInfo } from '../netlink/link-info.js'
+import { getLink } from '../netlink/link.js'
 import { Monitor, type MonitorEvent } from '../netlink/monitor.js'
 import { netnsIdentity } from '../netlink/netns.js'
 import { setNoqueue } from '../netlink/qdisc.js'
-import type { NetlinkError, Rtnetlink } from '../netlink/socket.js'
+import type { NetlinkError } from '../netlink/socket.js'
 import { receiverAddress } from './address.js'
 import { keepCarrier, updateCarrier } from './carrier.js'
 import { Device, type KnownState, type Place, unlessGone } from './device.js'
 import type { DriverLog } from './driver.js'
 import { groFeatures, groSettings, keepFromXdp, keepTunnelOffloadsTogether } from './features.js'
-import { TXQUEUELEN_DEFAULT } from './options.js'
 import type { Pair } from './pair.js'
+import { fitRing, ringSlots } from './ring.js'
 import type { LinkContext } from './setup.js'
 
 /** What of a device others depend on: its peer's filter and lanes, the carrier, whoever listens. */
@@ -197,16 +196,18 @@ export class Follower {
       const link = getLink(rtnl, { name })
       if (link === undefined) throw new VethdError('DEVICE_NOT_FOUND', `"${name}" is gone`)
       if (link.qdisc !== 'noqueue') setNoqueue(rtnl, link.index)
-      if (link.txqueuelen === 0) this.#restoreRing(rtnl, link)
       if (this.#context.vnetHdrLen === VNET_HDR_HASH_TUNNEL_SIZE && keepTunnelOffloadsTogether(rtnl, name))
         this.#log.warn({ name }, 'tx-udp_tnl-csum-segmentation loses frames without the other: switched off too')
       keepFromXdp(rtnl, device, name)
       keepCarrier(device, link.carrier)
       const { index, mtu, address, broadcast, groMaxSize, driverXdp: xdp } = link
+      const features = groFeatures(rtnl, name)
+      const slots = ringSlots(features.tso, mtu)
+      if (fitRing(rtnl, device, link, slots)) this.#log.warn({ name }, `txqueuelen 0 would stop a TAP: set to ${slots}`)
       const [inode, up] = [netnsIdentity(netnsFd), Device.isUp(link)]
       const { groFlushUs } = device
       const known = { nsid, index, name: link.name, inode, up, address, broadcast, mtu, groMaxSize, groFlushUs, xdp }
-      return { ...known, ...groFeatures(rtnl, name) }
+      return { ...known, ...features }
     })
     this.#unplace(device)
     this.#doubtful.delete(device)
@@ -247,12 +248,6 @@ export class Follower {
     this.#context.pool.setApart(sender.lanes, apart).catch((err) => {
       this.#log.error({ err, pair: sender.pair.id, side: sender.side }, 'a lane could not be given to another worker')
     })
-  }
-
-  /** On a veth a txqueuelen of 0 means nothing; a TAP would drop every frame. */
-  #restoreRing(rtnl: Rtnetlink, { index, name }: LinkInfo): void {
-    setLink(rtnl, index, { txqueuelen: TXQUEUELEN_DEFAULT })
-    this.#log.warn({ name }, `txqueuelen 0 would stop a TAP: set to ${TXQUEUELEN_DEFAULT}`)
   }
 
   /** The pair of a device is being removed. */

@@ -25,7 +25,7 @@ export interface EndOptions extends Omit<LinkFlags, 'up'> {
   netnsFd?: number
   /** Interface index wanted; of the peer only beside one of dev's. */
   index?: number
-  /** Slots of the TAP's ring, at most 524288; 0 and left out: 256. */
+  /** Slots of the TAP's ring, at most 524288; 0 and left out: 256, or more where frames are small (ring.ts). */
   txqueuelen?: number
   numTxQueues?: number
   numRxQueues?: number

@@ -60,6 +60,7 @@ export async function openEnd(
   const count = options.numTxQueues ?? 1
   const queues = await steps.run(`open ${side}`, () => openQueues(context, count), closeAll)
   const device = new Device(pair, side, queues, address)
+  if (options.txqueuelen) device.ring = null
   await steps.run(`offloads ${side}`, () => setOffloads(context, device, pair.checksum))
   await steps.run(`configure ${side}`, () => configure(context, device, options))
   return device

@@ -53,6 +53,8 @@ export interface IperfResult {
   bitsPerSecond: number
   /** UDP: datagrams that the sender sent. */
   packets: number
+  /** TCP: segments that the sender sent again. */
+  retransmits: number
 }
 
 /** One run of `iperf3 options` from one namespace to an address of another. */
@@ -66,6 +68,7 @@ export async function iperf(from: Namespace, to: Namespace, address: string, opt
   return {
     bitsPerSecond: (end.sum_received ?? end.sum).bits_per_second,
     packets: end.sum?.packets ?? 0,
+    retransmits: end.sum_sent?.retransmits ?? 0,
   }
 }
 
