@@ -56,7 +56,7 @@ export function asOnVeth(
       // nothing to change: what the kernel says of any handle that is not there, but to `change` over another handle
       return [object, 'link', ...(hasHandle ? [] : ['handle', '1:']), ...rest]
     default:
-      return isOurs && ['root', 'parent root'].includes(others.join(' ')) ? NOTHING_TO_DELETE : words
+      return ['root', 'parent root'].includes(others.join(' ')) ? NOTHING_TO_DELETE : words
   }
 }
 
