@@ -1,8 +1,13 @@
-/** A rig for `vethctl exec`: a host with a daemon, and a namespace in which the same is done plainly, with kernel veth. */
+/**
+ * A rig for `vethctl exec`: a host, and a namespace in which the same is done plainly, with kernel veth.
+ *
+ * All rigs of a file share one daemon, which lives in a namespace of its own: a daemon's start costs a second of CPU.
+ */
 import type { Test } from 'tap'
+import { type Daemon, startDaemon } from '../device/harness/daemon.js'
 import type { Output } from '../device/harness/processes.js'
-import type { Namespace } from '../device/harness/topology.js'
-import { type Rig, run, split, startRig } from './harness.js'
+import { type Namespace, Topology } from '../device/harness/topology.js'
+import { type Rig, rigOf, run, split } from './harness.js'
 
 export interface ExecRig extends Rig {
   kernel: Namespace
@@ -10,9 +15,21 @@ export interface ExecRig extends Rig {
   exec(command: string | string[], input?: string): Promise<Output>
 }
 
+let shared: Promise<Daemon> | undefined
+
+/** Ends with the process: a topology undoes itself then. */
+async function startShared(): Promise<Daemon> {
+  const topology = new Topology()
+  const daemon = await startDaemon(topology, await topology.namespace('d'))
+  daemon.process.unref()
+  return daemon
+}
+
 export async function startExecRig(t: Test): Promise<ExecRig> {
-  const rig = await startRig(t)
-  const kernel = await rig.topology.namespace('k')
+  shared ??= startShared()
+  const topology = Topology.of(t)
+  const rig = rigOf(topology, await topology.namespace('h'), await shared)
+  const kernel = await topology.namespace('k')
   return { ...rig, kernel, exec: (command, input) => rig.vethctl(['exec', '--', ...split(command)], input) }
 }
 

@@ -10,7 +10,6 @@ import { type Agent, request } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Test } from 'tap'
-import { run as runVethctl } from '../../src/cli/run.js'
 import { type Daemon, type DaemonOptions, startDaemon, VETHCTL, VETHD } from '../device/harness/daemon.js'
 import { type Output, type Process, run } from '../device/harness/processes.js'
 import { type Namespace, Topology } from '../device/harness/topology.js'
@@ -35,7 +34,11 @@ export const split = (words: string | string[]) => (typeof words === 'string' ? 
 export async function startRig(t: Test, options: DaemonOptions = {}): Promise<Rig> {
   const topology = Topology.of(t)
   const host = await topology.namespace('h')
-  const daemon = await startDaemon(topology, host, options)
+  return rigOf(topology, host, await startDaemon(topology, host, options))
+}
+
+/** A rig with a daemon that runs already, in whatever namespace. */
+export function rigOf(topology: Topology, host: Namespace, daemon: Daemon): Rig {
   const vethctl = (words: string | string[], input?: string) =>
     host.run([process.execPath, VETHCTL, '--socket', daemon.socket, ...split(words)], input)
   const must = async (words: string | string[]) => {
@@ -43,19 +46,7 @@ export async function startRig(t: Test, options: DaemonOptions = {}): Promise<Ri
     if (code !== 0) throw new Error(`vethctl ${split(words).join(' ')} ended with ${code}\n${stderr}`)
     return stdout
   }
-  const inProcess = async (words: string | string[]) => {
-    const output = { code: 0, stdout: '', stderr: '' }
-    output.code = await runVethctl(
-      ['--socket', daemon.socket, '-n', host.name, ...split(words)],
-      (text) => {
-        output.stdout += text
-      },
-      (text) => {
-        output.stderr += text
-      },
-    )
-    return output
-  }
+  const inProcess = (words: string | string[]) => daemon.inProcess(split(words), host)
   return { topology, host, daemon, vethctl, must, inProcess }
 }
 

@@ -69,7 +69,7 @@ export class World {
   type(command: string): Promise<Output> {
     const words = this.expand(command)
     if (this.daemon === undefined) return this.ns('host').run(`ip ${words}`)
-    return this.daemon.vethctl(this.#throughIp ? `exec -- ip ${words}` : words)
+    return this.#throughIp ? this.daemon.vethctl(`exec -- ip ${words}`) : this.daemon.inProcess(words.split(' '))
   }
 
   /** A shell command in a namespace. */

@@ -7,6 +7,7 @@
  */
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import type { Socket } from 'node:net'
 import { performance } from 'node:perf_hooks'
 import { setTimeout as sleep } from 'node:timers/promises'
 
@@ -73,6 +74,12 @@ export class Process {
 
   get pid(): number {
     return this.#child.pid!
+  }
+
+  /** The test's own process may end while this one runs: its topology ends it then. */
+  unref(): void {
+    this.#child.unref()
+    for (const stream of [this.#child.stdin, this.#child.stdout, this.#child.stderr]) (stream as Socket).unref()
   }
 
   /** Writes to the process and, when nothing more will come, closes its stdin. */
