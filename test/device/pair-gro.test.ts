@@ -14,7 +14,7 @@ import { type Subject, startSubjects, stopSubjects } from './harness/subject.js'
 import { DEADLINE_MS, missing, type Namespace, Topology } from './harness/topology.js'
 import { serveTransfers, transfer } from './harness/traffic.js'
 
-const BYTES = 15_000_000
+const BYTES = 40_000_000
 const SEGMENTS = 5
 
 t.setTimeout(DEADLINE_MS)
