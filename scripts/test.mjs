@@ -24,16 +24,17 @@ const FOLDERS = [
   { name: 'bench', root: true },
 ]
 
-/** What is long by nature (`npm run test:long`): soaks, a million cases, statistics. */
+/** What is long by nature (`npm run test:long`): soaks, a million cases, statistics of time. */
 const LONG_FOLDERS = [{ name: 'long', root: true }]
 
-/** Files run side by side, the longest of them first. */
-const JOBS = Math.max(2, availableParallelism())
-const FIRST = /^(oracle\/|device\/pair-(traffic|exit|tunnel|gro)|device\/workers|daemon\/exec)/
+/** Files run side by side, more of them than CPUs, since each waits a third of its time; the longest of them first. */
+const JOBS = Math.max(3, availableParallelism())
+const FIRST =
+  /^(oracle\/|device\/pair-(traffic|exit|tunnel|gro)|device\/workers|daemon\/(exec|lifecycle|bystanders)|docs\/readme)/
 /** They wait most of their time, and take no place from the others. */
 const ASLEEP = /^device\/pair-idle/
 /** They measure time: one by one, when the others are done. */
-const ALONE = /^(bench\/|device\/pair-(fairness|lifetime|follows))/
+const ALONE = /^(bench\/|long\/)/
 
 /** Seconds that the whole run may take, set-up and compiling included; in CI it fails beyond the second number. */
 const BUDGET = { default: [480, 600], long: [1500, 1800] }

@@ -260,7 +260,7 @@ t.test('a device that somebody deletes takes the other with it, and "closed" say
   t.equal(workers(), 0)
 })
 
-// How soon is held in pair-lifetime.test.ts, where nothing else runs beside.
+// How soon is held in test/long/pair-lifetime.test.ts, where nothing else runs beside.
 t.test('nothing keeps a namespace alive: "ip netns del" closes the pair', { skip }, async (t) => {
   const { topology, right, open } = await fixture(t)
   const links = await right.watchLinks()

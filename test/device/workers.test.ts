@@ -8,10 +8,11 @@ import { join } from 'node:path'
 import t from 'tap'
 import { native } from '../../native-bindings/index.js'
 import { formatCpuList } from '../../src/dataplane/cpus.js'
-import { accounts, type End, ledger, unexplained } from './harness/counters.js'
+import { between } from './harness/between.js'
+import { accounts, ledger, unexplained } from './harness/counters.js'
 import { type Daemon, ROOT, startDaemon, VETHD } from './harness/daemon.js'
 import { until } from './harness/processes.js'
-import { ENGINES, type Subject, vethd } from './harness/subject.js'
+import { ENGINES, vethd } from './harness/subject.js'
 import { DEADLINE_MS, missing, type Namespace, Topology } from './harness/topology.js'
 import { ping, serveTransfers, transfer } from './harness/traffic.js'
 
@@ -76,52 +77,6 @@ t.test('CPUs that it may not use end vethd with what it may', { skip }, async (t
   t.equal(stderr, `vethd: --cpus: this process may not run on CPU 8000, but on ${first}\n`)
 })
 
-/** A pair between two new namespaces, 10.0.0.1 and 10.0.0.2. */
-async function between(topology: Topology, subject: Subject, newPair: string): Promise<[End, End]> {
-  const ends: [End, End] = [
-    { ns: await topology.namespace('a'), dev: 'left' },
-    { ns: await topology.namespace('b'), dev: 'right' },
-  ]
-  await subject.do(newPair)
-  for (const [i, { ns, dev }] of ends.entries()) {
-    await subject.do(`link set ${dev} netns ${ns.name}`)
-    await ns.do(`ip addr add 10.0.0.${i + 1}/24 dev ${dev}`)
-    await ns.do(`ip link set ${dev} up`)
-  }
-  await ping(ends[0].ns, '10.0.0.2')
-  return ends
-}
-
-/** Datagrams of a namespace that its sockets took, and that found one full (/proc/net/snmp). */
-async function datagrams(ns: Namespace): Promise<{ taken: number; refused: number }> {
-  const [names, values] = (await ns.do('grep ^Udp: /proc/net/snmp')).split('\n').map((line) => line.split(' '))
-  const count = (name: string) => Number(values[names.indexOf(name)])
-  return { taken: count('InDatagrams'), refused: count('RcvbufErrors') }
-}
-
-for (const engine of ENGINES) {
-  const elsewhere = native().getThreadAffinity().length < 2 && 'needs a second CPU'
-  t.test(
-    `a flood leaves its receiver time on the CPU of the worker: ${engine} engine`,
-    { skip: skip || elsewhere },
-    async (t) => {
-      const topology = Topology.of(t)
-      const host = await topology.namespace('host')
-      const [first, second] = native().getThreadAffinity()
-      const args = ['--workers', '1', '--cpus', String(second)]
-      const subject = vethd(await startDaemon(topology, host, { engine, args }), engine, 'offload')
-      const [a, b] = await between(topology, subject, subject.newPair('left', 'right'))
-      await b.ns.start(`taskset -c ${second} iperf3 -s -1 --forceflush`).line(/Server listening/)
-      await a.ns.do(`taskset -c ${first} iperf3 -c 10.0.0.2 -u -b 0 -l 64 -t 1`)
-      const { taken, refused } = await datagrams(b.ns)
-      const books = ledger(...(await accounts(subject, a, b)))
-      t.comment(`${JSON.stringify({ taken, refused })} ${JSON.stringify(books)}`)
-      t.ok(taken > refused, `${taken} datagrams were taken, ${refused} carried in vain`)
-      t.equal(unexplained(books), 0)
-    },
-  )
-}
-
 for (const engine of ENGINES) {
   t.test(`a worker that polls busily does so after a frame, and then waits: ${engine} engine`, { skip }, async (t) => {
     const topology = Topology.of(t)
@@ -135,49 +90,6 @@ for (const engine of ENGINES) {
     const ms = used() - before
     t.ok(ms > 40 && ms < 400, `10 pings, 100 ms apart, 20 ms of polling after each: ${ms} ms of CPU`)
   })
-}
-
-/** Pings that follow each other as fast as they are answered, and how often at least one is not slept for. */
-const PINGS = 1500
-const TRIES = 5
-
-for (const engine of ENGINES) {
-  t.test(`answers that come soon keep a worker awake, and nothing else does: ${engine} engine`, { skip }, async (t) => {
-    const topology = Topology.of(t)
-    /** A pair of a daemon of its own, and how often its worker goes to sleep while one end pings the other. */
-    const sleeper = async (...args: string[]) => {
-      const host = await topology.namespace('host')
-      const daemon = await startDaemon(topology, host, { engine, args: ['--workers', '1', ...args] })
-      const subject = vethd(daemon, engine, 'offload')
-      const [a] = await between(topology, subject, subject.newPair('left', 'right'))
-      const sleeps = () => sleepsOf(daemon.process.pid, 'vethd-lanes/0')
-      return async (options: string) => {
-        const before = sleeps()
-        await ping(a.ns, '10.0.0.2', options)
-        return sleeps() - before
-      }
-    }
-
-    const adaptive = await sleeper()
-    t.ok((await adaptive('-c 50 -i 0.01')) >= 50, 'of pings 10 ms apart each wakes it')
-    // Where the machine is slow, answers are not soon; that it is all the time is not likely.
-    const tries: number[] = []
-    do tries.push(await adaptive(`-f -c ${PINGS}`))
-    while (tries.at(-1)! >= PINGS / 2 && tries.length < TRIES)
-    t.ok(tries.at(-1)! < PINGS / 2, `it slept ${tries} times for ${PINGS} pings`)
-
-    const asleep = await (await sleeper('--busy-poll', '0'))(`-f -c ${PINGS}`)
-    t.ok(asleep > (PINGS * 3) / 4, `with --busy-poll 0 ${asleep} times`)
-  })
-}
-
-/** How often a thread has waited for something (voluntary_ctxt_switches). */
-function sleepsOf(pid: number, thread: string): number {
-  for (const tid of readdirSync(`/proc/${pid}/task`)) {
-    const status = readFileSync(`/proc/${pid}/task/${tid}/status`, 'utf8')
-    if (status.startsWith(`Name:\t${thread}\n`)) return Number(/^voluntary_ctxt_switches:\s*(\d+)$/m.exec(status)![1])
-  }
-  throw new Error(`process ${pid} has no thread ${thread}`)
 }
 
 for (const engine of ENGINES) {

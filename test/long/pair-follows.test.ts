@@ -12,10 +12,10 @@ import t from 'tap'
 import { native } from '../../native-bindings/index.js'
 import { Monitor, type MonitorEvent } from '../../src/netlink/monitor.js'
 import { resolveNetns } from '../../src/netlink/netns.js'
-import { ROOT, startDaemon } from './harness/daemon.js'
-import { ENGINES, vethd } from './harness/subject.js'
-import { DEADLINE_MS, missing, type Namespace, Topology } from './harness/topology.js'
-import { quantile } from './harness/traffic.js'
+import { ROOT, startDaemon } from '../device/harness/daemon.js'
+import { ENGINES, vethd } from '../device/harness/subject.js'
+import { DEADLINE_MS, missing, type Namespace, Topology } from '../device/harness/topology.js'
+import { quantile } from '../device/harness/traffic.js'
 
 const TRIALS = 50
 const WITHIN_MS = 20

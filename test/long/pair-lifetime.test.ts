@@ -11,10 +11,10 @@ import { readlinkSync } from 'node:fs'
 import { performance } from 'node:perf_hooks'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
-import { run, until } from './harness/processes.js'
-import { kernelVeth, type Subject, startSubjects, stopSubjects } from './harness/subject.js'
-import { DEADLINE_MS, missing, type Namespace, Topology } from './harness/topology.js'
-import { ping, quantile, startFlood } from './harness/traffic.js'
+import { run, until } from '../device/harness/processes.js'
+import { kernelVeth, type Subject, startSubjects, stopSubjects } from '../device/harness/subject.js'
+import { DEADLINE_MS, missing, type Namespace, Topology } from '../device/harness/topology.js'
+import { ping, quantile, startFlood } from '../device/harness/traffic.js'
 
 const NAMESPACES = 30
 const GONE_WITHIN_MS = 50

@@ -6,10 +6,10 @@
  */
 import { readFileSync } from 'node:fs'
 import t, { type Test } from 'tap'
-import { until } from './harness/processes.js'
-import { type Subject, startSubjects, stopSubjects } from './harness/subject.js'
-import { DEADLINE_MS, missing, type Namespace, Topology } from './harness/topology.js'
-import { iperf } from './harness/traffic.js'
+import { until } from '../device/harness/processes.js'
+import { type Subject, startSubjects, stopSubjects } from '../device/harness/subject.js'
+import { DEADLINE_MS, missing, type Namespace, Topology } from '../device/harness/topology.js'
+import { iperf } from '../device/harness/traffic.js'
 
 const A = '10.0.0.1'
 const B = '10.0.0.2'

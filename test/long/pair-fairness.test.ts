@@ -6,11 +6,11 @@
  */
 import { readdirSync, readFileSync } from 'node:fs'
 import t from 'tap'
-import { accounts, ledger, unexplained } from './harness/counters.js'
-import { startDaemon } from './harness/daemon.js'
-import { ENGINES, kernelVeth, type Subject, vethd } from './harness/subject.js'
-import { DEADLINE_MS, missing, type Namespace, Topology } from './harness/topology.js'
-import { ping, quantile } from './harness/traffic.js'
+import { accounts, ledger, unexplained } from '../device/harness/counters.js'
+import { startDaemon } from '../device/harness/daemon.js'
+import { ENGINES, kernelVeth, type Subject, vethd } from '../device/harness/subject.js'
+import { DEADLINE_MS, missing, type Namespace, Topology } from '../device/harness/topology.js'
+import { ping, quantile } from '../device/harness/traffic.js'
 
 const PINGS = 200
 const MEDIAN_BELOW_MS = 1

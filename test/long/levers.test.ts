@@ -6,12 +6,12 @@
  */
 import t from 'tap'
 import { native } from '../../native-bindings/index.js'
+import { atRest } from '../device/harness/counters.js'
+import { startDaemon } from '../device/harness/daemon.js'
+import { type Frame, FrameReceiver, sendFrames } from '../device/harness/frames.js'
+import { ENGINES, kernelVeth, type Subject, vethd } from '../device/harness/subject.js'
+import { DEADLINE_MS, missing, Topology } from '../device/harness/topology.js'
 import { framesOf } from '../oracle/frames.js'
-import { atRest } from './harness/counters.js'
-import { startDaemon } from './harness/daemon.js'
-import { type Frame, FrameReceiver, sendFrames } from './harness/frames.js'
-import { ENGINES, kernelVeth, type Subject, vethd } from './harness/subject.js'
-import { DEADLINE_MS, missing, Topology } from './harness/topology.js'
 
 interface Lever {
   args?: string[]
