@@ -12,31 +12,41 @@ import {
 } from '../../src/api/schema.js'
 import { netnsIdentity } from '../../src/netlink/netns.js'
 import { inNetns } from '../../src/netlink/socket.js'
-import { type DeviceChange, masterLink } from '../../src/veth/device.js'
+import {
+  type DeviceChange,
+  type DeviceState,
+  masterLink,
+  unlessGone,
+  type Device as VethDevice,
+} from '../../src/veth/device.js'
 import type { Pair } from '../../src/veth/pair.js'
 import { ownTurn } from '../../src/veth/turns.js'
 import { inCallersNetns, withNetns } from '../caller.js'
-import { describeAll, describeDevice, Reader } from '../describe.js'
+import { describeDevice, deviceText, Reader } from '../describe.js'
 import { PROBLEM_TYPE, problemOf, toVethdError } from '../problem.js'
 import type { App, RouteContext } from './context.js'
 
 export function deviceRoutes(app: App, { driver, registry }: RouteContext): void {
-  app.get('/v1/devices', { schema: { querystring: ShownDevices, response: { 200: Devices } } }, async (request) => {
-    const { dev, netns, master } = request.query
-    const only = netns !== undefined
-    if (dev === undefined) await ownTurn()
-    return inCallersNetns(request.raw.socket, netns, (here) => {
-      const inode = netnsIdentity(here)
-      const bridge = master === undefined ? undefined : inNetns(here, (rtnl) => masterLink(rtnl, master).name)
-      const isWanted = ({ vethd, master }: Device) =>
-        bridge === undefined || (vethd.netns_inode === inode && master === bridge)
-      const found = dev === undefined ? registry.devices(inode, only) : [registry.find(dev, inode, only)]
-      const reader = new Reader(driver, found)
-      const devices =
-        dev === undefined ? describeAll(found, describeDevice, reader) : [describeDevice(found[0], reader)]
-      return { devices: inOrder(devices.filter(isWanted), inode) }
-    })
-  })
+  app.get(
+    '/v1/devices',
+    { schema: { querystring: ShownDevices, response: { 200: Devices } } },
+    async (request, reply) => {
+      const { dev, netns, master } = request.query
+      const only = netns !== undefined
+      if (dev === undefined) await ownTurn()
+      const devices = await inCallersNetns(request.raw.socket, netns, (here) => {
+        const inode = netnsIdentity(here)
+        const bridge = master === undefined ? undefined : inNetns(here, (rtnl) => masterLink(rtnl, master).index)
+        const found = dev === undefined ? registry.devices(inode, only) : [registry.find(dev, inode, only)]
+        const reader = new Reader(driver, found)
+        if (dev !== undefined) reader.read(found[0]) // one that was named is there, or it is an error
+        const isWanted = ({ link, netns }: DeviceState) =>
+          bridge === undefined || (netns.inode === inode && link.master === bridge)
+        return inOrder(reader, found, inode, isWanted).map((device) => deviceText(device, reader) ?? [])
+      })
+      return reply.type('application/json; charset=utf-8').send(`{"devices":[${devices.flat().join()}]}` as never)
+    },
+  )
 
   app.patch(
     '/v1/devices',
@@ -85,16 +95,27 @@ export function deviceRoutes(app: App, { driver, registry }: RouteContext): void
   )
 }
 
-/** As `ip` has them: by index; this namespace first, then the others by name. */
-function inOrder(devices: Device[], inode: number): Device[] {
-  const rank = ({ vethd }: Device) => (vethd.netns_inode === inode ? 0 : vethd.netns === null ? 2 : 1)
-  return devices.sort(
-    (one, two) =>
-      rank(one) - rank(two) ||
-      (one.vethd.netns ?? '').localeCompare(two.vethd.netns ?? '') ||
-      one.vethd.netns_inode - two.vethd.netns_inode ||
-      one.ifindex - two.ifindex,
-  )
+/** Those that are wanted, as `ip` has them: by index; this namespace first, then the others by name. */
+function inOrder(
+  reader: Reader,
+  devices: readonly VethDevice[],
+  inode: number,
+  isWanted: (state: DeviceState) => boolean,
+): VethDevice[] {
+  const rank = ({ netns }: DeviceState) => (netns.inode === inode ? 0 : netns.name === undefined ? 2 : 1)
+  return devices
+    .flatMap((device) => {
+      const state = unlessGone(() => reader.read(device))
+      return state !== undefined && isWanted(state) ? [{ device, state, rank: rank(state) }] : []
+    })
+    .sort(
+      ({ state: one, rank }, { state: two, rank: other }) =>
+        rank - other ||
+        (one.netns.name ?? '').localeCompare(two.netns.name ?? '') ||
+        one.netns.inode - two.netns.inode ||
+        one.link.index - two.link.index,
+    )
+    .map(({ device }) => device)
 }
 
 /** Only what is to be changed is a key of it. */

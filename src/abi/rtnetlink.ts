@@ -18,6 +18,7 @@ export const RTM_DELQDISC = 37
 export const RTM_NEWNSID = 88
 export const RTM_DELNSID = 89
 export const RTM_GETNSID = 90
+export const RTM_GETSTATS = 94
 
 // multicast groups
 export const RTNLGRP_LINK = 1
@@ -73,6 +74,7 @@ export const IFLA_STATS64 = 23
 export const IFLA_AF_SPEC = 26
 export const IFLA_GROUP = 27
 export const IFLA_NET_NS_FD = 28
+export const IFLA_EXT_MASK = 29
 export const IFLA_PROMISCUITY = 30
 export const IFLA_NUM_TX_QUEUES = 31
 export const IFLA_NUM_RX_QUEUES = 32
@@ -115,6 +117,15 @@ export const IFLA_TUN_PERSIST = 6
 export const IFLA_TUN_MULTI_QUEUE = 7
 export const IFLA_TUN_NUM_QUEUES = 8
 export const IFLA_TUN_NUM_DISABLED_QUEUES = 9
+
+// in IFLA_EXT_MASK
+export const RTEXT_FILTER_SKIP_STATS = 8
+
+// struct if_stats_msg
+export const IF_STATS_MSG_IFINDEX = 4
+export const IF_STATS_MSG_FILTER_MASK = 8
+export const IF_STATS_MSG_SIZE = 12
+export const IFLA_STATS_LINK_64 = 1
 
 // struct ifaddrmsg
 export const IFADDRMSG_FAMILY = 0

@@ -222,7 +222,7 @@ export function formatLinkAddress(bytes: Uint8Array | undefined): string {
 const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'))
 
 /** The counters of a struct rtnl_link_stats64; those that an older kernel does not have are 0. */
-function readStats64(bytes: Uint8Array): Stats64 {
+export function readStats64(bytes: Uint8Array): Stats64 {
   const view = viewOf(bytes)
   const stats = { ...NO_STATS }
   for (let i = 0; i < STATS64.length && 8 * i + 8 <= bytes.length; i++) {

@@ -130,6 +130,11 @@ export function sumTotals(lanes: SharedArrayBuffer[]): Record<CounterName, bigin
   return sum
 }
 
+/** Another number as soon as a lane has counted something. */
+export function versionOf(lane: SharedArrayBuffer): number {
+  return Atomics.load(new Uint32Array(lane, 0, 1), 0)
+}
+
 /** All totals of a lane at one moment, exact. */
 export function readTotals(totals: SharedArrayBuffer): Record<CounterName, bigint> {
   return sumTotals([totals])

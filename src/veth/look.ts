@@ -1,17 +1,17 @@
 /**
  * Many devices at one moment: one dump of a namespace's links in place of a question for each device.
  *
- *     settle ─▶ where is each device? ─▶ dump of each namespace, with counters ─▶ settle ─▶ still there? ─▶ DeviceState
- *                                                                                  └─ no: that device is asked alone
+ *     settle ─▶ where is each device? ─▶ dumps of each namespace: links, counters ─▶ settle ─▶ still there? ─▶ DeviceState
+ *                                                                                     └─ no: that device is asked alone
  *
  * Neighbours: follower.ts knows where devices are, driver.ts offers this.
  * Invariant: a link of a dump counts as a device only if the device had this index and this name before and after it.
  */
 import * as abi from '../abi/rtnetlink.js'
 import { Attributes } from '../netlink/codec.js'
-import { dumpLinks, getLink } from '../netlink/link.js'
-import { type LinkInfo, readLink } from '../netlink/link-info.js'
-import { netnsName } from '../netlink/netns.js'
+import { dumpLinks, dumpStats, getLink } from '../netlink/link.js'
+import { type LinkInfo, readLink, readStats64 } from '../netlink/link-info.js'
+import { netnsIdentity, netnsName } from '../netlink/netns.js'
 import { NetlinkError, type Rtnetlink } from '../netlink/socket.js'
 import { Device, type DeviceState, type Place, unlessGone } from './device.js'
 
@@ -31,10 +31,12 @@ export function lookAt(follower: Guide, devices: readonly Device[]): Map<Device,
   follower.settle()
   const seen = new Map<Device, Seen>()
   for (const [nsid, there] of byNsid(follower, devices)) {
-    const links = linksOf(follower.rtnl, nsid, there.size)
+    const links = linksOf(follower, nsid, there)
     for (const [device, index] of there) {
-      const link = links.at(index)
-      if (link !== undefined) seen.set(device, { nsid, link, master: link.master && links.nameAt(link.master) })
+      const found = links.at(device, index)
+      if (found === undefined) continue
+      const { master } = found.link
+      seen.set(device, { nsid, ...found, master: master && links.nameAt(master) })
     }
   }
   follower.settle()
@@ -47,9 +49,8 @@ export function lookAt(follower: Guide, devices: readonly Device[]): Map<Device,
   return states
 }
 
-interface Seen {
+interface Seen extends Pick<DeviceState, 'link' | 'lasting'> {
   nsid: number
-  link: LinkInfo
   /** The name of its master. */
   master?: string | 0
 }
@@ -69,26 +70,67 @@ function byNsid(follower: Guide, devices: readonly Device[]): Map<number, Map<De
 
 /** The links of one namespace, and their names. */
 interface Links {
-  at(index: number): LinkInfo | undefined
+  at(device: Device, index: number): Pick<DeviceState, 'link' | 'lasting'> | undefined
   nameAt(index: number): string | undefined
 }
 
-function linksOf(rtnl: Rtnetlink, nsid: number, wanted: number): Links {
-  const ask = (index: number) => unlessRefused(() => getLink(rtnl, { index, nsid }))
-  if (wanted <= FEW) return { at: ask, nameAt: (index) => ask(index)?.name }
-  const dump = unlessRefused(() => dumpLinks(rtnl, nsid))
+function linksOf(follower: Guide, nsid: number, there: Map<Device, number>): Links {
+  const ask = (index: number) => unlessRefused(() => getLink(follower.rtnl, { index, nsid }))
+  const askAlone = (index: number) => {
+    const link = ask(index)
+    return link && { link }
+  }
+  if (there.size <= FEW) return { at: (_device, index) => askAlone(index), nameAt: (index) => ask(index)?.name }
+  const links = unlessRefused(() => dumpLinks(follower.rtnl, nsid))
+  const stats = statsBeside(follower, there)
   return {
-    at(index) {
-      const payload = dump?.get(index)
-      if (payload === undefined) return undefined
-      const link = readLink(payload)
-      return isSettled(link) ? link : ask(index)
+    at(device, index) {
+      const [payload, counters] = [links?.get(index), stats?.get(index)]
+      if (payload === undefined || counters === undefined) return undefined
+      const { lasting, link } = readOnce(device, payload, counters)
+      return isSettled(lasting) ? { link, lasting } : askAlone(index)
     },
     nameAt(index) {
-      const payload = dump?.get(index)
+      const payload = links?.get(index)
       return payload && new Attributes(payload, abi.IFINFOMSG_SIZE).string(abi.IFLA_IFNAME)
     },
   }
+}
+
+/** The counters of a namespace's links. They can be asked for from inside only, and one of its devices shows the way. */
+function statsBeside(follower: Guide, there: Map<Device, number>): Map<number, Uint8Array> | undefined {
+  const [device] = there.keys()
+  const inode = follower.place(device)?.inode
+  return unlessGone(() =>
+    device.inItsNetns((rtnl, _name, netnsFd) =>
+      netnsIdentity(netnsFd) === inode ? unlessRefused(() => dumpStats(rtnl)) : undefined,
+    ),
+  )
+}
+
+/** What the kernel said of a device when it was last one of many, and what that meant. */
+interface Read {
+  payload: Uint8Array
+  counters: Uint8Array
+  lasting: LinkInfo
+  link: LinkInfo
+}
+const readBefore = new WeakMap<Device, Read>()
+
+/** To read what a link says takes longer than to see that it is what it said before. */
+function readOnce(device: Device, payload: Uint8Array, counters: Uint8Array): Read {
+  const before = readBefore.get(device)
+  const isSame = before !== undefined && Buffer.compare(before.payload, payload) === 0
+  if (isSame && Buffer.compare(before.counters, counters) === 0) return before
+  const lasting = isSame ? before.lasting : readLink(payload)
+  const read = {
+    payload: isSame ? before.payload : payload.slice(),
+    counters: counters.slice(),
+    lasting,
+    link: { ...lasting, stats: readStats64(counters) },
+  }
+  readBefore.set(device, read)
+  return read
 }
 
 /**
@@ -107,10 +149,10 @@ function confirmed(
   names: Map<number, string | undefined>,
 ): DeviceState | undefined {
   if (place === undefined || seen === undefined) return undefined
-  const { nsid, link, master } = seen
+  const { nsid, link, lasting, master } = seen
   if (place.nsid !== nsid || place.index !== link.index || place.name !== link.name) return undefined
   if (!names.has(place.inode)) names.set(place.inode, netnsName(place.inode))
-  return { link, netns: { inode: place.inode, name: names.get(place.inode) }, master: master || undefined }
+  return { link, netns: { inode: place.inode, name: names.get(place.inode) }, master: master || undefined, lasting }
 }
 
 /** A namespace that died has no number any more. */

@@ -19,7 +19,7 @@ import { ETH_HLEN } from '../abi/ether.js'
 import { GRO_VERDICTS } from '../frame/gro.js'
 import { GRO_FLUSHES } from '../frame/gro-run.js'
 import type { Stats64 } from '../netlink/link-info.js'
-import { type CounterName, sumTotals } from './counters.js'
+import { type CounterName, sumTotals, versionOf } from './counters.js'
 import type { Device } from './device.js'
 
 /** Why frames that a device transmitted did not reach its peer. The first three are the kernel's drops (tx_dropped). */
@@ -100,6 +100,12 @@ export function deviceFate(device: Device, kernel: Stats64): DeviceFate {
 }
 
 type Counted = Record<CounterName, bigint>
+
+/** All that deviceFate() looks at beside the kernel's counters. While it is the same, so is the fate. */
+export function fateVersion({ totals, filter, carrier, carrierDrops, carrierDropsBase, peer }: Device): unknown[] {
+  const lanes = [...totals, ...peer.totals]
+  return [filter?.drops, peer.filter?.drops, carrier, carrierDrops, carrierDropsBase, ...lanes.map(versionOf)]
+}
 
 function fateOf(device: Device, kernel: Stats64, own: Counted, peerOwn: Counted): DeviceFate {
   const drops = dropsOf(device, kernel.txDropped, own)

@@ -1,6 +1,6 @@
 import t from 'tap'
-import { deleteGroup, deleteLink, getLink, listLinks, setLink } from '../../src/netlink/link.js'
-import type { LinkInfo } from '../../src/netlink/link-info.js'
+import { deleteGroup, deleteLink, dumpLinks, getLink, listLinks, setLink } from '../../src/netlink/link.js'
+import { type LinkInfo, readLink } from '../../src/netlink/link-info.js'
 import { assignNsid } from '../../src/netlink/nsid.js'
 import { until } from './harness/processes.js'
 import { indexOf, inside, refusal, withNetns } from './harness/rtnetlink.js'
@@ -75,7 +75,7 @@ t.test('a link of another namespace is read by NSID', { skip }, async (t) => {
     )
     t.equal(getLink(rtnl, { index: 88, nsid })?.name, 'v0')
     t.same(
-      listLinks(rtnl, nsid).map((link) => link.name),
+      [...dumpLinks(rtnl, nsid).values()].map((payload) => readLink(payload).name),
       ['lo', 'v1', 'v0'],
     )
     t.equal(getLink(rtnl, { index: 88 }), undefined)
