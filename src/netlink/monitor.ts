@@ -46,6 +46,8 @@ export type MonitorEvent =
     }
   /** A qdisc of that link was deleted: the kernel has put its default in place of it, and tells nothing of the link. */
   | { kind: 'qdisc-removed'; nsid: number; index: number }
+  /** A qdisc was made in that namespace, or changed: the kernel tells nothing of its link. */
+  | { kind: 'qdisc-made'; nsid: number }
   /** A namespace died, with all its links; its NSID may be given again from now on. */
   | { kind: 'nsid-removed'; nsid: number }
   /** Something was not told: whoever keeps a picture reads everything again. */
@@ -163,6 +165,8 @@ export class Monitor implements Disposable {
     } else if (message.type === abi.RTM_DELQDISC) {
       const index = viewOf(message.payload).getInt32(abi.TCMSG_IFINDEX, HOST_LITTLE_ENDIAN)
       this.#onEvent({ kind: 'qdisc-removed', nsid, index })
+    } else if (message.type === abi.RTM_NEWQDISC) {
+      this.#onEvent({ kind: 'qdisc-made', nsid })
     } else if (message.type === abi.RTM_DELNSID && nsid === NURSERY_NSID) {
       // Other namespaces' own numbers are none of ours.
       this.#onEvent({ kind: 'nsid-removed', nsid: readNsid(message.payload) })

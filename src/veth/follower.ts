@@ -66,6 +66,8 @@ export class Follower {
   /** Devices to be looked at again, together, at the end of this turn of the event loop. */
   readonly #stale = new Set<Device>()
   #refreshing = false
+  /** A version of what is known of each namespace, by NSID; one that is missing is made when it is asked for. */
+  readonly #versions = new Map<number, object>()
   /** Devices of which `known` may be wrong: their namespace died, whose number is given again, or a look at them failed. */
   readonly #doubtful = new Set<Device>()
   /** The rounds, where they are needed. */
@@ -95,6 +97,9 @@ export class Follower {
   }
 
   #observed(event: MonitorEvent): void {
+    if (event.kind === 'overrun') this.#versions.clear()
+    else this.#changedIn(event.nsid)
+    if (event.kind === 'qdisc-made') return
     if (event.kind === 'overrun')
       for (const pair of this.#pairs.values()) for (const device of pair.devices) this.#stale.add(device)
     else if (event.kind === 'nsid-removed') {
@@ -112,6 +117,21 @@ export class Follower {
   /** A socket of the nursery's, for reads of other namespaces by NSID. */
   get rtnl(): Rtnetlink {
     return this.#monitor.rtnl
+  }
+
+  /**
+   * Another object as soon as anything happened to a link of a namespace; undefined where nobody tells of it. A carrier that
+   * vethd sets is told late (linkwatch), and counts at once.
+   */
+  version(nsid: number): object | undefined {
+    if (!this.#monitor.hearsAll) return undefined
+    const version = this.#versions.get(nsid) ?? {}
+    this.#versions.set(nsid, version)
+    return version
+  }
+
+  #changedIn(nsid: number | undefined): void {
+    if (nsid !== undefined) this.#versions.delete(nsid)
   }
 
   /** Takes in all that has happened so far: {@link place} is right afterwards. */
@@ -134,9 +154,14 @@ export class Follower {
     if (device.known?.up !== true) return
     device.known.up = false
     try {
-      updateCarrier(device.pair)
+      this.#updateCarrier(device.pair)
     } catch {} // an end that died: its lane tells
     this.#changed(device)
+  }
+
+  #updateCarrier(pair: Pair): void {
+    if (!updateCarrier(pair)) return
+    for (const { known } of pair.devices) this.#changedIn(known?.nsid)
   }
 
   #refreshSoon(): void {
@@ -200,6 +225,7 @@ export class Follower {
         this.#log.warn({ name }, 'tx-udp_tnl-csum-segmentation loses frames without the other: switched off too')
       keepFromXdp(rtnl, device, name)
       keepCarrier(device, link.carrier)
+      this.#changedIn(nsid)
       const { index, mtu, address, broadcast, groMaxSize, driverXdp: xdp } = link
       const features = groFeatures(rtnl, name)
       const slots = ringSlots(features.tso, mtu)
@@ -217,7 +243,7 @@ export class Follower {
     if (before !== null && SHOWN.every((key) => before[key] === now[key])) return
     device.peer.filter?.setPeerMtu(now.mtu)
     this.tellLanes(device.pair)
-    updateCarrier(device.pair)
+    this.#updateCarrier(device.pair)
     this.#log.debug({ pair: device.pair.id, side: device.side, ...now }, 'device changed')
     this.#changed(device)
   }

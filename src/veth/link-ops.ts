@@ -100,7 +100,8 @@ export async function dellink(context: LinkContext, pairs: Pair[], atOnce = DEVI
     }
   }
   await context.pool.removeLanes(devices.flatMap((device) => device.lanes))
-  for (const device of devices) {
+  for (const [i, device] of devices.entries()) {
+    if (i > 0 && i % atOnce === 0) await ownTurn()
     closeAll(device.queues.splice(0))
     context.addresses.release([device.address])
   }

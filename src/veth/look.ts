@@ -24,6 +24,7 @@ interface Guide {
   readonly rtnl: Rtnetlink
   settle(): void
   place(device: Device): Place | undefined
+  version(nsid: number): object | undefined
 }
 
 /** The state of every device; one that is gone has none. */
@@ -81,7 +82,7 @@ function linksOf(follower: Guide, nsid: number, there: Map<Device, number>): Lin
     return link && { link }
   }
   if (there.size <= FEW) return { at: (_device, index) => askAlone(index), nameAt: (index) => ask(index)?.name }
-  const links = unlessRefused(() => dumpLinks(follower.rtnl, nsid))
+  const links = linksIn(follower, nsid)
   const stats = statsBeside(follower, there)
   return {
     at(device, index) {
@@ -95,6 +96,21 @@ function linksOf(follower: Guide, nsid: number, there: Map<Device, number>): Lin
       return payload && new Attributes(payload, abi.IFINFOMSG_SIZE).string(abi.IFLA_IFNAME)
     },
   }
+}
+
+/** A dump of a namespace's links, by the version of what was known when it began (follower.ts). */
+const dumped = new WeakMap<object, { at: number; links: Map<number, Uint8Array> }>()
+/** Some things happen to a link that the kernel tells nobody: `promiscuity 2` after `promiscuity 1`. */
+const DUMP_LASTS_MS = 1000
+
+function linksIn(follower: Guide, nsid: number): Map<number, Uint8Array> | undefined {
+  const version = follower.version(nsid)
+  const before = version && dumped.get(version)
+  const now = performance.now()
+  if (before !== undefined && now - before.at < DUMP_LASTS_MS) return before.links
+  const links = unlessRefused(() => dumpLinks(follower.rtnl, nsid))
+  if (version !== undefined && links !== undefined) dumped.set(version, { at: now, links })
+  return links
 }
 
 /** The counters of a namespace's links. They can be asked for from inside only, and one of its devices shows the way. */

@@ -8,6 +8,7 @@
 import { Agent } from 'node:http'
 import t, { type Test } from 'tap'
 import type { Device } from '../../src/api/schema.js'
+import { until } from '../device/harness/processes.js'
 import { missing, type Rig, send, startRig } from './harness.js'
 
 t.setTimeout(120_000)
@@ -22,6 +23,7 @@ t.test('with sixty pairs', { skip }, async (t) => {
   await t.test('a read waits for two pairs at most while all are being made', (t) => besideWrites(t, rig))
   await t.test('a list costs CPU by the device, and not by the namespace', (t) => costs(t, rig))
   await t.test('what ip renamed, moved and replaced a moment ago is found as it is now', (t) => isFresh(t, rig))
+  await t.test('what ip and tc changed a moment ago is in a list', (t) => isCurrent(t, rig))
   await t.test('a read is answered while all are being removed', (t) => besideRemoval(t, rig))
 })
 
@@ -100,6 +102,25 @@ async function isFresh(t: Test, { topology, daemon, host }: Rig): Promise<void> 
     t.equal(await find(host, 'a3'), `${host.name} a3 ${three}`, 'one that came back')
     ;[one, two] = [two, one]
   }
+}
+
+async function isCurrent(t: Test, { daemon, host }: Rig): Promise<void> {
+  const listed = async () => {
+    const { body } = await send(daemon.socket, 'GET', '/v1/devices')
+    return (body.devices as Device[]).find(({ ifname }) => ifname === 'a5')!
+  }
+  await listed()
+  await host.do('tc qdisc replace dev a5 root handle 7: pfifo')
+  t.equal((await listed()).qdisc, 'pfifo')
+  await host.do('ip link set a5 alias x txqueuelen 300 promisc on')
+  t.match(await listed(), { ifalias: 'x', txqlen: 300, promiscuity: 1 })
+  for (const dev of ['a5', 'b5']) await host.do(`ip link set ${dev} up`)
+  await until('a carrier', async () => (await listed()).flags.includes('LOWER_UP'))
+  await host.do('ip link set b5 down')
+  t.notOk((await listed()).flags.includes('LOWER_UP'))
+  await host.do('tc qdisc del dev a5 root')
+  const { body } = await send(daemon.socket, 'GET', '/v1/devices?dev=a5')
+  t.same(body.devices[0], await listed(), 'it is what is said of the device alone')
 }
 
 async function besideRemoval(t: Test, { daemon, host }: Rig): Promise<void> {
