@@ -2,6 +2,7 @@
  * The hot path allocates nothing: a million frames through the turns of a lane, on an engine in memory that allocates
  * nothing itself, with GRO off and on. One object a frame would show as tens of megabytes.
  */
+import { setFlagsFromString } from 'node:v8'
 import t from 'tap'
 import { Lanes } from '../../../src/dataplane/lanes.js'
 import { GRO_TCP } from '../../../src/frame/gro.js'
@@ -12,6 +13,9 @@ import type { GroSettings } from '../../../src/veth/gro.js'
 import { CHECKSUM_MODES, type ChecksumMode } from '../../../src/veth/options.js'
 import { Lane } from '../../../src/veth/xmit.js'
 import { segment, VNET_HDR_LEN } from '../frame/gro-frames.js'
+
+// V8 compiles on another thread, which on a busy machine is not done when the warm-up is; code that waits for it allocates.
+setFlagsFromString('--no-concurrent-recompilation')
 
 const FRAMES = 1_000_000
 /** What a warm loop may leave behind: counters, samples of the profiler, code that was compiled again. */
