@@ -127,7 +127,7 @@ async function removeStale(path: string, own: string): Promise<void> {
   rmSync(aside)
 }
 
-/** A link is not followed: it stands in the way of link(2) wherever it leads, and where it leads is somebody else's. */
+/** A symbolic link is refused and never followed: link(2) fails on its path, and its target may belong to another program. */
 function inodeOf(path: string): number | undefined {
   const found = lstatSync(path, { throwIfNoEntry: false })
   if (found !== undefined && !found.isSocket()) {

@@ -73,7 +73,7 @@ function answer(reply: FastifyReply, error: VethdError, status = problemOf(error
 /** Statuses by the code of Node's error; what is not here is 400. */
 const CONNECTION_STATUS: Record<string, number> = { HPE_HEADER_OVERFLOW: 431, ERR_HTTP_REQUEST_TIMEOUT: 408 }
 
-/** What is no HTTP reaches no route: Node's parser gives up, and the answer is written to the connection as it is. */
+/** Answers bytes that are not HTTP. Node's parser rejects them before any route, so this writes the response to the socket. */
 function refuseConnection(error: NodeJS.ErrnoException, socket: Socket): void {
   const begun = (socket as Socket & { _httpMessage?: ServerResponse })._httpMessage?.headersSent
   if (socket.writable && !begun && error.code !== 'ECONNRESET') {

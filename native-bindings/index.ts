@@ -78,8 +78,8 @@ export const OWN_NETNS = -1
 export interface Native {
   // --- TAP devices (drivers/net/tun.c) ---------------------------------------------------------------------------
   /**
-   * Opens /dev/net/tun O_RDWR|O_NONBLOCK|O_CLOEXEC in a network namespace, and makes or attaches a device there. `name` (at most 15 bytes, else ENAMETOOLONG) may be empty or hold `%d`. `flags` are the 16 bits of
-   * ifr_flags, IFF_* (IFF_TAP, IFF_NO_PI, IFF_VNET_HDR, …), passed as they are; IFF_TUN_EXCL makes creation exclusive
+   * Opens /dev/net/tun O_RDWR|O_NONBLOCK|O_CLOEXEC in a network namespace, and makes or attaches a device there. `name`
+   * (at most 15 bytes, else ENAMETOOLONG) may be empty or hold `%d`. `flags` are the 16 bits of ifr_flags, IFF_* (IFF_TAP, IFF_NO_PI, IFF_VNET_HDR, …), passed as they are; IFF_TUN_EXCL makes creation exclusive
    * (EBUSY). `netnsFd`: {@link OWN_NETNS}, or an fd of the namespace.
    */
   tapOpen(name: string, flags: number, netnsFd: number): number

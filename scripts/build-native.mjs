@@ -92,7 +92,7 @@ function findHeaders(argument) {
   }
 }
 
-/** Whoever has the addon loaded keeps the one before: it is replaced as a whole. */
+/** Replaces the addon by rename(2), so that a process that has loaded the old file keeps it. */
 function build(compiler, headers) {
   mkdirSync(dirname(addon), { recursive: true })
   const built = `${addon}.${process.pid}`

@@ -1,5 +1,6 @@
 /**
- * Compiles TypeScript into dist/, puts the shell scripts beside it, makes the commands runnable, and keeps dist/ free of what has no source any more.
+ * Compiles TypeScript into dist/, copies the shell scripts, makes the commands executable, and removes output whose source
+ * is gone.
  *
  * Dependency-free but for tsc. Called by setup.mjs and by `npm run build:ts`.
  *

@@ -157,7 +157,7 @@ function linesOfFile(file: string, isOurs: IsOurs): Line[] | 'unchanged' {
   return lines.every((line) => line.ours === undefined) && statSync(file).isFile() ? 'unchanged' : lines
 }
 
-/** The lines of stdin, each as soon as it is there. */
+/** Yields each line of stdin when it arrives. */
 async function* linesOfStdin(isOurs: IsOurs): AsyncGenerator<Line> {
   const reader = new LineReader(isOurs)
   let rest = ''

@@ -28,7 +28,7 @@ function write(value: Json, pretty: boolean, depth: number): string {
   return members.length === 0 ? '{}' : `{${members.join(',')}${newLine(depth)}}`
 }
 
-/** A byte that is no UTF-8 (abi/text.ts) stands in ip's output as it is, where JSON.stringify escapes it. */
+/** `ip` prints a byte that is not UTF-8 (abi/text.ts) unchanged. JSON.stringify would escape it. */
 function writeText(text: string): string {
   return JSON.stringify(text).replace(/\\(?:u(dc[89a-f][0-9a-f])|.)/g, (escaped, raw?: string) =>
     raw === undefined ? escaped : String.fromCharCode(Number.parseInt(raw, 16)),

@@ -42,7 +42,7 @@ export function asOnVeth(
   if (root === undefined) return words
   const others = rest.toSpliced(at, 2)
   const isOurs = root.kind === OURS.kind && root.handle === OURS.handle
-  // the default of a TAP, in whose place vethd is about to put its own
+  // the TAP's default qdisc, which vethd is about to replace by its own
   const becomesOurs = root.kind !== OURS.kind && root.handle === NO_HANDLE
   if (!(isOurs || becomesOurs) || !others.includes('root')) return words
 

@@ -148,7 +148,7 @@ export function setLink(rtnl: Rtnetlink, index: number, change: LinkChange): voi
       u32Attribute(abi.IFLA_TXQLEN, change.txqueuelen),
       u32Attribute(abi.IFLA_GROUP, change.group),
       // without a NUL, which would count as one of its 255 bytes
-      bytesAttribute(abi.IFLA_IFALIAS, change.alias === undefined ? undefined : Buffer.from(change.alias)),
+      bytesAttribute(abi.IFLA_IFALIAS, change.alias === undefined ? undefined : encodeText(change.alias)),
       u32Attribute(abi.IFLA_MASTER, change.master),
       bytesAttribute(abi.IFLA_LINKMODE, linkModeByte(change.linkMode)),
       u32Attribute(abi.IFLA_GSO_MAX_SIZE, change.gsoMaxSize),
