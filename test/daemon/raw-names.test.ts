@@ -68,9 +68,9 @@ t.test('a device whose name is no UTF-8', { skip }, async (t) => {
 
   await t.test('is changed, made and deleted by its bytes', async (t) => {
     await bash(
-      String.raw`vethctl link set ${NAME.bash} name $'\xff\xfc'; printf 'link set \xff\xfc mtu 1200\n' | vethctl -b -`,
+      String.raw`vethctl link set ${NAME.bash} name $'\xff\xfc' alias $'\xfe'; printf 'link set \xff\xfc mtu 1200\n' | vethctl -b -`,
     )
-    t.match(await device('1/a'), { ifname: '\udcff\udcfc', mtu: 1200 })
+    t.match(await device('1/a'), { ifname: '\udcff\udcfc', ifalias: '\udcfe', mtu: 1200 })
     await bash(String.raw`vethctl link add $'x\xfb' type veth peer name $'y\xfb'; vethctl link del $'y\xfb'`)
     t.same((await client.devices()).devices.length, 2)
     await must('link del 1/a')
