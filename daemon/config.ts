@@ -2,7 +2,7 @@
 import yargs from 'yargs'
 import { DEFAULT_SOCKET } from '../src/api/socket.js'
 import { packageVersion } from '../src/api/version.js'
-import { parseCpuList } from '../src/dataplane/cpus.js'
+import { parseCpuList } from '../src/veth/cpus.js'
 import { VethdError } from '../src/errors.js'
 import { ENGINE_CHOICES, type EngineChoice } from '../src/veth/options.js'
 

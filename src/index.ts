@@ -19,7 +19,7 @@ export {
   type PairEndOptions,
   type VethDevice,
   type VethPair,
-} from './open-pair.js'
-export { Tap, type TapOptions } from './tap.js'
+} from './library/open-pair.js'
+export { Tap, type TapOptions } from './library/tap.js'
 export type { ChecksumMode, EngineChoice } from './veth/options.js'
 export type { DeviceStats, DropReason, Traffic } from './veth/stats.js'

@@ -2,7 +2,7 @@
 import { checkMachine } from '../../src/api/machine.js'
 import { Doctor, NoQuery, Version } from '../../src/api/schema.js'
 import { packageVersion } from '../../src/api/version.js'
-import { formatCpuList } from '../../src/dataplane/cpus.js'
+import { formatCpuList } from '../../src/veth/cpus.js'
 import type { App, RouteContext } from './context.js'
 
 export function doctorRoutes(app: App, { driver, registry }: RouteContext): void {

@@ -19,7 +19,7 @@ import { ETH_HLEN } from '../abi/ether.js'
 import { GRO_VERDICTS } from '../frame/gro.js'
 import { GRO_FLUSHES } from '../frame/gro-run.js'
 import type { Stats64 } from '../netlink/link-info.js'
-import { type CounterName, sumTotals, versionOf } from './counters.js'
+import { type CounterName, sumTotals, versionOf } from '../counters.js'
 import type { Device } from './device.js'
 
 /** Why frames that a device transmitted did not reach its peer. The first three are the kernel's drops (tx_dropped). */

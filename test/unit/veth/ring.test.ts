@@ -1,6 +1,6 @@
 /** How many slots the ring between a stack and vethd has. */
 import t from 'tap'
-import { ringSlots } from '../../../src/veth/ring.js'
+import { ringSlots } from '../../../src/veth/follow/ring.js'
 
 t.test('a full ring holds 16 MB at most, whatever the device sends, and has 256 to 8192 slots', async (t) => {
   const slots: [tso: boolean, mtu: number, slots: number][] = [

@@ -1,0 +1,151 @@
+/**
+ * The hot path: what veth_xmit does with one frame (drivers/net/veth.c), from the moment it was read from the sending
+ * device until it is ready to be written to its peer.
+ *
+ *     received ─▶ length ─▶ class and protocol ─▶ checksum ─▶ to the peer
+ *                   │                                │
+ *                   └── too short, too long          └── bad
+ *
+ * Nothing is allocated for a frame, nothing thrown, and every frame that does not go on is counted with its reason.
+ */
+import {
+  ETH_HLEN,
+  ETH_P_802_2,
+  ETH_P_802_3,
+  ETH_P_8021AD,
+  ETH_P_8021Q,
+  ETH_P_ARP,
+  ETH_P_IP,
+  ETH_P_IPV6,
+} from '../abi/ether.js'
+import { VIRTIO_NET_HDR_F_NEEDS_CSUM, VIRTIO_NET_HDR_GSO_NONE } from '../abi/virtio-net.js'
+import type { LaneSpec, Receiver } from '../messages.js'
+import { completeChecksum } from '../frame/checksum.js'
+import { ethTypeTrans, packetType, protocol } from '../frame/ethernet.js'
+import { correctTunnelOffsets } from '../frame/tunnel.js'
+import { verifyChecksums } from '../frame/verify.js'
+import { vnetFlags, vnetGsoType } from '../frame/virtio-net-hdr.js'
+import { VLAN_HLEN } from '../frame/vlan.js'
+import * as counter from '../counters.js'
+
+/** What a device lets through beyond its MTU: Ethernet header and one VLAN tag (is_skb_forwardable). */
+export const LINK_OVERHEAD = ETH_HLEN + VLAN_HLEN
+
+const PASS_THROUGH = 0
+const COMPLETE = 1
+const VERIFY = 2
+
+/** One direction of a pair as xmit sees it: what it needs to know of the receiver, and where it counts. */
+export class Lane {
+  readonly index: number
+  /** Bytes of the virtio_net_hdr before every frame: the same for all devices of a process (offload.ts). */
+  readonly vnetHdrLen: number
+  readonly counters: counter.LaneCounters
+  readonly checksum: number
+  /** The receiving device's address, upper 16 and lower 32 bits. */
+  macHigh = 0
+  macLow = 0
+  /** And its broadcast address. */
+  broadcastHigh = 0
+  broadcastLow = 0
+  /** Longest frame that the receiving device takes, unless it is a super-frame. */
+  maxFrameLen = 0
+
+  constructor(spec: Omit<LaneSpec, 'fromFd' | 'toFd'>) {
+    this.index = spec.index
+    this.vnetHdrLen = spec.vnetHdrLen
+    this.counters = new counter.LaneCounters(spec.totals)
+    this.checksum = spec.checksum === 'offload' ? PASS_THROUGH : spec.checksum === 'software' ? COMPLETE : VERIFY
+    this.setReceiver(spec.receiver)
+  }
+
+  /** Every checksum of a frame that is sent was found right. */
+  get verifies(): boolean {
+    return this.checksum === VERIFY
+  }
+
+  setReceiver({ macHigh, macLow, broadcastHigh = 0xffff, broadcastLow = 0xffffffff, mtu }: Receiver): void {
+    this.macHigh = macHigh
+    this.macLow = macLow
+    this.broadcastHigh = broadcastHigh
+    this.broadcastLow = broadcastLow
+    this.maxFrameLen = mtu + LINK_OVERHEAD
+  }
+}
+
+/**
+ * One frame: `len` bytes at `off` of `mem`, vnet header first. Counts it, and returns how many bytes to write to the
+ * peer, from the same place; 0 when it was dropped.
+ */
+export function vethXmit(lane: Lane, mem: Uint8Array, off: number, len: number): number {
+  const counts = lane.counters.burst
+  const eth = off + lane.vnetHdrLen
+  const frameLen = len - lane.vnetHdrLen
+  counts[counter.RECEIVED_PACKETS]++
+  counts[counter.RECEIVED_BYTES] += frameLen
+  if (frameLen < ETH_HLEN) return drop(counts, counter.DROP_TOO_SHORT)
+
+  const { macHigh, macLow, broadcastHigh, broadcastLow } = lane
+  const seen = ethTypeTrans(mem, eth, frameLen, macHigh, macLow, broadcastHigh, broadcastLow)
+  counts[counter.CLASS_HOST + packetType(seen)]++
+  counts[protocolCounter(protocol(seen))]++
+
+  const superFrame = vnetGsoType(mem, off) !== VIRTIO_NET_HDR_GSO_NONE
+  const reinserted = reinsertedLen(protocol(seen))
+  if (frameLen - reinserted > lane.maxFrameLen && !superFrame) return drop(counts, counter.DROP_TOO_LONG)
+  if (superFrame && reinserted !== 0) correctTunnelOffsets(mem, off, eth, frameLen)
+
+  if (lane.checksum !== PASS_THROUGH && !superFrame) {
+    const reason = lane.checksum === COMPLETE ? complete(mem, off, eth, frameLen) : verify(counts, mem, eth, frameLen)
+    if (reason !== 0) return drop(counts, reason)
+  }
+
+  counts[counter.SENT_PACKETS]++
+  counts[counter.SENT_BYTES] += frameLen
+  return len
+}
+
+/** An accelerated VLAN tag stands beside the frame (skb->vlan_tci) and does not count; tun has put it back in. */
+function reinsertedLen(protocol: number): number {
+  return protocol === ETH_P_8021Q || protocol === ETH_P_8021AD ? VLAN_HLEN : 0
+}
+
+function drop(counts: Float64Array, reason: number): 0 {
+  counts[reason]++
+  return 0
+}
+
+/** The counter of a protocol as eth_type_trans returns it. */
+function protocolCounter(protocol: number): number {
+  switch (protocol) {
+    case ETH_P_IP:
+      return counter.PROTOCOL_IPV4
+    case ETH_P_IPV6:
+      return counter.PROTOCOL_IPV6
+    case ETH_P_ARP:
+      return counter.PROTOCOL_ARP
+    case ETH_P_8021Q:
+    case ETH_P_8021AD:
+      return counter.PROTOCOL_VLAN
+    case ETH_P_802_3:
+      return counter.PROTOCOL_802_3
+    case ETH_P_802_2:
+      return counter.PROTOCOL_802_2
+    default:
+      return counter.PROTOCOL_OTHER
+  }
+}
+
+/** Mode `software`: a checksum that the sender left to its device is computed here. The drop's reason, or 0. */
+function complete(mem: Uint8Array, off: number, eth: number, frameLen: number): number {
+  if ((vnetFlags(mem, off) & VIRTIO_NET_HDR_F_NEEDS_CSUM) === 0) return 0
+  return completeChecksum(mem, off, eth, frameLen) === 0 ? 0 : counter.DROP_BAD_VNET_HDR
+}
+
+/** Mode `verify`: every checksum is computed again. The drop's reason, or 0. */
+function verify(counts: Float64Array, mem: Uint8Array, eth: number, frameLen: number): number {
+  const bad = verifyChecksums(mem, eth, frameLen)
+  if (bad === 0) return 0
+  counts[counter.CHECKSUM_IPV4 + bad - 1]++
+  return counter.DROP_BAD_CHECKSUM
+}

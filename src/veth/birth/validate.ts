@@ -1,0 +1,162 @@
+/**
+ * What the kernel refuses when a veth pair is made (veth_validate, dev_valid_name, eth_validate_addr), refused before
+ * anything is opened, in the kernel's and iproute2's words.
+ */
+import { EADDRNOTAVAIL, EINVAL, ERANGE } from '../../abi/errno.js'
+import { encodeText, isBroken } from '../../abi/text.js'
+import { type ErrorDetails, VethdError } from '../../errors.js'
+import {
+  CHECKSUM_MODES,
+  type EndOptions,
+  GRO_FLUSH_US_MAX,
+  MTU_MAX,
+  MTU_MIN,
+  type PairOptions,
+  QUEUES_MAX,
+  TXQUEUELEN_MAX,
+} from '../options.js'
+
+/** IFNAMSIZ less the terminating NUL. */
+const NAME_BYTES_MAX = 15
+/** In Latin-1, as which the kernel reads names (lib/ctype.c); also a part of many characters in UTF-8, such as à. */
+const NO_BREAK_SPACE = '\xa0'
+const MAC = /^[0-9a-f]{1,2}(:[0-9a-f]{1,2}){5}$/i
+const OCTETS = /^[0-9a-f]{1,2}(:[0-9a-f]{1,2})*$/i
+
+/** What `ip` says where the kernel answers EINVAL and no more. */
+const INVALID_ARGUMENT = 'RTNETLINK answers: Invalid argument'
+
+export function validatePair({ dev, peer, checksum }: PairOptions): void {
+  validateEnd(dev) // rtnl_newlink looks at dev before veth_newlink looks at the peer
+  validateEnd(peer)
+  if (checksum !== undefined && !CHECKSUM_MODES.includes(checksum))
+    throw new VethdError(
+      'CHECKSUM_MODE_INVALID',
+      `checksum "${checksum}" is unknown: it is one of ${CHECKSUM_MODES.join(', ')}`,
+    )
+}
+
+function validateEnd(end: EndOptions): void {
+  if (end.name !== undefined) validateName(end.name)
+  if (end.address !== undefined) validateAddress(end.address)
+  if (end.broadcast !== undefined) parseAddress(end.broadcast)
+  if (end.mtu !== undefined) validateMtu(end.mtu, INVALID_ARGUMENT) // veth_validate has no words of its own
+  if (end.txqueuelen !== undefined) validateTxqueuelen(end.txqueuelen)
+  validateQueues(end.numTxQueues ?? 1, end.numRxQueues ?? 1)
+}
+
+/** dev_valid_name, and dev_alloc_name where it holds a `%`. */
+export function validateName(name: string): void {
+  const bytes = encodeText(name).toString('latin1')
+  const reason =
+    bytes === ''
+      ? 'it is empty'
+      : bytes.length > NAME_BYTES_MAX
+        ? `it has ${bytes.length} bytes, and the kernel takes at most ${NAME_BYTES_MAX}`
+        : name === '.' || name === '..'
+          ? 'the kernel keeps "." and ".." for itself'
+          : /[/: \t-\r\0]/.test(bytes)
+            ? 'it must not hold "/", ":", NUL or white space'
+            : bytes.includes(NO_BREAK_SPACE)
+              ? 'it holds the byte a0, which the kernel takes for white space'
+              : /%(?!d[^%]*$)/.test(bytes)
+                ? 'a "%" stands in it once and as "%d", which the kernel replaces by a number'
+                : isBroken(name)
+                  ? 'it holds half of a surrogate pair, which stands for no bytes'
+                  : undefined
+  if (reason === undefined) return
+  throw new VethdError('NAME_INVALID', `"${name}" cannot be the name of a device: ${reason}`, nameRefusal(name))
+}
+
+/** `ip` looks for emptiness, slashes and white space itself and leaves the rest to the kernel. */
+function nameRefusal(name: string): ErrorDetails {
+  if (!/^[^/ \t-\r]+$/.test(name)) return { iproute2: `Error: argument "${name}" is wrong: "name" not a valid ifname` }
+  if (encodeText(name).length > NAME_BYTES_MAX)
+    return { iproute2: 'Error: Attribute failed policy validation.', exit: 2 }
+  return { iproute2: INVALID_ARGUMENT, exit: 2, errno: -EINVAL }
+}
+
+/** Six octets; neither all zero nor a group address (eth_validate_addr). */
+export function validateAddress(address: string): void {
+  const octets = parseAddress(address)
+  const reason =
+    (octets[0] & 1) === 1
+      ? 'it is a group address'
+      : octets.every((octet) => octet === 0)
+        ? 'it is all zero'
+        : undefined
+  if (reason === undefined) return
+  throw new VethdError('ADDRESS_REFUSED', `a device cannot have the address ${address}: ${reason}`, {
+    iproute2: 'RTNETLINK answers: Cannot assign requested address',
+    errno: -EADDRNOTAVAIL,
+  })
+}
+
+/** The six octets of `02:00:00:00:00:01`. */
+export function parseAddress(address: string): number[] {
+  if (!MAC.test(address)) {
+    // `ip` reads addresses of any length; that it is six octets is the kernel's to say
+    const refusal = OCTETS.test(address)
+      ? { iproute2: INVALID_ARGUMENT, exit: 2, errno: -EINVAL }
+      : { iproute2: `"${wrongOctet(address)}" is invalid lladdr.`, exit: 1 }
+    const message = `"${address}" is not an Ethernet address: write it as 02:00:00:00:00:01`
+    throw new VethdError('ADDRESS_INVALID', message, refusal)
+  }
+  return address.split(':').map((octet) => Number.parseInt(octet, 16))
+}
+
+/** The piece between colons that `ip` names (ll_addr_a2n). */
+function wrongOctet(address: string): string | undefined {
+  return address.split(':').find((octet) => !OCTETS.test(octet))
+}
+
+/** `iproute2`: what `ip` says to it; to a change of an existing device, dev_validate_mtu's words. */
+export function validateMtu(
+  mtu: number,
+  iproute2 = `Error: mtu ${mtu < MTU_MIN ? 'less than device minimum' : 'greater than device maximum'}.`,
+): void {
+  if (Number.isInteger(mtu) && mtu >= MTU_MIN && mtu <= MTU_MAX) return
+  const message = `an MTU of ${mtu} is outside ${MTU_MIN}..${MTU_MAX}, what a TAP device can have`
+  throw new VethdError('MTU_INVALID', message, { iproute2, errno: -EINVAL })
+}
+
+/** The kernel answers EPERM to more, as if a capability were missing, because tun_queue_resize fails in a notifier. */
+export function validateTxqueuelen(packets: number): void {
+  if (Number.isInteger(packets) && packets >= 0 && packets <= TXQUEUELEN_MAX) return
+  const message =
+    `a txqueuelen of ${packets} is outside 0..${TXQUEUELEN_MAX}: a TAP device has a ring of that many slots, ` +
+    'and the kernel can allocate no longer one'
+  throw new VethdError('ARGUMENT_INVALID', message, {
+    iproute2: 'RTNETLINK answers: Numerical result out of range',
+    exit: 2,
+    errno: -ERANGE,
+  })
+}
+
+export function validateGroFlushUs(us: number): void {
+  if (Number.isInteger(us) && us >= 0 && us <= GRO_FLUSH_US_MAX) return
+  const message = `gro-flush-us ${us} is outside 0..${GRO_FLUSH_US_MAX}: whole microseconds, 0 for none`
+  throw new VethdError('ARGUMENT_INVALID', message)
+}
+
+function validateQueues(tx: number, rx: number): void {
+  const reason =
+    !isQueues(tx) || !isQueues(rx)
+      ? `a TAP device has 1 to ${QUEUES_MAX}`
+      : tx !== rx
+        ? 'a TAP device has as many to transmit as to receive'
+        : undefined
+  if (reason === undefined) return
+  throw new VethdError('QUEUES_INVALID', `numtxqueues ${tx} numrxqueues ${rx}: ${reason}`, {
+    iproute2: isQueues(tx)
+      ? isQueues(rx)
+        ? INVALID_ARGUMENT
+        : 'Error: Invalid number of receive queues.'
+      : 'Error: Invalid number of transmit queues.',
+    errno: -EINVAL,
+  })
+}
+
+function isQueues(count: number): boolean {
+  return Number.isInteger(count) && count >= 1 && count <= QUEUES_MAX
+}
