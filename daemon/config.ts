@@ -1,9 +1,9 @@
 /** The command line of vethd. Neighbours: main.ts. */
 import yargs from 'yargs'
-import { DEFAULT_SOCKET } from '../src/api/socket.js'
+import { DEFAULT_SOCKET } from '../src/api/control-socket.js'
 import { packageVersion } from '../src/api/version.js'
-import { parseCpuList } from '../src/veth/cpus.js'
 import { VethdError } from '../src/errors.js'
+import { parseCpuList } from '../src/veth/cpus.js'
 import { ENGINE_CHOICES, type EngineChoice } from '../src/veth/options.js'
 
 export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal'] as const

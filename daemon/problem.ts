@@ -7,7 +7,7 @@ import type { NativeError } from '../native-bindings/index.js'
 import { EACCES, EEXIST, EPERM } from '../src/abi/errno.js'
 import type { Problem } from '../src/api/schema.js'
 import { ERRORS, noMoreFiles, VethdError } from '../src/errors.js'
-import { NetlinkError } from '../src/netlink/socket.js'
+import { NetlinkError } from '../src/netlink/rtnetlink.js'
 
 export const PROBLEM_TYPE = 'application/problem+json; charset=utf-8'
 

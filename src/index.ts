@@ -8,8 +8,6 @@
  */
 export { type ErrorCode, VethdError } from './errors.js'
 export type { EngineName } from './io/index.js'
-export type { Stats64 } from './netlink/link-info.js'
-export { NetlinkError } from './netlink/socket.js'
 export {
   type ClosedReason,
   type DeviceSettings,
@@ -21,5 +19,7 @@ export {
   type VethPair,
 } from './library/open-pair.js'
 export { Tap, type TapOptions } from './library/tap.js'
+export type { Stats64 } from './netlink/link-info.js'
+export { NetlinkError } from './netlink/rtnetlink.js'
 export type { ChecksumMode, EngineChoice } from './veth/options.js'
 export type { DeviceStats, DropReason, Traffic } from './veth/stats.js'

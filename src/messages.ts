@@ -2,8 +2,25 @@
  * What the main thread and a worker say to each other. Commands are posted and the worker's eventfd is signalled; the
  * worker takes them between two turns (receiveMessageOnPort), so they never wait for traffic.
  */
-import type { GroSettings } from './lane/gro.js'
-import type { ChecksumMode } from './veth/options.js'
+import type { EngineName } from './io/index.js'
+
+/** What a worker is started with (workerData). */
+export interface WorkerStart {
+  engine: EngineName
+  /** The eventfd by which the main thread wakes it. */
+  wakeFd: number
+  /** One Int32: not 0 means stop. */
+  stop: SharedArrayBuffer
+  number: number
+  /** The CPUs that the thread keeps to. None: all CPUs of the process. */
+  cpus: readonly number[]
+  /** Busy-poll time in µs; undefined: adaptive (worker/busy-poll.ts). */
+  busyPollUs: number | undefined
+}
+
+/** What happens to checksums on the way (docs/architecture.md, "Checksums"). */
+export const CHECKSUM_MODES = ['offload', 'software', 'verify'] as const
+export type ChecksumMode = (typeof CHECKSUM_MODES)[number]
 
 /** A lane as a worker gets it. The fds stay the main thread's: it closes them after the lane was removed. */
 export interface LaneSpec {
@@ -14,9 +31,19 @@ export interface LaneSpec {
   /** Bytes of the vnet header of both devices. */
   vnetHdrLen: number
   checksum: ChecksumMode
-  /** Shared memory of its counters (veth/counters.ts). */
+  /** Shared memory of its counters (counters.ts). */
   totals: SharedArrayBuffer
   receiver: Receiver
+}
+
+/** What is merged for a receiving device. Its features and its peer's decide (veth/follow/features.ts). */
+export interface GroSettings {
+  /** Mask of GRO_TCPV4 and its like, not 0. */
+  kinds: number
+  /** gro_max_size: a merged packet stays below it. */
+  maxSize: number
+  /** How long a run may be held after the turn in which it began, in µs; 0: not at all. */
+  flushUs: number
 }
 
 /** What xmit has to know of the receiving device; it can change at any time. */

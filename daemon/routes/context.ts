@@ -10,7 +10,7 @@ import type {
 } from 'fastify'
 import type { Driver } from '../../src/veth/driver.js'
 import type { Events } from '../events.js'
-import type { Registry } from '../pairs.js'
+import type { Registry } from '../registry.js'
 
 export interface RouteContext {
   driver: Driver

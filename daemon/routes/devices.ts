@@ -11,7 +11,7 @@ import {
   ShownDevices,
 } from '../../src/api/schema.js'
 import { netnsIdentity } from '../../src/netlink/netns.js'
-import { inNetns } from '../../src/netlink/socket.js'
+import { inNetns } from '../../src/netlink/rtnetlink.js'
 import {
   type DeviceChange,
   type DeviceState,

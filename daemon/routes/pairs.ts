@@ -2,7 +2,7 @@
 import { ENOTCONN } from '../../src/abi/errno.js'
 import { InNetns, type NewEnd, NewPair, NoQuery, Pair, PairId, Pairs } from '../../src/api/schema.js'
 import { VethdError } from '../../src/errors.js'
-import { inNetns } from '../../src/netlink/socket.js'
+import { inNetns } from '../../src/netlink/rtnetlink.js'
 import { masterLink } from '../../src/veth/device.js'
 import { type ChecksumMode, type EndOptions, inherited } from '../../src/veth/options.js'
 import { ownTurn } from '../../src/veth/turns.js'

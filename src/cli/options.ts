@@ -2,7 +2,7 @@
  * The options before the object, read as ip.c reads them: one or two dashes, any abbreviation that stands first in
  * this order, none after the object. Neighbours: main.ts.
  */
-import { DEFAULT_SOCKET } from '../api/socket.js'
+import { DEFAULT_SOCKET } from '../api/control-socket.js'
 import { VethdError } from '../errors.js'
 import { incompleteCommand, matches } from './keywords.js'
 

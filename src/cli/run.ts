@@ -27,7 +27,7 @@ export async function run(words: readonly string[], out: Write, err: Write): Pro
       return 0
     }
     if (options.help || (rest.length === 0 && options.batch === undefined)) {
-      const { help } = await import('./frame.js')
+      const { help } = await import('./command-line.js')
       // ip without any words: its usage, and exit code 255
       ;(options.help ? out : err)(`${await help()}\n`)
       return options.help ? 0 : 255
@@ -64,7 +64,7 @@ async function runObject([object, ...words]: readonly string[], context: Context
       exit: 1,
     })
   }
-  const { help, parseOwnCommand } = await import('./frame.js')
+  const { help, parseOwnCommand } = await import('./command-line.js')
   if (own === 'help') {
     context.out(`${await help()}\n`)
     return 0

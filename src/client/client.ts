@@ -9,6 +9,7 @@
 import { statSync } from 'node:fs'
 import { Agent, type ClientRequest, type IncomingMessage, type RequestOptions, request } from 'node:http'
 import { encodeText } from '../abi/text.js'
+import { DEFAULT_SOCKET } from '../api/control-socket.js'
 import type {
   AllStats,
   Device,
@@ -24,7 +25,6 @@ import type {
   Removed,
   Version,
 } from '../api/schema.js'
-import { DEFAULT_SOCKET } from '../api/socket.js'
 import { ERRORS, type ErrorCode, VethdError } from '../errors.js'
 import { readEventStream } from './event-stream.js'
 import { OpenNamespaces } from './netns.js'

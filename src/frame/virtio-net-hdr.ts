@@ -70,7 +70,7 @@ export function vnetGsoType(mem: Uint8Array, off: number): number {
 }
 
 /** From the kernel skb_headlen(), not the length of the protocol headers; to the kernel a hint. */
-export function vnetHdrLen(mem: Uint8Array, off: number): number {
+export function vnetGsoHdrLen(mem: Uint8Array, off: number): number {
   return le16(mem, off + VNET_HDR_HDR_LEN)
 }
 
@@ -197,7 +197,7 @@ export function checkVnetHdr(
   const tunnel = hdrBytes < VNET_HDR_HASH_TUNNEL_SIZE ? 0 : anyGsoType & GSO_UDP_TUNNEL
   const gsoType = anyGsoType & ~tunnel
   const partial = (vnetFlags(mem, off) & VIRTIO_NET_HDR_F_NEEDS_CSUM) !== 0
-  const hdrLen = vnetHdrLen(mem, off)
+  const hdrLen = vnetGsoHdrLen(mem, off)
   if (frameLen < ETH_HLEN) return VNET_SHORT_FRAME
   if (hdrLen > frameLen) return VNET_BAD_HDR_LEN
   const badTunnel = tunnel === 0 ? 0 : checkTunnel(mem, off, tunnel, gsoType, partial)

@@ -15,6 +15,9 @@ import { ETH_PROTO } from './ethernet.js'
 /** Bytes of one tag. */
 export const VLAN_HLEN = 4
 
+/** Bytes that a device lets through beyond its MTU: an Ethernet header and one VLAN tag (is_skb_forwardable). */
+export const LINK_OVERHEAD = ETH_HLEN + VLAN_HLEN
+
 /** A third tag is not looked behind. */
 export const VLAN_MAX_TAGS = 2
 

@@ -3,7 +3,7 @@
  *
  *     slot 0 … MAX_LANES-1          one a lane: the frame that ends a lane's wait lands here
  *     slot MAX_LANES …              two halves of BURST_SLOTS: while one is being read into, the other is written out
- *     slot FIRST_HELD_SLOT …        for runs that are held longer than their turn (dataplane/holding.ts)
+ *     slot FIRST_HELD_SLOT …        for runs that are held longer than their turn (lane/hold.ts)
  *
  *     a slot:  | virtio_net_hdr 12 or 24 | Ethernet 14 | up to two VLAN tags | up to 65536 bytes | pieces |
  *

@@ -5,13 +5,14 @@
  *     xmit ─▶ receive ─▶ a candidate (frame/gro.ts) ─▶ joins its flow's run, ends it, begins one ─▶ written when flushed
  *                    └─▶ anything else ─▶ ends its flow's run ─▶ written as it is
  *
- * Neighbours: dataplane/lanes.ts owns it (null while GRO is off), hands it what xmit lets through, and ends its bursts.
+ * Neighbours: worker/scheduler.ts owns it (null while GRO is off), hands it what xmit lets through, and ends its bursts.
  *
  * Invariants: frames of a flow are written in the order in which they came: whatever is written as it is, is written behind
  * the run of its flow. The slots of a run are its own until it is written, and it is written, or moved to a slot of its own,
  * within the turn of the frames in it, so a slot is never read into while it is part of a run.
  */
 
+import * as counter from '../counters.js'
 import {
   FLOW_ANY,
   FLOW_NONE,
@@ -36,23 +37,13 @@ import {
   NO_FLUSH,
 } from '../frame/gro-run.js'
 import { FIRST_HELD_SLOT, SLOT_BYTES } from '../io/slab.js'
-import * as counter from '../counters.js'
+import type { GroSettings } from '../messages.js'
 import type { Lane } from './xmit.js'
 
 /** Flows with a run at a time: MAX_GRO_SKBS, net/core/gro.c. */
 const MAX_RUNS = 8
 
-/** What is merged for a receiving device, as its features and its peer's have it (features.ts). */
-export interface GroSettings {
-  /** Mask of GRO_TCPV4 and its like, not 0. */
-  kinds: number
-  /** gro_max_size: a merged packet stays below it. */
-  maxSize: number
-  /** How long a run may be held after the turn in which it began; 0: not at all. */
-  flushUs: number
-}
-
-/** Where frames go: dataplane/lanes.ts. */
+/** Where frames go: worker/scheduler.ts. */
 export interface GroOutput {
   /** One frame of the lane, `len` bytes at the beginning of `slot`. */
   writeFrame(lane: Lane, slot: number, len: number): void

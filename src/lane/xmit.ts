@@ -19,17 +19,14 @@ import {
   ETH_P_IPV6,
 } from '../abi/ether.js'
 import { VIRTIO_NET_HDR_F_NEEDS_CSUM, VIRTIO_NET_HDR_GSO_NONE } from '../abi/virtio-net.js'
-import type { LaneSpec, Receiver } from '../messages.js'
+import * as counter from '../counters.js'
 import { completeChecksum } from '../frame/checksum.js'
 import { ethTypeTrans, packetType, protocol } from '../frame/ethernet.js'
 import { correctTunnelOffsets } from '../frame/tunnel.js'
 import { verifyChecksums } from '../frame/verify.js'
 import { vnetFlags, vnetGsoType } from '../frame/virtio-net-hdr.js'
-import { VLAN_HLEN } from '../frame/vlan.js'
-import * as counter from '../counters.js'
-
-/** What a device lets through beyond its MTU: Ethernet header and one VLAN tag (is_skb_forwardable). */
-export const LINK_OVERHEAD = ETH_HLEN + VLAN_HLEN
+import { LINK_OVERHEAD, VLAN_HLEN } from '../frame/vlan.js'
+import type { LaneSpec, Receiver } from '../messages.js'
 
 const PASS_THROUGH = 0
 const COMPLETE = 1

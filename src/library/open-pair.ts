@@ -17,8 +17,8 @@ import { Device, type DeviceChange } from '../veth/device.js'
 import { Driver, type RemovalReason } from '../veth/driver.js'
 import { type ChecksumMode, ENGINE_CHOICES, type EndOptions, type EngineChoice, inherited } from '../veth/options.js'
 import type { Pair } from '../veth/pair.js'
-import { ATTRIBUTES, checkKind, checkShape, type Shape } from './shape.js'
 import { type DeviceStats, deviceStats } from '../veth/stats.js'
+import { ATTRIBUTES, checkKind, checkShape, type Shape } from './shape.js'
 
 /** A network namespace as `ip` takes it after `netns`: a name of `ip netns`, a path, or the pid of a process in it. */
 export type Netns = string | number

@@ -17,11 +17,11 @@ import { getLink, type LinkChange, setLink } from '../netlink/link.js'
 import type { LinkInfo } from '../netlink/link-info.js'
 import { tapName } from '../netlink/name.js'
 import { resolveNetns } from '../netlink/netns.js'
-import { inNetns, NetlinkError, type Rtnetlink } from '../netlink/socket.js'
-import { makeNursery } from '../veth/driver.js'
+import { inNetns, NetlinkError, type Rtnetlink } from '../netlink/rtnetlink.js'
 import { nameTaken } from '../veth/birth/placement.js'
 import { explainOpen } from '../veth/birth/setup.js'
 import { validateName } from '../veth/birth/validate.js'
+import { makeNursery } from '../veth/driver.js'
 
 export class TapDevice {
   #fd: number

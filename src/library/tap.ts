@@ -16,9 +16,9 @@ import { EAGAIN, EBADFD, EIO, errnoName, errnoText } from '../abi/errno.js'
 import { IFF_UP } from '../abi/rtnetlink.js'
 import { AF_INET, AF_INET6 } from '../abi/socket.js'
 import { VethdError } from '../errors.js'
-import { TapDevice } from './tap-device.js'
-import { checkKind, checkShape, type Shape } from './shape.js'
 import { validateAddress, validateMtu, validateName } from '../veth/birth/validate.js'
+import { checkKind, checkShape, type Shape } from './shape.js'
+import { TapDevice } from './tap-device.js'
 
 /** What a {@link Tap} is made with. */
 export interface TapOptions {

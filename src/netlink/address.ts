@@ -9,7 +9,7 @@ import * as abi from '../abi/rtnetlink.js'
 import { AF_UNSPEC } from '../abi/socket.js'
 import { Attributes, bytesAttribute, HOST_LITTLE_ENDIAN, u32Attribute, viewOf } from './codec.js'
 import { formatIpAddress, parseIpPrefix } from './ip-address.js'
-import type { Request, Rtnetlink } from './socket.js'
+import type { Request, Rtnetlink } from './rtnetlink.js'
 
 export interface AddressInfo {
   /** ifindex of the link that holds it. */

@@ -9,7 +9,7 @@ import { native } from '../../native-bindings/index.js'
 import * as abi from '../abi/ethtool.js'
 import { encodeText } from '../abi/text.js'
 import { HOST_LITTLE_ENDIAN, readString, viewOf } from './codec.js'
-import type { Rtnetlink } from './socket.js'
+import type { Rtnetlink } from './rtnetlink.js'
 
 /** Link mode masks in struct ethtool_link_settings: supported, advertised, advertised by the partner. */
 const LINK_MODE_MASKS = 3

@@ -18,7 +18,7 @@ import {
   viewOf,
 } from './codec.js'
 import { LINK_MODES, type LinkInfo, type LinkMode, readLink } from './link-info.js'
-import { NetlinkError, type Rtnetlink } from './socket.js'
+import { NetlinkError, type Rtnetlink } from './rtnetlink.js'
 
 /** Which link: by index or by name (an alternative name too), in the socket's namespace or, by NSID, in another. */
 export type LinkSelector = ({ index: number } | { name: string }) & { nsid?: number }

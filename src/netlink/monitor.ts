@@ -6,7 +6,7 @@
  * One socket, made in the nursery, hears the namespaces that the nursery knows by a NSID (nsid.ts) and pins none of
  * them. A namespace gets its NSID by {@link Monitor.know}, or from the kernel when a device moves there from the
  * nursery. A namespace's death is told by its NSID alone (RTM_DELNSID): the kernel says nothing of the links that died
- * in it, their own fds do (dataplane/lanes.ts). Without CAP_NET_BROADCAST it hears the nursery alone. Neighbours:
+ * in it, their own fds do (worker/scheduler.ts). Without CAP_NET_BROADCAST it hears the nursery alone. Neighbours:
  * link-info.ts reads the links; the driver's follower listens.
  */
 import { type NativeError, native, type Watcher } from '../../native-bindings/index.js'
@@ -18,7 +18,7 @@ import { AF_UNSPEC } from '../abi/socket.js'
 import { HOST_LITTLE_ENDIAN, type Message, readMessages, viewOf } from './codec.js'
 import { type LinkInfo, readLink } from './link-info.js'
 import { assignNsid, readNsid } from './nsid.js'
-import { NetlinkError, RECEIVE_BYTES, Rtnetlink } from './socket.js'
+import { NetlinkError, RECEIVE_BYTES, Rtnetlink } from './rtnetlink.js'
 
 /** The nursery itself among the NSIDs of events. */
 export const NURSERY_NSID = -1

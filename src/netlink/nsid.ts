@@ -9,7 +9,7 @@ import { EEXIST } from '../abi/errno.js'
 import * as abi from '../abi/rtnetlink.js'
 import { AF_UNSPEC } from '../abi/socket.js'
 import { Attributes, u32Attribute } from './codec.js'
-import { NetlinkError, type Rtnetlink } from './socket.js'
+import { NetlinkError, type Rtnetlink } from './rtnetlink.js'
 
 /** struct rtgenmsg, padded. */
 const RTGENMSG = Uint8Array.of(AF_UNSPEC, 0, 0, 0)

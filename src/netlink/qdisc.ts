@@ -8,7 +8,7 @@ import { EEXIST } from '../abi/errno.js'
 import { NLM_F_CREATE, NLM_F_EXCL } from '../abi/netlink.js'
 import * as abi from '../abi/rtnetlink.js'
 import { HOST_LITTLE_ENDIAN, stringAttribute, viewOf } from './codec.js'
-import { NetlinkError, type Rtnetlink } from './socket.js'
+import { NetlinkError, type Rtnetlink } from './rtnetlink.js'
 
 /**
  * The handle that the kernel gives to a device's first qdisc by itself. It has to be named: only a request with a

@@ -6,7 +6,7 @@
 import { VethdError } from '../errors.js'
 import { deleteGroup, deleteLink, getLink, setLink } from '../netlink/link.js'
 import type { LinkInfo } from '../netlink/link-info.js'
-import type { NetlinkError, Rtnetlink } from '../netlink/socket.js'
+import type { NetlinkError, Rtnetlink } from '../netlink/rtnetlink.js'
 import type { Device } from './device.js'
 
 /** Devices of ours put into one group, so that one request deletes them; above what people use, and random. */

@@ -12,7 +12,7 @@ import { Attributes } from '../netlink/codec.js'
 import { dumpLinks, dumpStats, getLink } from '../netlink/link.js'
 import { type LinkInfo, readLink, readStats64 } from '../netlink/link-info.js'
 import { netnsIdentity, netnsName } from '../netlink/netns.js'
-import { NetlinkError, type Rtnetlink } from '../netlink/socket.js'
+import { NetlinkError, type Rtnetlink } from '../netlink/rtnetlink.js'
 import { Device, type DeviceState, type Place, unlessGone } from './device.js'
 
 /** Up to as many devices of a namespace are asked for one by one, since it may hold a thousand others. */

@@ -3,14 +3,12 @@
  * (link-ops.ts, the library, the daemon) shares these types.
  */
 
-/** What happens to checksums on the way (docs/architecture.md, "Checksums"). */
-export const CHECKSUM_MODES = ['offload', 'software', 'verify'] as const
-export type ChecksumMode = (typeof CHECKSUM_MODES)[number]
-
+import type { ChecksumMode } from '../messages.js'
 import { LINK_FLAGS, type LinkFlags } from '../netlink/link.js'
 import type { LinkMode } from '../netlink/link-info.js'
 
 export { ENGINE_CHOICES, type EngineChoice } from '../io/index.js'
+export { CHECKSUM_MODES, type ChecksumMode } from '../messages.js'
 
 /** One end, as `ip link add` takes it; what is left out gets veth's default. */
 export interface EndOptions extends Omit<LinkFlags, 'up'> {

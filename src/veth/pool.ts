@@ -11,9 +11,8 @@ import { native } from '../../native-bindings/index.js'
 import { VethdError } from '../errors.js'
 import type { EngineName } from '../io/index.js'
 import { MAX_LANES } from '../io/slab.js'
+import type { Command, LaneSpec, Receiver, Report, WorkerStart } from '../messages.js'
 import { dealCpus, requireCpus } from './cpus.js'
-import type { Command, LaneSpec, Receiver, Report } from '../messages.js'
-import type { WorkerStart } from '../worker/worker.js'
 
 /** Where a lane is served. */
 export interface LaneAddress {

@@ -16,10 +16,10 @@
  * veth counts what it receives before its NAPI merges it, and so do we: only the kernel's rx of a TAP counts super-frames.
  */
 import { ETH_HLEN } from '../abi/ether.js'
+import { type CounterName, sumTotals, versionOf } from '../counters.js'
 import { GRO_VERDICTS } from '../frame/gro.js'
 import { GRO_FLUSHES } from '../frame/gro-run.js'
 import type { Stats64 } from '../netlink/link-info.js'
-import { type CounterName, sumTotals, versionOf } from '../counters.js'
 import type { Device } from './device.js'
 
 /** Why frames that a device transmitted did not reach its peer. The first three are the kernel's drops (tx_dropped). */

@@ -10,10 +10,11 @@
  * asked for: bytes are what takes the time there, and the endpoints want the CPU. Nor for a while after a flood, nor beside a
  * neighbour that wants the CPU.
  *
- * Neighbours: worker.ts, whose loop asks; lanes.ts, which says what a turn was.
+ * CpuContention: worker.ts, whose loop asks; lanes.ts, which says what a turn was.
  */
+
+import type { CpuContention } from './cpu-contention.js'
 import { TURN_CARRIED, TURN_FLOODED, TURN_IDLE, TURN_TRICKLED } from './scheduler.js'
-import type { Neighbours } from './cpu-contention.js'
 
 /**
  * The longest gap that is bridged by asking. An answer of a stack on the same machine takes some 25 µs, and 40 while the worker
@@ -26,7 +27,7 @@ export const CALM_MS = 10
 
 export class BusyPoll {
   readonly #fixedMs: number | undefined
-  readonly #neighbours: Neighbours
+  readonly #contention: CpuContention
   readonly #now: () => number
   /** Until when it asks. */
   #until = 0
@@ -34,16 +35,16 @@ export class BusyPoll {
   #since = 0
 
   /** `fixedUs`: microseconds to ask for after every frame, 0 never; undefined adapts. `now`: a clock in milliseconds. */
-  constructor(fixedUs: number | undefined, neighbours: Neighbours, now: () => number) {
+  constructor(fixedUs: number | undefined, contention: CpuContention, now: () => number) {
     this.#fixedMs = fixedUs === undefined ? undefined : fixedUs / 1000
-    this.#neighbours = neighbours
+    this.#contention = contention
     this.#now = now
   }
 
   /** Whether to ask now. Others that want the CPU have run before it says so, unless a time was given. */
   get goesOn(): boolean {
     if (this.#until === 0 || this.#now() >= this.#until) return false
-    return this.#fixedMs !== undefined || this.#neighbours.yield()
+    return this.#fixedMs !== undefined || this.#contention.yield()
   }
 
   /** A turn has ended: TURN_*. Hot. */

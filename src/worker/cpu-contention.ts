@@ -10,7 +10,7 @@ const YIELD_BOUND_MS = 0.5
 /** How long nothing is yielded then: so a busy neighbour gets hardly more than its share. */
 const YIELD_PAUSE_MS = 50
 
-export class Neighbours {
+export class CpuContention {
   readonly #yieldThread: () => void
   readonly #now: () => number
   #pauseUntil = 0

@@ -17,15 +17,15 @@
  * halves alternate, so a slot is never read into before its frame has left.
  */
 import { EAGAIN, EBADF, EBADFD, ECANCELED, EFAULT, EINTR, EINVAL, EIO, ENOBUFS, ENOMEM } from '../abi/errno.js'
+import * as counter from '../counters.js'
 import type { GroRun } from '../frame/gro-run.js'
-import { checkVnetHdr, vnetHdrLen, vnetOffloads } from '../frame/virtio-net-hdr.js'
+import { checkVnetHdr, vnetGsoHdrLen, vnetOffloads } from '../frame/virtio-net-hdr.js'
 import { type CompletionSink, type FrameIo, OP_READ, OP_WAIT } from '../io/frame-io.js'
 import { BURST_SLOTS, MAX_LANES, SLOT_BYTES, SLOT_COUNT } from '../io/slab.js'
-import * as counter from '../counters.js'
-import { Gro, type GroOutput, type GroSettings } from '../lane/gro.js'
+import { Gro, type GroOutput } from '../lane/gro.js'
 import { type Lane, vethXmit } from '../lane/xmit.js'
+import type { GroSettings, Receiver } from '../messages.js'
 import { HeldSlots, Holding } from './holding.js'
-import type { Receiver } from '../messages.js'
 import { Pauses } from './pauses.js'
 import { ACTIVE, BURST_MIN, burstMax, GONE, IDLE, LaneList, PAUSED, ServedLane } from './served-lane.js'
 
@@ -48,7 +48,7 @@ export interface LaneListener {
   refused(lane: number, offloads: number): void
 }
 
-export class Lanes implements CompletionSink, GroOutput {
+export class Scheduler implements CompletionSink, GroOutput {
   readonly #io: FrameIo
   readonly #mem: Uint8Array
   readonly #listener: LaneListener
@@ -280,7 +280,7 @@ export class Lanes implements CompletionSink, GroOutput {
     this.#touch(served)
     const counts = served.lane.counters.burst
     const frames = this.#frames[slot]
-    const merged = frames > 1 ? (frames - 1) * vnetHdrLen(this.#mem, slot * SLOT_BYTES) : 0 // headers that it has once
+    const merged = frames > 1 ? (frames - 1) * vnetGsoHdrLen(this.#mem, slot * SLOT_BYTES) : 0 // headers that it has once
     counts[counter.SENT_PACKETS] -= frames
     counts[counter.SENT_BYTES] -= this.#written[slot] - served.lane.vnetHdrLen + merged
     counts[dropReason(result)] += frames

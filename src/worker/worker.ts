@@ -8,24 +8,12 @@
 import { getPriority, setPriority } from 'node:os'
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads'
 import { native } from '../../native-bindings/index.js'
-import { createEngine, type EngineName } from '../io/index.js'
+import { createEngine } from '../io/index.js'
 import { Lane } from '../lane/xmit.js'
+import type { Command, LaneSpec, Report, WorkerStart } from '../messages.js'
 import { BusyPoll } from './busy-poll.js'
-import { Lanes, TURN_FLOODED } from './scheduler.js'
-import type { Command, LaneSpec, Report } from '../messages.js'
-import { Neighbours } from './cpu-contention.js'
-
-export interface WorkerStart {
-  engine: EngineName
-  wakeFd: number
-  /** One Int32: not 0 means stop. */
-  stop: SharedArrayBuffer
-  number: number
-  /** The CPUs that this thread keeps to; none: wherever the process may run. */
-  cpus: readonly number[]
-  /** How long it asks for the next frame before it waits for one (busy-poll.ts). */
-  busyPollUs: number | undefined
-}
+import { CpuContention } from './cpu-contention.js'
+import { Scheduler, TURN_FLOODED } from './scheduler.js'
 
 /**
  * The kernel's veth does its work in softirqs, ahead of every thread. A worker that shares a CPU with a flood's receiver
@@ -46,23 +34,23 @@ native().setThreadName(`vethd-lanes/${number}`)
 if (cpus.length > 0) native().setThreadAffinity(Int32Array.from(cpus))
 const niceRefused = takeNice()
 const io = createEngine(engine, wakeFd)
-const lanes = new Lanes(io, {
+const scheduler = new Scheduler(io, {
   gone: (lane, errno) => report({ kind: 'gone', lane, errno }),
   readFailed: (lane, errno) => report({ kind: 'read-failed', lane, errno }),
   refused: (lane, offloads) => report({ kind: 'refused', lane, offloads }),
 })
 
 const now = performance.now.bind(performance)
-const neighbours = new Neighbours(native().yieldThread, now)
-const busyPoll = new BusyPoll(busyPollUs, neighbours, now)
+const contention = new CpuContention(native().yieldThread, now)
+const busyPoll = new BusyPoll(busyPollUs, contention, now)
 
 report({ kind: 'ready', niceRefused, slowed: io.slowed })
 while (Atomics.load(stopFlag, 0) === 0) {
-  const turn = lanes.turn(busyPoll.goesOn ? 0 : WAIT_BOUND_MS)
+  const turn = scheduler.turn(busyPoll.goesOn ? 0 : WAIT_BOUND_MS)
   // A flood's receiver first, should it wait for this CPU. What it cannot take is then lost in the ring, which costs the sender
   // alone; carried to a full socket, it cost the time in which the receiver would have emptied it (2.3 times as many frames of
   // 64 bytes arrive).
-  if (turn === TURN_FLOODED) neighbours.yield()
+  if (turn === TURN_FLOODED) contention.yield()
   busyPoll.turned(turn)
   if (io.takeWakeUp()) takeCommands()
 }
@@ -94,10 +82,10 @@ function carryOut(command: Command): void {
       removeLanes(command.lanes, () => report({ kind: 'done', id: command.id }))
       break
     case 'receiver':
-      lanes.setReceiver(command.lane, command.receiver)
+      scheduler.setReceiver(command.lane, command.receiver)
       break
     case 'report-again':
-      lanes.tellAgain(command.lane, command.offloads)
+      scheduler.tellAgain(command.lane, command.offloads)
   }
 }
 
@@ -105,7 +93,7 @@ function addLanes(id: number, specs: LaneSpec[]): void {
   const added: number[] = []
   try {
     for (const spec of specs) {
-      lanes.add(new Lane(spec), spec.fromFd, spec.toFd, spec.receiver.gro)
+      scheduler.add(new Lane(spec), spec.fromFd, spec.toFd, spec.receiver.gro)
       added.push(spec.index)
     }
     report({ kind: 'done', id })
@@ -119,7 +107,7 @@ function removeLanes(indexes: number[], onRemoved: () => void): void {
   let left = indexes.length
   if (left === 0) onRemoved()
   for (const index of indexes)
-    lanes.remove(index, () => {
+    scheduler.remove(index, () => {
       if (--left === 0) onRemoved()
     })
 }

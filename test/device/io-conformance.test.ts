@@ -12,13 +12,13 @@ import t, { type Test } from 'tap'
 import { native } from '../../native-bindings/index.js'
 import { ENOMEM } from '../../src/abi/errno.js'
 import { IFF_NO_PI, IFF_TAP, IFF_VNET_HDR } from '../../src/abi/if-tun.js'
-import { Lanes } from '../../src/worker/scheduler.js'
+import { createTotals } from '../../src/counters.js'
 import { type FrameIo, OP_READ } from '../../src/io/frame-io.js'
 import { PollIo } from '../../src/io/poll.js'
 import { MAX_LANES, SLOT_BYTES } from '../../src/io/slab.js'
 import { UringIo } from '../../src/io/uring.js'
-import { createTotals } from '../../src/counters.js'
 import { Lane } from '../../src/lane/xmit.js'
+import { Scheduler } from '../../src/worker/scheduler.js'
 import { type Bench, type BenchPort, conformance, frameOf } from '../unit/io/conformance.js'
 import { until } from './harness/processes.js'
 import { missing } from './harness/topology.js'
@@ -147,7 +147,7 @@ t.test('a lane whose reads fail for a while is served afterwards, and costs noth
     const reads = { errno: -ENOMEM }
     const io = failingReads(make(wakeFd), reads)
     const told: [lane: number, errno: number][] = []
-    const lanes = new Lanes(io, {
+    const lanes = new Scheduler(io, {
       gone: () => t.fail('its device is there'),
       readFailed: (...failed) => told.push(failed),
       refused: () => t.fail('nothing is refused'),

@@ -9,7 +9,7 @@ import { native } from '../../native-bindings/index.js'
 import { getLink, setLink } from '../../src/netlink/link.js'
 import { Monitor, type MonitorEvent, NURSERY_NSID } from '../../src/netlink/monitor.js'
 import { resolveNetns } from '../../src/netlink/netns.js'
-import { inNetns } from '../../src/netlink/socket.js'
+import { inNetns } from '../../src/netlink/rtnetlink.js'
 import { run } from './harness/processes.js'
 import { missing, type Namespace, Topology } from './harness/topology.js'
 

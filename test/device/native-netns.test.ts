@@ -7,7 +7,7 @@ import t from 'tap'
 import { native, OWN_NETNS } from '../../native-bindings/index.js'
 import { NETLINK_ROUTE } from '../../src/abi/netlink.js'
 import { getLink } from '../../src/netlink/link.js'
-import { inNetns } from '../../src/netlink/socket.js'
+import { inNetns } from '../../src/netlink/rtnetlink.js'
 import { runProgram, startWorker, temporaryFolder } from '../unit/native-bindings/helpers.js'
 import { Nursery, TAP } from './native-nursery.js'
 

@@ -4,8 +4,8 @@
  */
 import t from 'tap'
 import type { VethdError } from '../../src/errors.js'
-import type { EndOptions } from '../../src/veth/options.js'
 import { validatePair } from '../../src/veth/birth/validate.js'
+import type { EndOptions } from '../../src/veth/options.js'
 import { missing, Topology } from './harness/topology.js'
 
 /** Options of an end, and how `ip` is told the same. */

@@ -1,10 +1,11 @@
 /**
- * Dependencies point one way: which part of the project may import which.
+ * Dependencies point one way: which part of the project may import which. A part belongs to one thread.
  *
- *     cli → client ⇢ (control socket) ⇢ daemon → veth, dataplane → io, netlink, frame → abi
+ *     cli → client ⇢ (control socket) ⇢ daemon, library → veth → messages, counters ← worker → lane → io, frame → abi
  *
  * Reads the sources, not the compiled files. Neighbour: docs/architecture.md, which draws the same picture.
- * Invariant: every part has a line in MAY_IMPORT, so that a new folder has to say where it stands.
+ * Invariants: every part has a line in MAY_IMPORT, so that a new folder has to say where it stands; no files import each
+ * other in a circle, not even for a type.
  */
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join, relative, resolve } from 'node:path'
@@ -13,7 +14,9 @@ import ts from 'typescript'
 
 const ROOT = resolve(import.meta.dirname, '../../..')
 
-const DRIVER = ['abi', 'frame', 'io', 'netlink', 'veth', 'dataplane', 'errors', 'netns-name', 'native-bindings']
+/** What both sides of the data plane import, and nothing else of each other. */
+const SHARED = ['messages', 'counters']
+const MAIN_THREAD = ['abi', 'frame', 'io', 'netlink', 'errors', 'netns-name', 'native-bindings', ...SHARED]
 
 /** Part → the parts it may import, itself always among them. A part is a folder, or a file that stands beside them. */
 const MAY_IMPORT: Record<string, string[]> = {
@@ -23,15 +26,17 @@ const MAY_IMPORT: Record<string, string[]> = {
   frame: ['abi'],
   io: ['abi', 'frame', 'errors', 'native-bindings'],
   netlink: ['abi', 'errors', 'netns-name', 'native-bindings'],
-  veth: DRIVER,
-  dataplane: DRIVER,
+  counters: ['frame'],
+  messages: ['io'],
+  lane: ['abi', 'frame', 'io', ...SHARED],
+  worker: ['abi', 'frame', 'io', 'native-bindings', 'lane', ...SHARED],
+  veth: MAIN_THREAD,
+  library: [...MAIN_THREAD, 'veth'],
+  index: [...MAIN_THREAD, 'veth', 'library'],
+  daemon: [...MAIN_THREAD, 'veth', 'api'],
   api: ['abi', 'errors'],
   client: ['abi', 'api', 'errors', 'netns-name'],
   cli: ['abi', 'frame', 'api', 'client', 'errors'],
-  tap: DRIVER,
-  'open-pair': DRIVER,
-  index: [...DRIVER, 'tap', 'open-pair'],
-  daemon: [...DRIVER, 'api'],
   'native-bindings': [],
 }
 
@@ -43,18 +48,43 @@ function partOf(path: string): string {
     .split('/')[0]
 }
 
-/** What is wrong with the imports of one source; `path` is relative to the repository. */
-function violations(path: string, text: string): string[] {
-  const from = partOf(path)
-  const allowed = MAY_IMPORT[from]
-  if (allowed === undefined) return [`${path}: say in MAY_IMPORT what ${from} may import`]
+/** The project's own files that a source imports; paths are relative to the repository. */
+function imports(path: string, text: string): string[] {
   return ts
     .preProcessFile(text, true, true)
     .importedFiles.map((imported) => imported.fileName)
     .filter((name) => name.startsWith('.'))
     .map((name) => relative(ROOT, resolve(ROOT, dirname(path), name)).replace(/\.js$/, '.ts'))
+}
+
+/** What is wrong with the imports of one source. */
+function violations(path: string, text: string): string[] {
+  const from = partOf(path)
+  const allowed = MAY_IMPORT[from]
+  if (allowed === undefined) return [`${path}: say in MAY_IMPORT what ${from} may import`]
+  return imports(path, text)
     .filter((target) => partOf(target) !== from && !allowed.includes(partOf(target)))
     .map((target) => `${path} imports ${target}`)
+}
+
+/** A circle of files, each of which imports the next; undefined when there is none. */
+function circle(graph: ReadonlyMap<string, string[]>): string | undefined {
+  const clear = new Set<string>()
+  const visit = (path: string, way: string[]): string | undefined => {
+    if (way.includes(path)) return [...way.slice(way.indexOf(path)), path].join(' → ')
+    if (clear.has(path)) return undefined
+    for (const next of graph.get(path) ?? []) {
+      const found = visit(next, [...way, path])
+      if (found !== undefined) return found
+    }
+    clear.add(path)
+    return undefined
+  }
+  for (const path of graph.keys()) {
+    const found = visit(path, [])
+    if (found !== undefined) return found
+  }
+  return undefined
 }
 
 function sourcesUnder(folder: string): string[] {
@@ -71,6 +101,21 @@ t.test('every import points in the allowed direction', async (t) => {
     sources.flatMap((path) => violations(path, readFileSync(join(ROOT, path), 'utf8'))),
     [],
   )
+})
+
+t.test('no files import each other in a circle', async (t) => {
+  const sources = ['src', 'daemon', 'native-bindings'].flatMap(sourcesUnder)
+  t.equal(
+    circle(new Map(sources.map((path) => [path, imports(path, readFileSync(join(ROOT, path), 'utf8'))]))),
+    undefined,
+  )
+  const round: [string, string[]][] = [
+    ['a', ['b', 'c']],
+    ['b', ['c']],
+    ['c', ['d']],
+    ['d', ['b']],
+  ]
+  t.equal(circle(new Map(round)), 'b → c → d → b')
 })
 
 t.test('only native-bindings/index.ts loads the addon', async (t) => {

@@ -9,7 +9,7 @@
  */
 import { dumpLinks } from '../../netlink/link.js'
 import { netnsIdentity } from '../../netlink/netns.js'
-import { inNetns } from '../../netlink/socket.js'
+import { inNetns } from '../../netlink/rtnetlink.js'
 
 /** The kernel's ifindex is an int. */
 const IFINDEX_MAX = 0x7fffffff

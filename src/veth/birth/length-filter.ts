@@ -12,7 +12,7 @@
 
 import { native } from '../../../native-bindings/index.js'
 import * as bpf from '../../abi/bpf.js'
-import { LINK_OVERHEAD } from '../../lane/xmit.js'
+import { LINK_OVERHEAD } from '../../frame/vlan.js'
 
 /** Bytes of the map's one value. */
 const VALUE_BYTES = 16

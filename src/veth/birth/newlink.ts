@@ -15,10 +15,10 @@ import { native } from '../../../native-bindings/index.js'
 import { deleteDevices } from '../delete.js'
 import type { PairOptions } from '../options.js'
 import { Pair } from '../pair.js'
+import { ownTurn } from '../turns.js'
 import { type End, endOf, moveOut } from './placement.js'
 import { attachFilter, closeAll, type LinkContext, lanesFrom, mtuOf, openEnd } from './setup.js'
 import { Steps } from './steps.js'
-import { ownTurn } from '../turns.js'
 import { validatePair } from './validate.js'
 
 /** Devices that are deleted in one turn: the kernel takes some 20 ms for one, and 30 ms for so many. */

@@ -24,7 +24,7 @@ import {
 import { setVnetInnerNhOffset, setVnetOuterThOffset } from '../../frame/virtio-net-hdr.js'
 import { getLink, setLink } from '../../netlink/link.js'
 import { tapName } from '../../netlink/name.js'
-import { inNetns } from '../../netlink/socket.js'
+import { inNetns } from '../../netlink/rtnetlink.js'
 import type { ChecksumMode } from '../options.js'
 
 export interface OffloadReport {

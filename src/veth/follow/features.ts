@@ -6,10 +6,10 @@
 import { native } from '../../../native-bindings/index.js'
 import * as tun from '../../abi/if-tun.js'
 import { GRO_TCPV4, GRO_TCPV6, GRO_UDP } from '../../frame/gro.js'
+import type { GroSettings } from '../../messages.js'
 import { getFeatures, switchFeatures } from '../../netlink/ethtool.js'
-import type { Rtnetlink } from '../../netlink/socket.js'
+import type { Rtnetlink } from '../../netlink/rtnetlink.js'
 import type { Device } from '../device.js'
-import type { GroSettings } from '../../lane/gro.js'
 
 const TUNNEL = 'tx-udp_tnl-segmentation'
 const TUNNEL_CSUM = 'tx-udp_tnl-csum-segmentation'

@@ -10,7 +10,7 @@
  */
 import { setLink } from '../../netlink/link.js'
 import type { LinkInfo } from '../../netlink/link-info.js'
-import type { Rtnetlink } from '../../netlink/socket.js'
+import type { Rtnetlink } from '../../netlink/rtnetlink.js'
 import type { Device } from '../device.js'
 import { TXQUEUELEN_DEFAULT } from '../options.js'
 

@@ -2,7 +2,7 @@
 import { closeSync } from 'node:fs'
 import { getLink } from '../../../src/netlink/link.js'
 import { resolveNetns } from '../../../src/netlink/netns.js'
-import { inNetns, NetlinkError, type Rtnetlink } from '../../../src/netlink/socket.js'
+import { inNetns, NetlinkError, type Rtnetlink } from '../../../src/netlink/rtnetlink.js'
 import type { Namespace } from './topology.js'
 
 /** Runs inside a namespace and leaves no fd of it open. */

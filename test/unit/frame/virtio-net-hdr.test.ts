@@ -25,9 +25,9 @@ import {
   vnetCsumOffset,
   vnetCsumStart,
   vnetFlags,
+  vnetGsoHdrLen,
   vnetGsoSize,
   vnetGsoType,
-  vnetHdrLen,
   vnetInnerNhOffset,
   vnetOuterThOffset,
 } from '../../../src/frame/virtio-net-hdr.js'
@@ -48,7 +48,7 @@ t.test('every field is read from its place', async (t) => {
   const mem = new Uint8Array(20).fill(0xee)
   mem.set(TCP_SUPER_FRAME, 3)
   t.same(
-    [vnetFlags, vnetGsoType, vnetHdrLen, vnetGsoSize, vnetCsumStart, vnetCsumOffset].map((field) => field(mem, 3)),
+    [vnetFlags, vnetGsoType, vnetGsoHdrLen, vnetGsoSize, vnetCsumStart, vnetCsumOffset].map((field) => field(mem, 3)),
     [1, 1, 66, 1448, 34, 16],
   )
 })

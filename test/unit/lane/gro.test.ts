@@ -4,11 +4,11 @@
  */
 import fc from 'fast-check'
 import t from 'tap'
+import { createTotals, readTotals } from '../../../src/counters.js'
 import { GRO_TCP, GRO_TCPV4, GRO_UDP, type GRO_VERDICTS } from '../../../src/frame/gro.js'
 import type { GRO_FLUSHES, GroRun } from '../../../src/frame/gro-run.js'
 import { checkVnetHdr } from '../../../src/frame/virtio-net-hdr.js'
 import { SLOT_BYTES } from '../../../src/io/slab.js'
-import { createTotals, readTotals } from '../../../src/counters.js'
 import { Gro, type GroOutput } from '../../../src/lane/gro.js'
 import { Lane } from '../../../src/lane/xmit.js'
 import { concat, patched, TAG_8021Q, tagged } from '../frame/fixtures.js'

@@ -5,8 +5,8 @@
  */
 import t, { type Test } from 'tap'
 import { type CounterName, createTotals, readTotals } from '../../../src/counters.js'
-import type { ChecksumMode } from '../../../src/veth/options.js'
 import { Lane, vethXmit } from '../../../src/lane/xmit.js'
+import type { ChecksumMode } from '../../../src/veth/options.js'
 import {
   concat,
   hex,

@@ -3,9 +3,9 @@
  */
 import t, { type Test } from 'tap'
 import { native } from '../../../native-bindings/index.js'
-import { type LaneRequest, Pool, type PoolLane, type PoolOptions } from '../../../src/veth/pool.js'
-import { MAX_LANES } from '../../../src/io/slab.js'
 import { createTotals, readTotals } from '../../../src/counters.js'
+import { MAX_LANES } from '../../../src/io/slab.js'
+import { type LaneRequest, Pool, type PoolLane, type PoolOptions } from '../../../src/veth/pool.js'
 import { openPipe } from '../native-bindings/helpers.js'
 
 const FRAME = new Uint8Array(12 + 60).fill(0x5a)

@@ -4,14 +4,14 @@
  */
 import { setFlagsFromString } from 'node:v8'
 import t from 'tap'
-import { Lanes } from '../../../src/worker/scheduler.js'
+import { createTotals, readTotals } from '../../../src/counters.js'
 import { GRO_TCP } from '../../../src/frame/gro.js'
 import { type CompletionSink, type FrameIo, OP_READ, OP_WAIT } from '../../../src/io/frame-io.js'
 import { SLOT_BYTES, SLOT_COUNT } from '../../../src/io/slab.js'
-import { createTotals, readTotals } from '../../../src/counters.js'
-import type { GroSettings } from '../../../src/lane/gro.js'
-import { CHECKSUM_MODES, type ChecksumMode } from '../../../src/veth/options.js'
+import type { GroSettings } from '../../../src/messages.js'
 import { Lane } from '../../../src/lane/xmit.js'
+import { CHECKSUM_MODES, type ChecksumMode } from '../../../src/veth/options.js'
+import { Scheduler } from '../../../src/worker/scheduler.js'
 import { segment, VNET_HDR_LEN } from '../frame/gro-frames.js'
 
 // V8 compiles on another thread, which on a busy machine is not done when the warm-up is; code that waits for it allocates.
@@ -106,7 +106,7 @@ function run(checksum: ChecksumMode, gro: GroSettings | null) {
   // The same id throughout, beside DF: a constant one.
   const payload = [0xff, 0xff, 0xff, 0xff, ...new Array(PAYLOAD - 4).fill(7)]
   const io = new Treadmill(segment({ payload, seq: 0, needsCsum: checksum !== 'verify' }))
-  const lanes = new Lanes(io, { gone() {}, readFailed() {}, refused() {} })
+  const lanes = new Scheduler(io, { gone() {}, readFailed() {}, refused() {} })
   const totals = createTotals()
   const receiver = { macHigh: 0x0200, macLow: 1, mtu: 1500, gro }
   lanes.add(new Lane({ index: 0, vnetHdrLen: VNET_HDR_LEN, checksum, totals, receiver }), 0, 0, gro)

@@ -1,8 +1,8 @@
 /** When a worker asks for the next frame instead of sleeping, by a clock that the test turns. */
 import t from 'tap'
 import { ADAPTIVE_MS, BusyPoll, CALM_MS } from '../../../src/worker/busy-poll.js'
+import { CpuContention } from '../../../src/worker/cpu-contention.js'
 import { TURN_CARRIED, TURN_FLOODED, TURN_IDLE, TURN_TRICKLED } from '../../../src/worker/scheduler.js'
-import { Neighbours } from '../../../src/worker/cpu-contention.js'
 
 const CLOSE_MS = ADAPTIVE_MS / 2
 const FAR_MS = ADAPTIVE_MS * 2
@@ -13,15 +13,15 @@ class Bed {
   /** How long others run when they are let. */
   othersMs = 0
   readonly poll: BusyPoll
-  readonly neighbours: Neighbours
+  readonly contention: CpuContention
 
   constructor(fixedUs?: number) {
     const now = (): number => this.ms
-    this.neighbours = new Neighbours(() => {
+    this.contention = new CpuContention(() => {
       this.yields++
       this.ms += this.othersMs
     }, now)
-    this.poll = new BusyPoll(fixedUs, this.neighbours, now)
+    this.poll = new BusyPoll(fixedUs, this.contention, now)
   }
 
   /** A turn after `gapMs`; whether the worker asks again at once. */
@@ -93,10 +93,10 @@ t.test('beside one that wants it for longer, it sleeps for a while', async (t) =
   bed.othersMs = 3
   t.equal(bed.after(CLOSE_MS), false)
   bed.othersMs = 0
-  t.equal(bed.neighbours.yield(), false, 'nothing is yielded either: it would be a gift')
+  t.equal(bed.contention.yield(), false, 'nothing is yielded either: it would be a gift')
   for (let i = 0; i < 10; i++) t.equal(bed.after(CLOSE_MS), false)
   bed.ms += 50
-  t.equal(bed.neighbours.yield(), true)
+  t.equal(bed.contention.yield(), true)
   t.equal(bed.talking().after(CLOSE_MS), true)
 })
 

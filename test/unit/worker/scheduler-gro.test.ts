@@ -4,14 +4,14 @@
  */
 import t from 'tap'
 import { EINVAL } from '../../../src/abi/errno.js'
-import { Lanes } from '../../../src/worker/scheduler.js'
-import { BURST_MAX } from '../../../src/worker/served-lane.js'
+import { type CounterName, createTotals, readTotals } from '../../../src/counters.js'
 import { GRO_TCP } from '../../../src/frame/gro.js'
 import { MemoryIo, type MemoryPort } from '../../../src/io/memory.js'
 import { HELD_SLOTS } from '../../../src/io/slab.js'
-import { type CounterName, createTotals, readTotals } from '../../../src/counters.js'
-import type { GroSettings } from '../../../src/lane/gro.js'
+import type { GroSettings } from '../../../src/messages.js'
 import { Lane } from '../../../src/lane/xmit.js'
+import { Scheduler } from '../../../src/worker/scheduler.js'
+import { BURST_MAX } from '../../../src/worker/served-lane.js'
 import { canonical, cut, parse, segment, VNET_HDR_LEN } from '../frame/gro-frames.js'
 
 const RECEIVER = { macHigh: 0x0200, macLow: 1, mtu: 1500 }
@@ -38,7 +38,7 @@ interface TestLane {
 class Bed {
   readonly io = new WatchedIo()
   readonly refused: number[] = []
-  readonly lanes = new Lanes(this.io, {
+  readonly lanes = new Scheduler(this.io, {
     gone() {},
     readFailed() {},
     refused: (_lane, offloads) => this.refused.push(offloads),

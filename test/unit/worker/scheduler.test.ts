@@ -6,12 +6,12 @@ import fc from 'fast-check'
 import t, { type Test } from 'tap'
 import { EAGAIN, EBADF, EBADFD, EFAULT, EINVAL, EIO, ENOBUFS, ENOMEM, EPERM } from '../../../src/abi/errno.js'
 import * as tun from '../../../src/abi/if-tun.js'
-import { Lanes, TURN_CARRIED, TURN_FLOODED, TURN_IDLE, TURN_TRICKLED } from '../../../src/worker/scheduler.js'
-import { BURST_MAX } from '../../../src/worker/served-lane.js'
+import { type CounterName, createTotals, readTotals } from '../../../src/counters.js'
 import { type CompletionSink, OP_WRITE } from '../../../src/io/frame-io.js'
 import { MemoryIo, type MemoryPort } from '../../../src/io/memory.js'
-import { type CounterName, createTotals, readTotals } from '../../../src/counters.js'
 import { Lane } from '../../../src/lane/xmit.js'
+import { Scheduler, TURN_CARRIED, TURN_FLOODED, TURN_IDLE, TURN_TRICKLED } from '../../../src/worker/scheduler.js'
+import { BURST_MAX } from '../../../src/worker/served-lane.js'
 
 const MTU = 1500
 const VNET_HDR_LEN = 12
@@ -74,7 +74,7 @@ class Bed {
   readonly gone: [lane: number, errno: number][] = []
   readonly refused: [lane: number, offloads: number][] = []
   readonly failing: [lane: number, errno: number][] = []
-  readonly lanes = new Lanes(this.io, {
+  readonly lanes = new Scheduler(this.io, {
     gone: (lane, errno) => this.gone.push([lane, errno]),
     readFailed: (lane, errno) => this.failing.push([lane, errno]),
     refused: (lane, offloads) => this.refused.push([lane, offloads]),

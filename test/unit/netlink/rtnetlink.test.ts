@@ -1,7 +1,7 @@
 /** The kernel's verdicts and what is said of them. */
 import t from 'tap'
 import { buildMessage, HOST_LITTLE_ENDIAN, readMessages, stringAttribute } from '../../../src/netlink/codec.js'
-import { NetlinkError, Rtnetlink, readVerdict } from '../../../src/netlink/socket.js'
+import { NetlinkError, Rtnetlink, readVerdict } from '../../../src/netlink/rtnetlink.js'
 
 /** An NLMSG_ERROR (2) or NLMSG_DONE (3) with an extended acknowledgement. */
 function verdict(type: number, errno: number, flags: number, extack?: string) {
