@@ -5,9 +5,9 @@
 import type * as api from '../src/api/schema.js'
 import { getLink } from '../src/netlink/link.js'
 import type { LinkInfo, Stats64 } from '../src/netlink/link-info.js'
+import type { Pair } from '../src/veth/device.js'
 import { type Device, type DeviceState, unlessGone } from '../src/veth/device.js'
 import type { Driver } from '../src/veth/driver.js'
-import type { Pair } from '../src/veth/pair.js'
 import { deviceFate, deviceStats, fateVersion } from '../src/veth/stats.js'
 
 /** Devices for one answer, all read at once; of each the peer is read too. */
@@ -45,7 +45,7 @@ export function describeDevice(device: Device, reader: Reader): api.Device {
   const state = reader.read(device)
   const { drops, veth } = deviceFate(device, state.link.stats)
   const fate = { drops: digits(drops), veth: { rx: digits({ ...veth.rx }), tx: digits({ ...veth.tx }) } }
-  const vethd = { ...membership(device, state, reader), gro_flush_us: device.groFlushUs, ...fate }
+  const vethd = { ...membership(device, state, reader), gro_flush_us: device.record.groFlushUs, ...fate }
   return describeLink(state.link, masterName(device, state), vethd)
 }
 
@@ -62,7 +62,7 @@ export function deviceText(device: Device, reader: Reader): string | undefined {
   const peer = reader.peerOf(device)
   if (state.lasting === undefined || peer?.lasting === undefined) return JSON.stringify(describeDevice(device, reader))
   const places = [state.netns.inode, state.netns.name, peer.netns.inode, peer.netns.name]
-  const from = [state.link, peer.lasting, state.master, device.groFlushUs, ...places, ...fateVersion(device)]
+  const from = [state.link, peer.lasting, state.master, device.record.groFlushUs, ...places, ...fateVersion(device)]
   const before = kept.get(device)
   if (before?.from.every((value, i) => value === from[i])) return before.text
   const text = JSON.stringify(describeDevice(device, reader))

@@ -9,9 +9,8 @@
  */
 import type { Event } from '../src/api/schema.js'
 import { netnsName } from '../src/netlink/netns.js'
-import type { Device } from '../src/veth/device.js'
+import type { Device, Pair } from '../src/veth/device.js'
 import type { Driver, RemovalReason } from '../src/veth/driver.js'
-import type { Pair } from '../src/veth/pair.js'
 import { EventRing } from './event-ring.js'
 import type { Log } from './log.js'
 

@@ -9,9 +9,9 @@ import { VethdError } from '../src/errors.js'
 import { getLink } from '../src/netlink/link.js'
 import { netnsName } from '../src/netlink/netns.js'
 import { NetlinkError } from '../src/netlink/rtnetlink.js'
+import type { Pair } from '../src/veth/device.js'
 import { type Device, type Place, unlessGone } from '../src/veth/device.js'
 import type { Driver } from '../src/veth/driver.js'
-import type { Pair } from '../src/veth/pair.js'
 
 type Pairs = Pick<Driver, 'pairs' | 'settle' | 'place'>
 

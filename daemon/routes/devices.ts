@@ -12,14 +12,8 @@ import {
 } from '../../src/api/schema.js'
 import { netnsIdentity } from '../../src/netlink/netns.js'
 import { inNetns } from '../../src/netlink/rtnetlink.js'
-import {
-  type DeviceChange,
-  type DeviceState,
-  masterLink,
-  unlessGone,
-  type Device as VethDevice,
-} from '../../src/veth/device.js'
-import type { Pair } from '../../src/veth/pair.js'
+import { type DeviceChange, masterLink } from '../../src/veth/change.js'
+import { type DeviceState, type Pair, unlessGone, type Device as VethDevice } from '../../src/veth/device.js'
 import { ownTurn } from '../../src/veth/turns.js'
 import { inCallersNetns, withNetns } from '../caller.js'
 import { describeDevice, deviceText, Reader } from '../describe.js'
@@ -60,8 +54,7 @@ export function deviceRoutes(app: App, { driver, registry }: RouteContext): void
         const device = registry.findHere(dev, netnsIdentity(here))
         return withNetns(request.raw.socket, [request.body.netns], ([netnsFd]) => {
           const change = deviceChange(request.body, netnsFd)
-          if (Object.keys(change).length > 0) device.set(change)
-          if (change.groFlushUs !== undefined) driver.refresh(device) // no event of the kernel tells of it
+          if (Object.keys(change).length > 0) driver.set(device, change)
           return describeDevice(device, new Reader(driver, [device]))
         })
       })

@@ -3,7 +3,7 @@ import { ENOTCONN } from '../../src/abi/errno.js'
 import { InNetns, type NewEnd, NewPair, NoQuery, Pair, PairId, Pairs } from '../../src/api/schema.js'
 import { VethdError } from '../../src/errors.js'
 import { inNetns } from '../../src/netlink/rtnetlink.js'
-import { masterLink } from '../../src/veth/device.js'
+import { masterLink } from '../../src/veth/change.js'
 import { type ChecksumMode, type EndOptions, inherited } from '../../src/veth/options.js'
 import { ownTurn } from '../../src/veth/turns.js'
 import { inCallersNetns, withNetns } from '../caller.js'
@@ -31,7 +31,7 @@ export function pairRoutes(app: App, { driver, registry }: RouteContext): void {
         return { pair, master }
       })
       try {
-        if (dev.up || master !== undefined) pair.a.set({ up: dev.up, master })
+        if (dev.up || master !== undefined) driver.set(pair.a, { up: dev.up, master })
         return reply.code(201).send(describePair(pair, new Reader(driver, pair.devices)))
       } catch (error) {
         await driver.removePairs([pair])

@@ -122,33 +122,3 @@ export function isDeviceName(name: string): boolean {
 export function isShortDeviceName(name: string): boolean {
   return isDeviceName(name) && encodeText(name).length < 16
 }
-
-/**
- * ll_addr_a2n(): bytes in hexadecimal with colons, or four in decimal with dots. Returns them as `02:00:…`. How many they are
- * is the kernel's to judge.
- */
-export function parseLinkAddress(text: string): string {
-  const dotted = text.includes('.')
-  const bytes = text.split(dotted ? '.' : ':').map((part) => {
-    const value = dotted ? (/^[0-9]{1,3}$/.test(part) ? Number(part) : Number.NaN) : scanHex(part)
-    if (value >= 0 && value <= 255) return value
-    // ip names the part at which it stopped
-    throw new VethdError(
-      'ADDRESS_INVALID',
-      'write an Ethernet address as 02:00:00:00:00:01, six bytes in hexadecimal',
-      {
-        iproute2: `"${dotted ? text : part}" is invalid lladdr.`,
-        exit: 1,
-      },
-    )
-  })
-  return bytes.map((byte) => byte.toString(16).padStart(2, '0')).join(':')
-}
-
-/** sscanf's %x into an int: as many digits as there are, whatever follows them, and the last 32 bits; NaN without any. */
-function scanHex(text: string): number {
-  const [, sign, digits] = /^\s*([+-]?)(?:0[xX](?=[0-9a-fA-F]))?([0-9a-fA-F]+)/.exec(text) ?? []
-  if (digits === undefined) return Number.NaN
-  const value = BigInt(`0x${digits}`)
-  return Number(BigInt.asIntN(32, value >> 64n ? -1n : sign === '-' ? -value : value))
-}

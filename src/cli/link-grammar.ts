@@ -10,6 +10,7 @@ import { EAFNOSUPPORT } from '../abi/errno.js'
 import { encodeText } from '../abi/text.js'
 import type { LinkChange, NewEnd, NewPair } from '../api/schema.js'
 import { VethdError } from '../errors.js'
+import { scanLladdr } from '../lladdr.js'
 import {
   duplicateArgument,
   garbageArgument,
@@ -22,7 +23,6 @@ import {
   parseAtoi,
   parseGroup,
   parseInteger,
-  parseLinkAddress,
   parseOneOf,
   parseOnOff,
   parseUnsigned,
@@ -161,7 +161,7 @@ function parseLink(words: readonly string[], command: Command, afterKind = false
       }
       case 'address':
       case 'broadcast':
-        attributes[keyword.word] = parseLinkAddress(valueAfter(words, at++))
+        attributes[keyword.word] = scanLladdr(valueAfter(words, at++))
         break
       case 'txqueuelen':
       case 'txqlen':

@@ -13,10 +13,11 @@ import { VethdError } from '../errors.js'
 import type { EngineName } from '../io/index.js'
 import type { LinkInfo } from '../netlink/link-info.js'
 import { resolveNetns } from '../netlink/netns.js'
-import { Device, type DeviceChange } from '../veth/device.js'
+import type { DeviceChange } from '../veth/change.js'
+import type { Pair } from '../veth/device.js'
+import { Device } from '../veth/device.js'
 import { Driver, type RemovalReason } from '../veth/driver.js'
 import { type ChecksumMode, ENGINE_CHOICES, type EndOptions, type EngineChoice, inherited } from '../veth/options.js'
-import type { Pair } from '../veth/pair.js'
 import { type DeviceStats, deviceStats } from '../veth/stats.js'
 import { ATTRIBUTES, checkKind, checkShape, type Shape } from './shape.js'
 
@@ -297,8 +298,7 @@ export class VethDevice {
     if (master !== undefined) Object.assign(change, master === null ? { noMaster: true } : { master })
     const netnsFd = netns === undefined ? undefined : resolveNetns(String(netns))
     try {
-      this.#device.set({ ...change, netnsFd })
-      this.#driver.refresh(this.#device)
+      this.#driver.set(this.#device, { ...change, netnsFd })
     } finally {
       if (netnsFd !== undefined) native().close(netnsFd)
     }

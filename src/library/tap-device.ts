@@ -1,48 +1,68 @@
 /**
  * The TAP device behind a Tap stream: made, asked, changed, deleted, all at once and without waiting.
  *
- * The device is born in a namespace without a name, like those of a pair (veth/link-ops.ts): an fd pins the namespace
- * that it was opened in, and udev would give a half-made device another address. Neighbour: ../tap.ts, the stream.
+ * The device is born in a namespace without a name, like those of a pair (veth/birth/newlink.ts): an fd pins the namespace
+ * that it was opened in, and udev would give a half-made device another address. Neighbour: tap.ts, the stream.
  *
  * Invariant: the fd is closed once, and nothing is called on it afterwards.
  */
 import { type NativeError, native } from '../../native-bindings/index.js'
-import { EBADF, EBADFD, EEXIST, errnoText } from '../abi/errno.js'
-import { IFF_NO_PI, IFF_TAP, IFF_TUN_EXCL } from '../abi/if-tun.js'
+import { EBADF, EBADFD, errnoText } from '../abi/errno.js'
 import { AF_INET, AF_INET6 } from '../abi/socket.js'
-import { noMoreFiles, VethdError } from '../errors.js'
+import { VethdError } from '../errors.js'
 import { type AddressInfo, addAddress, listAddresses, removeAddress } from '../netlink/address.js'
 import { formatIpAddress, parseIpPrefix } from '../netlink/ip-address.js'
-import { getLink, type LinkChange, setLink } from '../netlink/link.js'
+import { type LinkChange, setLink } from '../netlink/link.js'
 import type { LinkInfo } from '../netlink/link-info.js'
-import { tapName } from '../netlink/name.js'
 import { resolveNetns } from '../netlink/netns.js'
-import { inNetns, NetlinkError, type Rtnetlink } from '../netlink/rtnetlink.js'
-import { nameTaken } from '../veth/birth/placement.js'
-import { explainOpen } from '../veth/birth/setup.js'
+import type { Rtnetlink } from '../netlink/rtnetlink.js'
+import { makeNursery } from '../veth/birth/nursery.js'
+import { openTap } from '../veth/birth/open-tap.js'
+import { endOf, moveOut } from '../veth/birth/placement.js'
 import { validateName } from '../veth/birth/validate.js'
-import { makeNursery } from '../veth/driver.js'
+import { TapHandle } from '../veth/tap-handle.js'
 
-export class TapDevice {
-  #fd: number
+/** Where the devices of this thread are born; kept, so that not each of them makes one. */
+let nursery: number | undefined
+
+export class TapDevice extends TapHandle {
+  #fd = -1
   /** Its name when it was last asked for: for error messages, when it can no longer be asked. */
   lastName: string
 
   /** Makes the device, down, without vnet header. `name` may hold `%d`; `netns` as resolveNetns takes it. */
   constructor(name: string, netns?: string) {
+    super()
     validateName(name)
-    this.#fd = makeDevice(name, netns)
-    this.lastName = tapName(this.#fd)
+    this.lastName = name
+    nursery ??= makeNursery()
+    const netnsFd = netns === undefined ? native().netnsCurrent() : resolveNetns(netns)
+    try {
+      const [fd] = openTap(nursery)
+      this.#fd = fd
+      this.#appear(nursery, name, netnsFd)
+    } catch (error) {
+      if (this.#fd >= 0) this.close()
+      throw error
+    } finally {
+      native().close(netnsFd)
+    }
+  }
+
+  #appear(nursery: number, name: string, netnsFd: number): void {
+    // Its own random address, now set by somebody: udev leaves it alone.
+    this.change({ address: this.link().address })
+    moveOut(nursery, this, endOf({ name }, netnsFd, []))
+    this.lastName = this.name
   }
 
   /** -1 once it is closed. */
-  get fd(): number {
+  override get fd(): number {
     return this.#fd
   }
 
-  /** Its present name. */
-  get name(): string {
-    this.lastName = this.#ask(tapName)
+  override get name(): string {
+    this.lastName = super.name
     return this.lastName
   }
 
@@ -89,8 +109,9 @@ export class TapDevice {
     this.#fd = -1
   }
 
-  /** Says that the device is no longer there: closed, or, with a negative errno, deleted by somebody else. */
-  gone(errno?: number): VethdError {
+  /** Without a cause: it was closed. EBADFD: somebody deleted it. */
+  override gone(cause?: Pick<NativeError, 'errno'>): VethdError {
+    const { errno } = cause ?? {}
     const deleted = errno === -EBADFD || errno === -EBADF
     const what =
       errno === undefined
@@ -101,68 +122,9 @@ export class TapDevice {
     return new VethdError('DEVICE_NOT_FOUND', `"${this.lastName}" ${what}`, { errno })
   }
 
-  /** Runs `act` where the device is now, whoever has moved it, with a socket made there. */
   #inItsNetns<T>(act: (rtnl: Rtnetlink, link: LinkInfo) => T): T {
-    const netnsFd = this.#ask((fd) => native().tapGetNetns(fd))
-    try {
-      return inNetns(netnsFd, (rtnl) => {
-        const link = getLink(rtnl, { name: this.name })
-        if (link === undefined) throw this.gone(-EBADFD)
-        return act(rtnl, link)
-      })
-    } finally {
-      native().close(netnsFd)
-    }
+    return this.inItsNetns((rtnl, name) => act(rtnl, this.linkIn(rtnl, name)))
   }
-
-  #ask<T>(question: (fd: number) => T): T {
-    if (this.#fd < 0) throw this.gone()
-    try {
-      return question(this.#fd)
-    } catch (error) {
-      const { errno } = error as NativeError
-      throw errno === -EBADFD ? this.gone(errno) : (noMoreFiles(error) ?? error)
-    }
-  }
-}
-
-/** Where the devices of this thread are born; kept, so that not each of them makes one. */
-let nursery: number | undefined
-
-/** A new device in its namespace; the fd. */
-function makeDevice(name: string, netns: string | undefined): number {
-  nursery ??= makeNursery()
-  const netnsFd = netns === undefined ? native().netnsCurrent() : resolveNetns(netns)
-  try {
-    const fd = openIn(nursery)
-    try {
-      moveOut(nursery, fd, name, netnsFd)
-      return fd
-    } catch (error) {
-      native().close(fd)
-      throw error instanceof NetlinkError && error.errno === -EEXIST ? nameTaken(name, error) : error
-    }
-  } finally {
-    native().close(netnsFd)
-  }
-}
-
-function openIn(nursery: number): number {
-  try {
-    return native().tapOpen('vethd%d', IFF_TAP | IFF_NO_PI | IFF_TUN_EXCL, nursery)
-  } catch (error) {
-    throw explainOpen(error as NativeError)
-  }
-}
-
-/** A name that is taken fails before anybody has seen the device; a pattern has to be filled in where it goes. */
-function moveOut(nursery: number, fd: number, name: string, netnsFd: number): void {
-  inNetns(nursery, (rtnl) => {
-    const { index, address } = getLink(rtnl, { name: tapName(fd) })!
-    setLink(rtnl, index, { address }) // the random one that it has, now set by somebody: udev leaves it
-    if (!name.includes('%')) setLink(rtnl, index, { name })
-    setLink(rtnl, index, { netnsFd, name: name.includes('%') ? name : undefined })
-  })
 }
 
 function addressesOf(rtnl: Rtnetlink, link: LinkInfo, family: number): AddressInfo[] {

@@ -5,7 +5,7 @@
  *                      ◀───────────────────── write(2) ◀─ _write ◀─ write()
  *
  * It is opened without IFF_VNET_HDR, so the kernel cuts super-frames and completes checksums before we read them.
- * Neighbour: tap/device.ts, the device and its properties.
+ * Neighbour: tap-device.ts, the device and its properties.
  *
  * Invariant: the fd is watched by one Watcher as long as it is open, also while nobody reads: so that the end of the
  * device is told once, whoever brings it about.
@@ -176,7 +176,7 @@ export class Tap extends Duplex {
       this.#blocked = { frame, done }
       this.#await(this.#awaited | WRITABLE)
     } else if (written === -EBADFD) {
-      done(this.#device.gone(written))
+      done(this.#device.gone({ errno: written }))
     } else {
       if (written < 0) this.emit('drop', frame, this.#notTaken(frame, written))
       done()
@@ -201,7 +201,7 @@ export class Tap extends Duplex {
 
   #happened(events: number, error: number): void {
     if (error < 0 || (events & PRIORITIZED) !== 0) {
-      this.destroy(this.#device.gone(-EBADFD))
+      this.destroy(this.#device.gone({ errno: -EBADFD }))
       return
     }
     if ((events & WRITABLE) !== 0) this.#writeAgain()
@@ -221,7 +221,7 @@ export class Tap extends Duplex {
       const length = native().read(this.#device.fd, scratch)
       if (length === -EAGAIN) return
       if (length < 0) {
-        this.destroy(this.#device.gone(length))
+        this.destroy(this.#device.gone({ errno: length }))
         return
       }
       const wanted = this.push(Buffer.from(scratch.subarray(0, length)))

@@ -1,7 +1,7 @@
 /**
  * IP addresses of a link: add, remove, list.
  *
- * Neighbours: ip-address.ts for the text, socket.ts for the way. The kernel's side is net/ipv4/devinet.c and
+ * Neighbours: ip-address.ts for the text, rtnetlink.ts for the way. The kernel's side is net/ipv4/devinet.c and
  * net/ipv6/addrconf.c.
  */
 import { NLM_F_CREATE, NLM_F_DUMP, NLM_F_EXCL } from '../abi/netlink.js'

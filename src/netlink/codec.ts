@@ -7,7 +7,7 @@
  * Everything is in host byte order. Building is plain functions that return bytes: an attribute whose value is
  * undefined is left out, so that a request reads as the list of what it may hold. Reading never trusts a length that
  * came from outside: a header that does not fit ends the walk, an attribute too short for what is asked of it counts
- * as absent. Neighbours: socket.ts sends and receives what is built and read here; link.ts, address.ts,
+ * as absent. Neighbours: rtnetlink.ts sends and receives what is built and read here; link.ts, address.ts,
  * qdisc.ts and nsid.ts know what is inside.
  */
 import { endianness } from 'node:os'

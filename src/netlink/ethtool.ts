@@ -2,7 +2,7 @@
  * The few ethtool settings that make a TAP look like a veth: GRO off, 10000 Mb/s full duplex; and its features, which tell
  * what `ethtool -K` has left on.
  *
- * SIOCETHTOOL goes by name, in the namespace of the socket (socket.ts, inNetns); any socket serves. Every call throws
+ * SIOCETHTOOL goes by name, in the namespace of the socket (rtnetlink.ts, inNetns); any socket serves. Every call throws
  * the addon's NativeError (ENODEV, EOPNOTSUPP, EPERM). The kernel's side is net/ethtool/ioctl.c and drivers/net/tun.c.
  */
 import { native } from '../../native-bindings/index.js'

@@ -1,13 +1,13 @@
 /**
  * Requests about links: get, list, set, delete.
  *
- * Neighbours: link-info.ts reads what comes back, socket.ts carries it. The kernel's side is net/core/rtnetlink.c.
+ * Neighbours: link-info.ts reads what comes back, rtnetlink.ts carries it. The kernel's side is net/core/rtnetlink.c.
  */
 import { ENODEV } from '../abi/errno.js'
 import { NLM_F_DUMP } from '../abi/netlink.js'
 import * as abi from '../abi/rtnetlink.js'
 import { encodeText } from '../abi/text.js'
-import { VethdError } from '../errors.js'
+import { parseLladdr } from '../lladdr.js'
 import {
   type Attribute,
   Attributes,
@@ -47,24 +47,29 @@ const FLAGS: readonly [flag: keyof LinkFlags, bit: number, setWhen: boolean][] =
 
 export const LINK_FLAGS = FLAGS.map(([flag]) => flag)
 
-/** What one RTM_SETLINK changes; what is absent stays. */
-export interface LinkChange extends LinkFlags {
-  /** The namespace to move into. The device goes down and loses addresses, routes and qdisc. */
-  netnsFd?: number
-  /** Together with `netnsFd`: the index to have there, instead of the present one or the next free one. */
-  newIndex?: number
+/** What `ip link add` and `ip link set` both take. */
+export interface LinkAttributes extends LinkFlags {
+  /** 1..15 bytes */
   name?: string
   /** `02:00:00:00:00:01`. */
   address?: string
   broadcast?: string
   mtu?: number
+  /** An open fd of the namespace to be in; stays the caller's. A device that moves goes down and loses its addresses. */
+  netnsFd?: number
   txqueuelen?: number
   group?: number
-  /** '' removes it. */
+  linkMode?: LinkMode
+}
+
+/** What one RTM_SETLINK changes; what is absent stays. */
+export interface LinkChange extends LinkAttributes {
+  /** Together with `netnsFd`: the index to have there, instead of the present one or the next free one. */
+  newIndex?: number
+  /** At most 255 bytes; '' removes it. */
   alias?: string
   /** ifindex of a bridge or the like; 0 releases. */
   master?: number
-  linkMode?: LinkMode
   /** Bytes and segments of the longest super-frame to send. */
   gsoMaxSize?: number
   gsoMaxSegs?: number
@@ -142,8 +147,8 @@ export function setLink(rtnl: Rtnetlink, index: number, change: LinkChange): voi
       u32Attribute(abi.IFLA_NET_NS_FD, change.netnsFd),
       u32Attribute(abi.IFLA_NEW_IFINDEX, change.newIndex),
       stringAttribute(abi.IFLA_IFNAME, change.name),
-      bytesAttribute(abi.IFLA_ADDRESS, parseLinkAddress(change.address)),
-      bytesAttribute(abi.IFLA_BROADCAST, parseLinkAddress(change.broadcast)),
+      bytesAttribute(abi.IFLA_ADDRESS, lladdrBytes(change.address)),
+      bytesAttribute(abi.IFLA_BROADCAST, lladdrBytes(change.broadcast)),
       u32Attribute(abi.IFLA_MTU, change.mtu),
       u32Attribute(abi.IFLA_TXQLEN, change.txqueuelen),
       u32Attribute(abi.IFLA_GROUP, change.group),
@@ -202,16 +207,6 @@ function nameAttribute(name: string): Uint8Array | undefined {
   return stringAttribute(short ? abi.IFLA_IFNAME : abi.IFLA_ALT_IFNAME, name)
 }
 
-/** The bytes of `02:00:00:00:00:01`. ADDRESS_INVALID with the text of iproute2's ll_addr_a2n. */
-function parseLinkAddress(text: string | undefined): Uint8Array | undefined {
-  if (text === undefined) return undefined
-  const bytes = text.split(':')
-  const wrong = bytes.find((byte) => !/^[0-9a-f]{1,2}$/i.test(byte))
-  if (wrong !== undefined) {
-    throw new VethdError('ADDRESS_INVALID', `"${text}" is not a link layer address like 02:00:00:00:00:01`, {
-      iproute2: `"${wrong}" is invalid lladdr.`,
-      exit: 1,
-    })
-  }
-  return Uint8Array.from(bytes, (byte) => Number.parseInt(byte, 16))
+function lladdrBytes(text: string | undefined): Uint8Array | undefined {
+  return text === undefined ? undefined : Uint8Array.from(parseLladdr(text))
 }

@@ -2,7 +2,7 @@
  * The root qdisc of a device: `noqueue`, as veth has it.
  *
  * A device starts with a default qdisc that nobody chose (pfifo_fast on a TAP, handle 0:), and gets one again with
- * every move to another namespace. Neighbour: socket.ts. The kernel's side is net/sched/sch_api.c, tc_modify_qdisc.
+ * every move to another namespace. Neighbour: rtnetlink.ts. The kernel's side is net/sched/sch_api.c, tc_modify_qdisc.
  */
 import { EEXIST } from '../abi/errno.js'
 import { NLM_F_CREATE, NLM_F_EXCL } from '../abi/netlink.js'

@@ -1,13 +1,18 @@
 /**
- * Deleting devices, many at once. Neighbours: link-ops.ts (dellink, and undoing a newlink), and driver.ts when the
- * process ends.
+ * Deleting devices, many at once. Neighbours: driver.ts, also when the process ends; birth/newlink.ts, which undoes what it has done.
  */
 
 import { VethdError } from '../errors.js'
 import { deleteGroup, deleteLink, getLink, setLink } from '../netlink/link.js'
 import type { LinkInfo } from '../netlink/link-info.js'
 import type { NetlinkError, Rtnetlink } from '../netlink/rtnetlink.js'
-import type { Device } from './device.js'
+import { closeAll } from './birth/open-tap.js'
+import type { LinkContext } from './context.js'
+import type { Device, Pair } from './device.js'
+import { ownTurn } from './turns.js'
+
+/** Devices that are deleted in one turn: the kernel takes some 20 ms for one, and 30 ms for so many. */
+const DEVICES_AT_ONCE = 32
 
 /** Devices of ours put into one group, so that one request deletes them; above what people use, and random. */
 const GROUP_BASE = 0x40000000
@@ -64,5 +69,28 @@ function unlessGone(failures: unknown[], act: () => void): void {
     const gone =
       error instanceof VethdError ? error.code === 'DEVICE_NOT_FOUND' : (error as NetlinkError).code === 'ENODEV'
     if (!gone) failures.push(error)
+  }
+}
+
+/**
+ * veth_dellink: removes pairs, whichever of their devices are still there. `atOnce`: devices that are deleted before others
+ * have their turn.
+ */
+export async function dellink(context: LinkContext, pairs: Pair[], atOnce = DEVICES_AT_ONCE): Promise<void> {
+  const devices = pairs.flatMap((pair) => pair.devices)
+  for (let done = 0; done < devices.length; done += atOnce) {
+    if (done > 0) await ownTurn()
+    try {
+      deleteDevices(devices.slice(done, done + atOnce))
+    } catch (err) {
+      const message = 'devices could not be deleted at once: each goes when its last file is closed, 18 ms later'
+      context.log.warn({ err }, message)
+    }
+  }
+  await context.pool.removeLanes(devices.flatMap((device) => device.lanes))
+  for (const [i, device] of devices.entries()) {
+    if (i > 0 && i % atOnce === 0) await ownTurn()
+    closeAll(device.queues.splice(0))
+    context.addresses.release([device.record.address])
   }
 }

@@ -2,7 +2,7 @@
  * The driver: the nursery, the workers, the monitor, and every pair of this process. The daemon has one, and so has
  * whoever calls openPair() in a process of their own.
  *
- *     openPair, daemon ─▶ addPair ─▶ link-ops.newlink ─▶ devices, lanes
+ *     openPair, daemon ─▶ addPair ─▶ birth/newlink ─▶ devices, lanes
  *     the kernel ───────▶ monitor ─▶ refresh: address, MTU, carrier and qdisc follow what somebody changed
  *     a worker ─────────▶ gone ────▶ removePairs: when one end dies, so does the other
  *
@@ -13,30 +13,24 @@ import { EventEmitter } from 'node:events'
 import { availableParallelism } from 'node:os'
 import { type NativeError, native } from '../../native-bindings/index.js'
 import { errnoName, errnoText } from '../abi/errno.js'
-import { noMoreFiles, VethdError } from '../errors.js'
+import { VethdError } from '../errors.js'
 import { chooseEngine, type EngineReport } from '../io/index.js'
-import { requireAddon } from './addon.js'
 import { AddressBook } from './birth/address-book.js'
 import { IndexBook } from './birth/index-book.js'
-import { dellink, newlink } from './birth/newlink.js'
+import { newlink } from './birth/newlink.js'
+import { makeNursery } from './birth/nursery.js'
 import { type OffloadReport, offloadName, probeOffloads } from './birth/offload.js'
-import { explainOpen, type LinkContext } from './birth/setup.js'
-import { deleteDevices } from './delete.js'
-import type { Degradation, Device, DeviceState, Place } from './device.js'
+import { explainOpen } from './birth/open-tap.js'
+import { changeDevice, type DeviceChange } from './change.js'
+import type { LinkContext } from './context.js'
+import { deleteDevices, dellink } from './delete.js'
+import type { Degradation, Device, DeviceState, Pair, Place } from './device.js'
 import { withdrawOffloads } from './follow/features.js'
 import { Follower } from './follow/follower.js'
+import { type DriverLog, SILENT } from './log.js'
 import { lookAt } from './look.js'
 import type { EngineChoice, PairOptions } from './options.js'
-import type { Pair } from './pair.js'
 import { type LaneAddress, Pool } from './pool.js'
-
-/** What pino's logger offers, and anything alike. */
-export interface DriverLog {
-  debug(fields: object, message: string): void
-  info(fields: object, message: string): void
-  warn(fields: object, message: string): void
-  error(fields: object, message: string): void
-}
 
 export interface DriverOptions {
   engine?: EngineChoice
@@ -65,8 +59,6 @@ interface DriverEvents {
   /** Also of a device whose pair is still being made. */
   'device-degraded': [device: Device, degradation: Degradation]
 }
-
-const SILENT: DriverLog = { debug() {}, info() {}, warn() {}, error() {} }
 
 export class Driver extends EventEmitter<DriverEvents> {
   readonly engine: EngineReport
@@ -148,7 +140,7 @@ export class Driver extends EventEmitter<DriverEvents> {
   }
 
   /**
-   * Makes a pair (link-ops.ts, newlink), one after the other. Throws VethdError or NetlinkError; nothing is left behind
+   * Makes a pair (birth/newlink.ts), one after the other. Throws VethdError or NetlinkError; nothing is left behind
    * then.
    */
   addPair(options: PairOptions): Promise<Pair> {
@@ -242,7 +234,7 @@ export class Driver extends EventEmitter<DriverEvents> {
     const device = this.#readBy(lane)
     if (device === undefined) return
     this.#mergeNoMore(device, offloads)
-    if ((device.offloads & offloads) === 0) return // those that were on their way meanwhile
+    if ((device.record.offloads & offloads) === 0) return // those that were on their way meanwhile
     try {
       if (!withdrawOffloads(device, offloads)) {
         this.#context.pool.reportAgain(lane, offloads) // switched off just now by its user, who may switch it on again
@@ -260,8 +252,8 @@ export class Driver extends EventEmitter<DriverEvents> {
   /** What the kernel refuses is not made by merging either. */
   #mergeNoMore(sender: Device, offloads: number): void {
     const receiver = sender.peer
-    if ((offloads & ~receiver.refusedSuperFrames) === 0) return
-    receiver.refusedSuperFrames |= offloads
+    if ((offloads & ~receiver.record.refusedSuperFrames) === 0) return
+    receiver.record.refusedSuperFrames |= offloads
     this.#follower.tellLanes(sender.pair)
     const why =
       'the kernel refuses such super-frames (EINVAL): what the device receives is not merged into them any more'
@@ -302,7 +294,19 @@ export class Driver extends EventEmitter<DriverEvents> {
     return lookAt(this.#follower, devices)
   }
 
-  /** For whoever changed a device and does not want to wait until the monitor tells of it. */
+  /**
+   * Changes a device as `ip link set` does (change.ts). When this returns, everything that depends on it has followed: the
+   * carrier of both ends, the peer's length filter, the lanes.
+   */
+  set(device: Device, change: DeviceChange): void {
+    try {
+      changeDevice(device, change)
+    } finally {
+      this.refresh(device) // steps before a refused one stay done (setLink)
+    }
+  }
+
+  /** Reads a device again, for whoever changed it by other means and does not want to wait for the monitor. */
   refresh(device: Device): void {
     this.#follower.refresh(device)
   }
@@ -321,25 +325,6 @@ function tryOffloads(nursery: number): OffloadReport {
     return probeOffloads(nursery)
   } catch (error) {
     throw explainOpen(error as NativeError)
-  }
-}
-
-/** A namespace without a name. NOT_PERMITTED without the capabilities for it, ADDON_MISSING without the addon. */
-export function makeNursery(): number {
-  const addon = requireAddon()
-  try {
-    return addon.netnsCreate()
-  } catch (error) {
-    const limit = noMoreFiles(error)
-    if (limit !== undefined) throw limit
-    throw new VethdError(
-      'NOT_PERMITTED',
-      'vethd needs CAP_SYS_ADMIN and CAP_NET_ADMIN to make network namespaces and TAP devices: run it as root',
-      {
-        iproute2: 'RTNETLINK answers: Operation not permitted',
-        cause: error,
-      },
-    )
   }
 }
 

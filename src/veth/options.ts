@@ -1,34 +1,24 @@
 /**
  * What can be asked for when a pair is made, and the limits that a TAP and the kernel's veth set. Whoever makes pairs
- * (link-ops.ts, the library, the daemon) shares these types.
+ * (birth/newlink.ts, the library, the daemon) shares these types.
  */
 
 import type { ChecksumMode } from '../messages.js'
-import { LINK_FLAGS, type LinkFlags } from '../netlink/link.js'
-import type { LinkMode } from '../netlink/link-info.js'
+import { LINK_FLAGS, type LinkAttributes } from '../netlink/link.js'
 
 export { ENGINE_CHOICES, type EngineChoice } from '../io/index.js'
 export { CHECKSUM_MODES, type ChecksumMode } from '../messages.js'
 
-/** One end, as `ip link add` takes it; what is left out gets veth's default. */
-export interface EndOptions extends Omit<LinkFlags, 'up'> {
-  /** 1..15 bytes; left out: the first free of veth0, veth1, … */
-  name?: string
-  /** `02:00:00:00:00:01`; left out: derived from the machine and the pair's names. */
-  address?: string
-  broadcast?: string
-  /** 68..65521 */
-  mtu?: number
-  /** An open file descriptor of the network namespace to appear in; stays the caller's. Left out: the current one. */
-  netnsFd?: number
+/**
+ * One end, as `ip link add` takes it. What is left out gets veth's default: the first free name of veth0, veth1, …, an
+ * address derived from the machine and the pair's names, the current namespace, and a ring (`txqueuelen`) of 256 slots or
+ * more where frames are small (follow/ring.ts).
+ */
+export interface EndOptions extends Omit<LinkAttributes, 'up'> {
   /** Interface index wanted; of the peer only beside one of dev's. */
   index?: number
-  /** Slots of the TAP's ring, at most 524288; 0 and left out: 256, or more where frames are small (ring.ts). */
-  txqueuelen?: number
   numTxQueues?: number
   numRxQueues?: number
-  group?: number
-  linkMode?: LinkMode
   /** Bytes and segments of the longest super-frame to send: at most 65536, and 65535. */
   gsoMaxSize?: number
   gsoMaxSegs?: number

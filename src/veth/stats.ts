@@ -102,7 +102,8 @@ export function deviceFate(device: Device, kernel: Stats64): DeviceFate {
 type Counted = Record<CounterName, bigint>
 
 /** All that deviceFate() looks at beside the kernel's counters. While it is the same, so is the fate. */
-export function fateVersion({ totals, filter, carrier, carrierDrops, carrierDropsBase, peer }: Device): unknown[] {
+export function fateVersion({ totals, filter, carrier, record, peer }: Device): unknown[] {
+  const { carrierDrops, carrierDropsBase } = record
   const lanes = [...totals, ...peer.totals]
   return [filter?.drops, peer.filter?.drops, carrier, carrierDrops, carrierDropsBase, ...lanes.map(versionOf)]
 }
@@ -133,7 +134,8 @@ function vethTraffic(own: Counted): Traffic {
 
 function dropsOf(device: Device, txDropped: bigint, own: Counted): Record<DropReason, bigint> {
   const filtered = device.filter?.drops ?? 0n
-  const carrierOff = device.carrierDrops + (device.carrier ? 0n : txDropped - device.carrierDropsBase)
+  const { carrierDrops, carrierDropsBase } = device.record
+  const carrierOff = BigInt(carrierDrops) + (device.carrier ? 0n : txDropped - BigInt(carrierDropsBase))
   return {
     tap_ring_full: atLeast0(txDropped - filtered - carrierOff),
     too_long: tooLong(device, own),

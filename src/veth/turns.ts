@@ -3,7 +3,7 @@
  * pairs, a look at many devices. Between two of them whatever else waits is served, so a short request waits for one piece
  * of work at most, however many are queued.
  *
- * Neighbours: steps.ts and link-ops.ts, daemon/routes/.
+ * Neighbours: birth/steps.ts, delete.ts, daemon/routes/.
  */
 import { setImmediate } from 'node:timers/promises'
 

@@ -10,7 +10,7 @@
  * asked for: bytes are what takes the time there, and the endpoints want the CPU. Nor for a while after a flood, nor beside a
  * neighbour that wants the CPU.
  *
- * CpuContention: worker.ts, whose loop asks; lanes.ts, which says what a turn was.
+ * Neighbours: worker.ts, whose loop asks; scheduler.ts, which says what a turn was.
  */
 
 import type { CpuContention } from './cpu-contention.js'

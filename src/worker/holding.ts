@@ -4,7 +4,7 @@
  *
  *     burst slots ──copied once──▶ a held slot ──written──▶ given ──the next submit──▶ drained ──▶ free
  *
- * Neighbours: lanes.ts, whose burst slots are wanted again two turns later; veth/gro.ts, which moves its runs here. Copying
+ * Neighbours: scheduler.ts, whose burst slots are wanted again two turns later; lane/gro.ts, which moves its runs here. Copying
  * is the simplest way that leaves all other lanes alone: burst slots from a free list would burden every read, and without
  * `gro-flush-us`, as a rule, nothing is held and nothing copied.
  */

@@ -2,7 +2,7 @@
  * Lanes whose reads fail although their device is there, for want of memory for example. Such a lane waits a while before it
  * is asked again: twice as long after each failure, so that an error that stays costs no CPU, and one that passes little time.
  *
- * Neighbour: lanes.ts, which pauses a lane at the end of a burst that failed.
+ * Neighbour: scheduler.ts, which pauses a lane at the end of a burst that failed.
  */
 import type { ServedLane } from './served-lane.js'
 

@@ -1,7 +1,7 @@
 /**
  * A lane as its worker serves it: where it stands in its turns, and how much it may read in one.
  *
- * Neighbour: lanes.ts, which gives the turns.
+ * Neighbour: scheduler.ts, which gives the turns.
  */
 import type { Gro } from '../lane/gro.js'
 import type { Lane } from '../lane/xmit.js'

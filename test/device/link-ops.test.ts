@@ -9,10 +9,11 @@ import { native } from '../../native-bindings/index.js'
 import { EBADFD } from '../../src/abi/errno.js'
 import { resolveNetns } from '../../src/netlink/netns.js'
 import { Steps } from '../../src/veth/birth/steps.js'
+import { changeDevice } from '../../src/veth/change.js'
+import type { Pair } from '../../src/veth/device.js'
 import { type Device, unlessGone } from '../../src/veth/device.js'
 import { Driver, type RemovalReason } from '../../src/veth/driver.js'
 import type { EndOptions } from '../../src/veth/options.js'
-import type { Pair } from '../../src/veth/pair.js'
 import { atRest } from './harness/counters.js'
 import { type Frame, hex, plain, SOURCE, sendFrames } from './harness/frames.js'
 import { Bed, type Home } from './harness/link-bed.js'
@@ -56,7 +57,7 @@ t.test('newlink', { skip }, async (t) => {
     const pair = await bed.add({ name: 'dev', netnsFd: one.fd, txqueuelen: 0 }, peerOptions)
     t.same([one.devices(), two.devices(), bed.nurseryDevices()], [['dev'], ['peer'], []])
     const [dev, peer] = [one.link('dev'), two.link('peer')]
-    t.match(dev, { qdisc: 'noqueue', mtu: 1500, txqueuelen: 256, address: pair.a.address, group: 0 })
+    t.match(dev, { qdisc: 'noqueue', mtu: 1500, txqueuelen: 256, address: pair.a.record.address, group: 0 })
     t.match(peer, { qdisc: 'noqueue', mtu: 1400, txqueuelen: 256, address: '02:00:00:00:00:0b', group: 5 })
     for (const { flagNames } of [dev, peer]) t.notOk(flagNames.includes('UP') || flagNames.includes('LOWER_UP'))
     t.match(await one.ns.do('ethtool dev'), /Speed: 10000Mb\/s\n\tDuplex: Full/)
@@ -80,7 +81,7 @@ t.test('newlink', { skip }, async (t) => {
     ]
     const all = new FailingSteps()
     const first = await bed.add(ends[0], ends[1], all)
-    const addresses = first.devices.map(({ address }) => address)
+    const addresses = first.devices.map(({ record }) => record.address)
     await bed.remove([first])
     t.ok(all.names.length >= 12, all.names.join(', '))
     const files = openFiles()
@@ -91,7 +92,7 @@ t.test('newlink', { skip }, async (t) => {
     }
     const again = await bed.add(ends[0], ends[1])
     t.same(
-      again.devices.map(({ address }) => address),
+      again.devices.map(({ record }) => record.address),
       addresses,
       'addresses were released',
     )
@@ -225,7 +226,7 @@ t.test('newlink', { skip }, async (t) => {
     const addressesOf = (pair: Pair) => pair.devices.map((device) => device.state().link.address)
     const make = async (home: Home, renamed: string): Promise<Pair> => {
       const pair = await bed.add({ name: 'eth0', netnsFd: home.fd }, { name: 'eth0', netnsFd: homes[2].fd })
-      pair.b.set({ name: renamed })
+      changeDevice(pair.b, { name: renamed })
       return pair
     }
     const first = await make(homes[0], 'first')
@@ -249,7 +250,7 @@ t.test('newlink', { skip }, async (t) => {
     )
     t.equal(one.link('dev').tun?.numQueues, 2)
     for (const device of pair.devices) {
-      device.set({ up: true })
+      changeDevice(device, { up: true })
       native().tapSetCarrier(device.fd, true)
     }
     const flows = Array.from({ length: 64 }, (_, i) => udpFlow(i))

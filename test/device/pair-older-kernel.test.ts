@@ -6,6 +6,7 @@ import t from 'tap'
 import { native } from '../../native-bindings/index.js'
 import { TUN_F_UDP_TUNNEL_GSO, TUN_F_UDP_TUNNEL_GSO_CSUM } from '../../src/abi/if-tun.js'
 import { VNET_HDR_MRG_RXBUF_SIZE } from '../../src/abi/virtio-net.js'
+import { changeDevice } from '../../src/veth/change.js'
 import { Bed } from './harness/link-bed.js'
 import { missing } from './harness/topology.js'
 import { ping, serveTransfers, transfer } from './harness/traffic.js'
@@ -25,7 +26,7 @@ for (const engine of ['uring', 'poll'] as const)
     const [one, two] = homes
     const pair = await bed.add({ name: 'v1', netnsFd: one.fd }, { name: 'v2', netnsFd: two.fd })
     for (const device of pair.devices) {
-      device.set({ up: true })
+      changeDevice(device, { up: true })
       native().tapSetCarrier(device.fd, true)
     }
     for (const [i, { ns }] of homes.entries()) {

@@ -5,9 +5,9 @@
 import { closeSync } from 'node:fs'
 import t from 'tap'
 import { resolveNetns } from '../../src/netlink/netns.js'
-import type { Device } from '../../src/veth/device.js'
+import { changeDevice } from '../../src/veth/change.js'
+import type { Device, Pair } from '../../src/veth/device.js'
 import { Driver } from '../../src/veth/driver.js'
-import type { Pair } from '../../src/veth/pair.js'
 import { type DeviceStats, deviceStats } from '../../src/veth/stats.js'
 import { atRest, kernelLink } from './harness/counters.js'
 import {
@@ -234,14 +234,14 @@ t.test('beside kernel veth', { skip }, async (t) => {
   await t.test("classes and protocols are what the receiver's kernel makes of each frame", async (t) => {
     const { a, b } = twins.pair
     const changes: [name: string, change: string, seen: () => boolean][] = [
-      ['as it was born', `address ${b.address}`, () => true],
+      ['as it was born', `address ${b.record.address}`, () => true],
       ['with another address', `address ${colons(OTHER)}`, () => b.known?.address === colons(OTHER)],
       ['with another broadcast address', `broadcast ${colons(GROUP)}`, () => b.known?.broadcast === colons(GROUP)],
       ['with that of everybody again', `broadcast ${colons(TO_ALL)}`, () => b.known?.broadcast === colons(TO_ALL)],
     ]
     const destinations = [
-      b.address,
-      nearly(b.address),
+      b.record.address,
+      nearly(b.record.address),
       OTHER,
       nearly(OTHER),
       GROUP,
@@ -314,7 +314,7 @@ t.test('beside kernel veth', { skip }, async (t) => {
   await t.test('a ring that is full is told from everything else', async (t) => {
     const { pair } = twins
     const before = deviceStats(pair.a)
-    pair.a.set({ txqueuelen: 1 })
+    changeDevice(pair.a, { txqueuelen: 1 })
     const flood = `
 import socket
 s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
@@ -329,7 +329,7 @@ print(lost)`
     t.same(imbalance(a, b), { handedOver: 0n, read: 0n, written: 0n })
     t.equal(a.drops.tap_ring_full - before.drops.tap_ring_full, refused)
     t.equal(a.drops.peer_down, before.drops.peer_down)
-    pair.a.set({ txqueuelen: 256 })
+    changeDevice(pair.a, { txqueuelen: 256 })
   })
 })
 

@@ -16,16 +16,17 @@ const ROOT = resolve(import.meta.dirname, '../../..')
 
 /** What both sides of the data plane import, and nothing else of each other. */
 const SHARED = ['messages', 'counters']
-const MAIN_THREAD = ['abi', 'frame', 'io', 'netlink', 'errors', 'netns-name', 'native-bindings', ...SHARED]
+const MAIN_THREAD = ['abi', 'frame', 'io', 'netlink', 'errors', 'lladdr', 'netns-name', 'native-bindings', ...SHARED]
 
 /** Part → the parts it may import, itself always among them. A part is a folder, or a file that stands beside them. */
 const MAY_IMPORT: Record<string, string[]> = {
   abi: [],
   errors: ['abi'],
   'netns-name': ['abi', 'errors'],
+  lladdr: ['abi', 'errors'],
   frame: ['abi'],
   io: ['abi', 'frame', 'errors', 'native-bindings'],
-  netlink: ['abi', 'errors', 'netns-name', 'native-bindings'],
+  netlink: ['abi', 'errors', 'lladdr', 'netns-name', 'native-bindings'],
   counters: ['frame'],
   messages: ['io'],
   lane: ['abi', 'frame', 'io', ...SHARED],
@@ -36,7 +37,7 @@ const MAY_IMPORT: Record<string, string[]> = {
   daemon: [...MAIN_THREAD, 'veth', 'api'],
   api: ['abi', 'errors'],
   client: ['abi', 'api', 'errors', 'netns-name'],
-  cli: ['abi', 'frame', 'api', 'client', 'errors'],
+  cli: ['abi', 'frame', 'api', 'client', 'errors', 'lladdr'],
   'native-bindings': [],
 }
 

@@ -5,11 +5,11 @@
  */
 import { createHash, randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
-import { parseAddress } from './validate.js'
+import { formatLladdr, parseMac } from '../../lladdr.js'
 
 /** The two halves that the data plane compares: upper 16 and lower 32 bits. */
 export function receiverAddress(address: string): { macHigh: number; macLow: number } {
-  const [a, b, c, d, e, f] = parseAddress(address)
+  const [a, b, c, d, e, f] = parseMac(address)
   return { macHigh: (a << 8) | b, macLow: ((c << 24) | (d << 16) | (e << 8) | f) >>> 0 }
 }
 
@@ -33,7 +33,7 @@ export class AddressBook {
   }
 
   #take(address: string): string {
-    const canonical = parseAddress(address).map(hex).join(':')
+    const canonical = formatLladdr(parseMac(address))
     this.#used.add(canonical)
     return canonical
   }
@@ -43,14 +43,10 @@ export class AddressBook {
     for (let salt = 0; ; salt++) {
       const digest = createHash('sha256').update(this.#machine).update(`\0${name}\0${peerName}\0${salt}`).digest()
       digest[0] = (digest[0] & 0xfe) | 0x02 // individual, locally administered
-      const address = [...digest.subarray(0, 6)].map(hex).join(':')
+      const address = formatLladdr(digest.subarray(0, 6))
       if (!this.#used.has(address)) return address
     }
   }
-}
-
-function hex(octet: number): string {
-  return octet.toString(16).padStart(2, '0')
 }
 
 /** machine-id(5); undefined where there is none, or an empty one. */

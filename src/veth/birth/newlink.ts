@@ -1,5 +1,5 @@
 /**
- * A pair's life, after veth_link_ops (drivers/net/veth.c): setup, newlink, dellink.
+ * veth_newlink (drivers/net/veth.c): how a pair is made. Neighbours: delete.ts, where dellink is; the steps in this folder.
  *
  *     nursery                                              where it was asked for
  *       open peer, configure ─┐
@@ -12,17 +12,16 @@
  */
 
 import { native } from '../../../native-bindings/index.js'
+import { setNoqueue } from '../../netlink/qdisc.js'
+import type { LinkContext } from '../context.js'
 import { deleteDevices } from '../delete.js'
-import type { PairOptions } from '../options.js'
-import { Pair } from '../pair.js'
-import { ownTurn } from '../turns.js'
+import { type Device, Pair } from '../device.js'
+import { type ChecksumMode, type PairOptions, TXQUEUELEN_DEFAULT } from '../options.js'
+import type { EndRecord } from '../record.js'
 import { type End, endOf, moveOut } from './placement.js'
-import { attachFilter, closeAll, type LinkContext, lanesFrom, mtuOf, openEnd } from './setup.js'
+import { attachFilter, lanesFrom, mtuOf, openEnd } from './setup.js'
 import { Steps } from './steps.js'
 import { validatePair } from './validate.js'
-
-/** Devices that are deleted in one turn: the kernel takes some 20 ms for one, and 30 ms for so many. */
-const DEVICES_AT_ONCE = 32
 
 /**
  * veth_newlink: makes a pair, peer first. Throws VethdError or NetlinkError (with the kernel's words), and leaves
@@ -41,7 +40,7 @@ export async function newlink(
     const { index } = options.dev
     const peer = endOf(index === undefined ? { ...options.peer, index } : options.peer, home, [])
     const dev = endOf(options.dev, home, [peer])
-    return await build(context, new Pair(id, options.checksum ?? 'offload'), dev, peer, steps)
+    return await build(context, id, options.checksum ?? 'offload', dev, peer, steps)
   } catch (error) {
     for (const err of await steps.rollBack()) context.log.warn({ err }, 'undoing a step of a failed pair failed')
     throw error
@@ -50,14 +49,23 @@ export async function newlink(
   }
 }
 
-async function build(context: LinkContext, pair: Pair, dev: End, peer: End, steps: Steps): Promise<Pair> {
+async function build(
+  context: LinkContext,
+  id: number,
+  checksum: ChecksumMode,
+  dev: End,
+  peer: End,
+  steps: Steps,
+): Promise<Pair> {
   const addresses = await steps.run(
     'addresses',
     () => context.addresses.reserve(dev.name, peer.name, dev.options.address, peer.options.address),
     (reserved) => context.addresses.release(reserved),
   )
-  pair.b = await openEnd(context, pair, 'b', peer.options, addresses[1], steps)
-  pair.a = await openEnd(context, pair, 'a', dev.options, addresses[0], steps)
+  const ends = { a: endRecord(dev, addresses[0]), b: endRecord(peer, addresses[1]) }
+  const pair = new Pair({ id, checksum, createdAt: new Date().toISOString(), ends })
+  pair.b = await openEnd(context, pair, 'b', peer.options, steps)
+  pair.a = await openEnd(context, pair, 'a', dev.options, steps)
   await steps.run('filter b', () => attachFilter(context, pair.b, mtuOf(dev.options)))
   await steps.run('filter a', () => attachFilter(context, pair.a, mtuOf(peer.options)))
   const requests = [
@@ -73,36 +81,35 @@ async function build(context: LinkContext, pair: Pair, dev: End, peer: End, step
   pair.b.lanes = lanes.slice(pair.a.queues.length)
   await steps.run(
     'move b',
-    () => moveOut(context, pair.b, peer),
+    () => moveEnd(context, pair.b, peer),
     () => deleteDevices([pair.b]),
   )
   await steps.run(
     'move a',
-    () => moveOut(context, pair.a, dev, peer),
+    () => moveEnd(context, pair.a, dev, peer),
     () => deleteDevices([pair.a]),
   )
   return pair
 }
 
-/**
- * veth_dellink: removes pairs, whichever of their devices are still there. `atOnce`: devices that are deleted before others
- * have their turn.
- */
-export async function dellink(context: LinkContext, pairs: Pair[], atOnce = DEVICES_AT_ONCE): Promise<void> {
-  const devices = pairs.flatMap((pair) => pair.devices)
-  for (let done = 0; done < devices.length; done += atOnce) {
-    if (done > 0) await ownTurn()
-    try {
-      deleteDevices(devices.slice(done, done + atOnce))
-    } catch (err) {
-      const message = 'devices could not be deleted at once: each goes when its last file is closed, 18 ms later'
-      context.log.warn({ err }, message)
-    }
+function endRecord({ name, options }: End, address: string): EndRecord {
+  return {
+    name,
+    address,
+    queues: options.numTxQueues ?? 1,
+    offloads: 0, // set together with the device's
+    withheld: null,
+    refusedSuperFrames: 0,
+    groFlushUs: 0,
+    ring: options.txqueuelen ? null : TXQUEUELEN_DEFAULT,
+    carrierDrops: 0,
+    carrierDropsBase: 0,
   }
-  await context.pool.removeLanes(devices.flatMap((device) => device.lanes))
-  for (const [i, device] of devices.entries()) {
-    if (i > 0 && i % atOnce === 0) await ownTurn()
-    closeAll(device.queues.splice(0))
-    context.addresses.release([device.address])
-  }
+}
+
+/** A veth has no queueing discipline of its own; a TAP gets the default one with its first move. */
+function moveEnd({ nursery, indexes }: LinkContext, device: Device, end: End, peer?: End): void {
+  moveOut(nursery, device, end, peer, indexes)
+  device.record.name = end.name
+  device.inItsNetns((rtnl, name) => setNoqueue(rtnl, device.linkIn(rtnl, name).index))
 }

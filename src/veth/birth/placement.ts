@@ -1,19 +1,18 @@
 /**
  * Where an end appears, what it is called there and which index it has: from the nursery to its place in one move.
  *
- * Neighbours: link-ops.ts calls it, peer first. The kernel's side is dev_change_net_namespace() and dev_alloc_name(),
+ * Neighbours: newlink.ts calls it, peer first, and library/tap-device.ts for a device alone. The kernel's side is dev_change_net_namespace() and dev_alloc_name(),
  * net/core/dev.c.
  */
 
 import { EBUSY, EEXIST } from '../../abi/errno.js'
 import { VethdError } from '../../errors.js'
-import { getLink, listLinks, setLink } from '../../netlink/link.js'
+import { listLinks, setLink } from '../../netlink/link.js'
 import { netnsIdentity } from '../../netlink/netns.js'
-import { setNoqueue } from '../../netlink/qdisc.js'
 import { inNetns, NetlinkError, type Rtnetlink } from '../../netlink/rtnetlink.js'
-import type { Device } from '../device.js'
 import type { EndOptions } from '../options.js'
-import type { LinkContext } from './setup.js'
+import type { TapHandle } from '../tap-handle.js'
+import type { IndexBook } from './index-book.js'
 
 /** DRV_NAME "%d" in drivers/net/veth.c. */
 const DEFAULT_NAME = 'veth%d'
@@ -52,11 +51,11 @@ function freeName({ options, netnsFd }: End, others: End[]): string {
 }
 
 /**
- * Gives a device its name and moves it to where it was asked for, in that order: so a taken name fails unseen. `peer`:
- * the end that has moved already.
+ * Gives a device its name and moves it to where it was asked for, in that order: so a taken name fails unseen. `peer`: the end
+ * that has moved already. `indexes`: where the next index of the namespace comes from; left out, the kernel chooses.
  */
-export function moveOut({ nursery, indexes }: LinkContext, device: Device, end: End, peer?: End): void {
-  let newIndex = end.options.index ?? indexes.next(end.netnsFd)
+export function moveOut(nursery: number, device: TapHandle, end: End, peer?: End, indexes?: IndexBook): void {
+  let newIndex = end.options.index ?? indexes?.next(end.netnsFd)
   for (let tries = 1; ; tries++) {
     try {
       inNetns(nursery, (rtnl) => renameAndMove(rtnl, device, end, newIndex))
@@ -65,19 +64,18 @@ export function moveOut({ nursery, indexes }: LinkContext, device: Device, end: 
       if (!(error instanceof NetlinkError)) throw error
       if (error.errno === -EBUSY && end.options.index !== undefined) throw indexTaken(end.options.index, error, peer)
       if (error.errno === -EBUSY && newIndex !== undefined)
-        newIndex = tries < TRIES ? indexes.next(end.netnsFd, true) : undefined
+        newIndex = tries < TRIES ? indexes?.next(end.netnsFd, true) : undefined
       else if (error.errno !== -EEXIST) throw error
       else if (!isPattern(end) || tries === TRIES) throw nameTaken(end.name, error)
       else end.name = freeName(end, peer === undefined ? [] : [peer])
     }
   }
-  device.inItsNetns((rtnl, name) => setNoqueue(rtnl, getLink(rtnl, { name })!.index))
 }
 
 /** A name that is refused is given back at once: another pair may want it in another namespace. */
-function renameAndMove(rtnl: Rtnetlink, device: Device, end: End, newIndex: number | undefined): void {
+function renameAndMove(rtnl: Rtnetlink, device: TapHandle, end: End, newIndex: number | undefined): void {
   const born = device.name
-  const { index } = getLink(rtnl, { name: born })!
+  const { index } = device.linkIn(rtnl, born)
   setLink(rtnl, index, { name: end.name })
   try {
     setLink(rtnl, index, { netnsFd: end.netnsFd, newIndex })
@@ -101,7 +99,7 @@ function indexTaken(index: number, cause: NetlinkError, peer?: End): VethdError 
   })
 }
 
-export function nameTaken(name: string, cause: NetlinkError): VethdError {
+function nameTaken(name: string, cause: NetlinkError): VethdError {
   return new VethdError(
     'DEVICE_EXISTS',
     `there is a device "${name}" already where this one was to appear: choose another name, or delete that one`,

@@ -1,46 +1,24 @@
 /**
  * veth_setup: a TAP in the nursery that looks as a new veth does, its length filter and its lanes.
  *
- * Neighbours: link-ops.ts calls these as steps of newlink; placement.ts then gives the device its name and place.
+ * Neighbours: newlink.ts calls these as steps of newlink; placement.ts then gives the device its name and place.
  */
 
 import { type NativeError, native } from '../../../native-bindings/index.js'
-import { IFF_MULTI_QUEUE, IFF_NO_CARRIER, IFF_NO_PI, IFF_TAP, IFF_TUN_EXCL, IFF_VNET_HDR } from '../../abi/if-tun.js'
-import { noMoreFiles, VethdError } from '../../errors.js'
+import { IFF_NO_CARRIER, IFF_VNET_HDR } from '../../abi/if-tun.js'
 import { setGro, setLinkSpeed } from '../../netlink/ethtool.js'
-import { getLink, setLink } from '../../netlink/link.js'
-import { tapName } from '../../netlink/name.js'
+import { setLink } from '../../netlink/link.js'
 import { inNetns } from '../../netlink/rtnetlink.js'
-import { type Degradation, Device } from '../device.js'
+import type { LinkContext } from '../context.js'
+import { Device, type Pair } from '../device.js'
 import { type ChecksumMode, type EndOptions, MTU_DEFAULT, TXQUEUELEN_DEFAULT } from '../options.js'
-import type { Pair } from '../pair.js'
-import type { LaneRequest, Pool } from '../pool.js'
-import { type AddressBook, receiverAddress } from './address-book.js'
-import type { IndexBook } from './index-book.js'
+import type { LaneRequest } from '../pool.js'
+import { receiverAddress } from './address-book.js'
 import { attachLengthFilter } from './length-filter.js'
 import { offloadsFor } from './offload.js'
+import { closeAll, openTap } from './open-tap.js'
 import type { Steps } from './steps.js'
 
-/** What a pair needs around it. */
-export interface LinkContext {
-  /** fd of the nursery namespace. */
-  nursery: number
-  pool: Pool
-  /** TUN_F_* that work here (offload.ts). */
-  offloads: number
-  /** Bytes of the vnet header of every device (offload.ts). */
-  vnetHdrLen: number
-  /** IFF_* that the tun driver offers. */
-  tunFeatures: number
-  addresses: AddressBook
-  indexes: IndexBook
-  log: { warn(fields: object, message: string): void }
-  /** Tells that a device does without something from now on. */
-  degraded(device: Device, degradation: Degradation): void
-}
-
-/** What a device is called in the nursery; nobody is likely to ask for such a name, which the nursery would refuse. */
-const NURSERY_NAME = 'vethd.new%d'
 /** veth's speed, in Mb/s (veth_get_link_ksettings); a TAP claims 10 otherwise. */
 const LINK_SPEED_MBPS = 10_000
 
@@ -54,66 +32,33 @@ export async function openEnd(
   pair: Pair,
   side: 'a' | 'b',
   options: EndOptions,
-  address: string,
   steps: Steps,
 ): Promise<Device> {
-  const count = options.numTxQueues ?? 1
-  const queues = await steps.run(`open ${side}`, () => openQueues(context, count), closeAll)
-  const device = new Device(pair, side, queues, address)
-  if (options.txqueuelen) device.ring = null
+  const queues = await steps.run(`open ${side}`, () => openQueues(context, pair.record.ends[side].queues), closeAll)
+  const device = new Device(pair, side, queues)
   await steps.run(`offloads ${side}`, () => setOffloads(context, device, pair.checksum))
   await steps.run(`configure ${side}`, () => configure(context, device, options))
   return device
 }
 
-function openQueues(context: LinkContext, count: number): number[] {
-  const noCarrier = context.tunFeatures & IFF_NO_CARRIER
-  const flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR | noCarrier | (count > 1 ? IFF_MULTI_QUEUE : 0)
-  const fds: number[] = []
-  try {
-    fds.push(native().tapOpen(NURSERY_NAME, flags | IFF_TUN_EXCL, context.nursery))
-    const name = tapName(fds[0])
-    while (fds.length < count) fds.push(native().tapOpen(name, flags, context.nursery))
-    for (const fd of fds) native().tapSetCarrier(fd, false)
-    return fds
-  } catch (error) {
-    closeAll(fds)
-    throw explainOpen(error as NativeError)
-  }
-}
-
-export function closeAll(fds: number[]): void {
-  for (const fd of fds) native().close(fd)
-}
-
-export function explainOpen(error: NativeError): Error {
-  const limit = noMoreFiles(error)
-  if (limit !== undefined) return limit
-  const details = { errno: error.errno, syscall: error.syscall, cause: error }
-  if (error.code === 'EPERM' || error.code === 'EACCES')
-    return new VethdError('NOT_PERMITTED', 'a TAP device cannot be made: vethd needs CAP_NET_ADMIN, run it as root', {
-      ...details,
-      iproute2: 'RTNETLINK answers: Operation not permitted',
-    })
-  return new VethdError(
-    'TUN_UNAVAILABLE',
-    `${error.message}: is /dev/net/tun there and of the tun driver? "vethctl doctor" tells more`,
-    details,
-  )
+function openQueues({ nursery, tunFeatures }: LinkContext, count: number): number[] {
+  const fds = openTap(nursery, IFF_VNET_HDR | (tunFeatures & IFF_NO_CARRIER), count)
+  for (const fd of fds) native().tapSetCarrier(fd, false)
+  return fds
 }
 
 function setOffloads(context: LinkContext, device: Device, mode: ChecksumMode): void {
   native().tapSetVnetHdrSize(device.fd, context.vnetHdrLen)
-  device.offloads = offloadsFor(mode, context.offloads)
-  native().tapSetOffload(device.fd, device.offloads)
+  device.record.offloads = offloadsFor(mode, context.offloads)
+  native().tapSetOffload(device.fd, device.record.offloads)
 }
 
 function configure(context: LinkContext, device: Device, options: EndOptions): void {
   inNetns(context.nursery, (rtnl) => {
     const { name: _, netnsFd: __, index: ___, numTxQueues: ____, numRxQueues: _____, ...attributes } = options
-    setLink(rtnl, getLink(rtnl, { name: device.name })!.index, {
+    setLink(rtnl, device.linkIn(rtnl, device.name).index, {
       ...attributes,
-      address: device.address,
+      address: device.record.address,
       mtu: mtuOf(options),
       txqueuelen: options.txqueuelen || TXQUEUELEN_DEFAULT,
     })

@@ -1,4 +1,4 @@
-/** Undoing: what newlink's steps (link-ops.ts, setup.ts) have done, in reverse, when a later one fails. */
+/** Undoing: what newlink's steps (newlink.ts, setup.ts) have done, in reverse, when a later one fails. */
 
 import { ownTurn } from '../turns.js'
 

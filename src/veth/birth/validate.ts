@@ -5,6 +5,7 @@
 import { EADDRNOTAVAIL, EINVAL, ERANGE } from '../../abi/errno.js'
 import { encodeText, isBroken } from '../../abi/text.js'
 import { type ErrorDetails, VethdError } from '../../errors.js'
+import { parseMac } from '../../lladdr.js'
 import {
   CHECKSUM_MODES,
   type EndOptions,
@@ -20,8 +21,6 @@ import {
 const NAME_BYTES_MAX = 15
 /** In Latin-1, as which the kernel reads names (lib/ctype.c); also a part of many characters in UTF-8, such as à. */
 const NO_BREAK_SPACE = '\xa0'
-const MAC = /^[0-9a-f]{1,2}(:[0-9a-f]{1,2}){5}$/i
-const OCTETS = /^[0-9a-f]{1,2}(:[0-9a-f]{1,2})*$/i
 
 /** What `ip` says where the kernel answers EINVAL and no more. */
 const INVALID_ARGUMENT = 'RTNETLINK answers: Invalid argument'
@@ -39,7 +38,7 @@ export function validatePair({ dev, peer, checksum }: PairOptions): void {
 function validateEnd(end: EndOptions): void {
   if (end.name !== undefined) validateName(end.name)
   if (end.address !== undefined) validateAddress(end.address)
-  if (end.broadcast !== undefined) parseAddress(end.broadcast)
+  if (end.broadcast !== undefined) parseMac(end.broadcast)
   if (end.mtu !== undefined) validateMtu(end.mtu, INVALID_ARGUMENT) // veth_validate has no words of its own
   if (end.txqueuelen !== undefined) validateTxqueuelen(end.txqueuelen)
   validateQueues(end.numTxQueues ?? 1, end.numRxQueues ?? 1)
@@ -78,7 +77,7 @@ function nameRefusal(name: string): ErrorDetails {
 
 /** Six octets; neither all zero nor a group address (eth_validate_addr). */
 export function validateAddress(address: string): void {
-  const octets = parseAddress(address)
+  const octets = parseMac(address)
   const reason =
     (octets[0] & 1) === 1
       ? 'it is a group address'
@@ -90,24 +89,6 @@ export function validateAddress(address: string): void {
     iproute2: 'RTNETLINK answers: Cannot assign requested address',
     errno: -EADDRNOTAVAIL,
   })
-}
-
-/** The six octets of `02:00:00:00:00:01`. */
-export function parseAddress(address: string): number[] {
-  if (!MAC.test(address)) {
-    // `ip` reads addresses of any length; that it is six octets is the kernel's to say
-    const refusal = OCTETS.test(address)
-      ? { iproute2: INVALID_ARGUMENT, exit: 2, errno: -EINVAL }
-      : { iproute2: `"${wrongOctet(address)}" is invalid lladdr.`, exit: 1 }
-    const message = `"${address}" is not an Ethernet address: write it as 02:00:00:00:00:01`
-    throw new VethdError('ADDRESS_INVALID', message, refusal)
-  }
-  return address.split(':').map((octet) => Number.parseInt(octet, 16))
-}
-
-/** The piece between colons that `ip` names (ll_addr_a2n). */
-function wrongOctet(address: string): string | undefined {
-  return address.split(':').find((octet) => !OCTETS.test(octet))
 }
 
 /** `iproute2`: what `ip` says to it; to a change of an existing device, dev_validate_mtu's words. */

@@ -6,8 +6,7 @@
  */
 import { native } from '../../../native-bindings/index.js'
 import { getLink } from '../../netlink/link.js'
-import type { Device } from '../device.js'
-import type { Pair } from '../pair.js'
+import type { Device, Pair } from '../device.js'
 
 /** Brings the carrier of both ends in line with what is known of them; true when anything changed. */
 export function updateCarrier(pair: Pair): boolean {
@@ -23,9 +22,9 @@ export function keepCarrier(device: Device, carrier: boolean): void {
 }
 
 function setCarrier(device: Device, on: boolean): void {
-  if (on) device.carrierDrops += kernelTxDropped(device) - device.carrierDropsBase
+  if (on) device.record.carrierDrops += kernelTxDropped(device) - device.record.carrierDropsBase
   tellCarrier(device, on)
-  if (!on) device.carrierDropsBase = kernelTxDropped(device)
+  if (!on) device.record.carrierDropsBase = kernelTxDropped(device)
   device.carrier = on
 }
 
@@ -33,6 +32,6 @@ function tellCarrier(device: Device, on: boolean): void {
   for (const queue of device.queues) native().tapSetCarrier(queue, on)
 }
 
-function kernelTxDropped(device: Device): bigint {
-  return device.inItsNetns((rtnl, name) => getLink(rtnl, { name })?.stats.txDropped ?? 0n)
+function kernelTxDropped(device: Device): number {
+  return device.inItsNetns((rtnl, name) => Number(getLink(rtnl, { name })?.stats.txDropped ?? 0n))
 }

@@ -9,7 +9,7 @@ import { GRO_TCPV4, GRO_TCPV6, GRO_UDP } from '../../frame/gro.js'
 import type { GroSettings } from '../../messages.js'
 import { getFeatures, switchFeatures } from '../../netlink/ethtool.js'
 import type { Rtnetlink } from '../../netlink/rtnetlink.js'
-import type { Device } from '../device.js'
+import type { Device, KnownState } from '../device.js'
 
 const TUNNEL = 'tx-udp_tnl-segmentation'
 const TUNNEL_CSUM = 'tx-udp_tnl-csum-segmentation'
@@ -39,14 +39,7 @@ const GRO = 'rx-gro'
 const UDP_FORWARDING = 'rx-udp-gro-forwarding'
 
 /** What of a device's features decides about merging. */
-export interface GroFeatures {
-  /** Its stack cuts no TCP up by itself, so what it sends needs no merging. */
-  tso: boolean
-  gro: boolean
-  udp: boolean
-}
-
-export function groFeatures(rtnl: Rtnetlink, name: string): GroFeatures {
+export function groFeatures(rtnl: Rtnetlink, name: string): Pick<KnownState, 'tso' | 'gro' | 'udp'> {
   const features = getFeatures(rtnl, name, [...ALL_TSO, GRO, UDP_FORWARDING])
   return {
     tso: ALL_TSO.some((feature) => features[feature]?.active),
@@ -65,7 +58,7 @@ export function groSettings(sender: Device, works: number): GroSettings | null {
   const receiver = sender.peer
   if (sender.known === null || !receiver.known?.gro || receiver.known.xdp) return null
   if (sender.pair.checksum === 'software') return null
-  const offloads = works & ~receiver.refusedSuperFrames
+  const offloads = works & ~receiver.record.refusedSuperFrames
   let kinds = 0
   if (!sender.known.tso && (offloads & tun.TUN_F_TSO4) !== 0) kinds |= GRO_TCPV4
   if (!sender.known.tso && (offloads & tun.TUN_F_TSO6) !== 0) kinds |= GRO_TCPV6
@@ -110,10 +103,10 @@ export function withdrawOffloads(device: Device, offloads: number): boolean {
   return device.inItsNetns((rtnl, name) => {
     const { requested, active } = shownOffloads(rtnl, name)
     if ((active & offloads) === 0) return false
-    const wanted = requested | (device.withheld ?? 0)
-    const left = possibleTogether(device.offloads & wanted & ~offloads)
+    const wanted = requested | (device.record.withheld ?? 0)
+    const left = possibleTogether(device.record.offloads & wanted & ~offloads)
     native().tapSetOffload(device.fd, left)
-    device.offloads = left
+    device.record.offloads = left
     keepFromXdp(rtnl, device, name)
     return true
   })
@@ -142,11 +135,11 @@ const SUPER_FRAMES = tun.TUN_F_TSO4 | tun.TUN_F_TSO6 | tun.TUN_F_TSO_ECN | tun.T
 export function keepFromXdp(rtnl: Rtnetlink, device: Device, name: string): void {
   if (device.peer.known?.xdp) {
     const { requested } = shownOffloads(rtnl, name)
-    device.withheld ??= requested & SUPER_FRAMES
+    device.record.withheld ??= requested & SUPER_FRAMES
     switchOffloads(rtnl, name, requested & SUPER_FRAMES, false)
-  } else if (device.withheld !== null) {
-    switchOffloads(rtnl, name, device.withheld & device.offloads, true)
-    device.withheld = null
+  } else if (device.record.withheld !== null) {
+    switchOffloads(rtnl, name, device.record.withheld & device.record.offloads, true)
+    device.record.withheld = null
   }
 }
 

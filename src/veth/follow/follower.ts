@@ -17,10 +17,10 @@ import { netnsIdentity } from '../../netlink/netns.js'
 import { setNoqueue } from '../../netlink/qdisc.js'
 import type { NetlinkError, Rtnetlink } from '../../netlink/rtnetlink.js'
 import { receiverAddress } from '../birth/address-book.js'
-import type { LinkContext } from '../birth/setup.js'
+import type { LinkContext } from '../context.js'
+import type { Pair } from '../device.js'
 import { Device, type KnownState, type Place, unlessGone } from '../device.js'
-import type { DriverLog } from '../driver.js'
-import type { Pair } from '../pair.js'
+import type { DriverLog } from '../log.js'
 import { keepCarrier, updateCarrier } from './carrier.js'
 import { groFeatures, groSettings, keepFromXdp, keepTunnelOffloadsTogether } from './features.js'
 import { fitRing, ringSlots } from './ring.js'
@@ -231,13 +231,14 @@ export class Follower {
       const slots = ringSlots(features.tso, mtu)
       if (fitRing(rtnl, device, link, slots)) this.#log.warn({ name }, `txqueuelen 0 would stop a TAP: set to ${slots}`)
       const [inode, up] = [netnsIdentity(netnsFd), Device.isUp(link)]
-      const { groFlushUs } = device
+      const { groFlushUs } = device.record
       const known = { nsid, index, name: link.name, inode, up, address, broadcast, mtu, groMaxSize, groFlushUs, xdp }
       return { ...known, ...features }
     })
     this.#unplace(device)
     this.#doubtful.delete(device)
     device.known = now
+    device.record.name = now.name
     this.#places.set(`${now.nsid}:${now.index}`, device)
     if (now.xdp !== (before?.xdp ?? false)) this.refresh(device.peer) // before it has a carrier and may send
     if (before !== null && SHOWN.every((key) => before[key] === now[key])) return

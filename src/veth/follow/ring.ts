@@ -36,8 +36,8 @@ export function ringSlots(tso: boolean, mtu: number): number {
  */
 export function fitRing(rtnl: Rtnetlink, device: Device, { index, txqueuelen }: LinkInfo, slots: number): boolean {
   const isNone = txqueuelen === 0
-  if (!isNone && (txqueuelen !== device.ring || slots <= txqueuelen)) return false
+  if (!isNone && (txqueuelen !== device.record.ring || slots <= txqueuelen)) return false
   setLink(rtnl, index, { txqueuelen: slots })
-  device.ring = slots
+  device.record.ring = slots
   return isNone
 }

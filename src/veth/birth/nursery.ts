@@ -1,0 +1,22 @@
+/** The nursery: a namespace without a name, in which devices are born where nobody sees them half made. */
+import { noMoreFiles, VethdError } from '../../errors.js'
+import { requireAddon } from '../addon.js'
+
+/** A namespace without a name. NOT_PERMITTED without the capabilities for it, ADDON_MISSING without the addon. */
+export function makeNursery(): number {
+  const addon = requireAddon()
+  try {
+    return addon.netnsCreate()
+  } catch (error) {
+    const limit = noMoreFiles(error)
+    if (limit !== undefined) throw limit
+    throw new VethdError(
+      'NOT_PERMITTED',
+      'vethd needs CAP_SYS_ADMIN and CAP_NET_ADMIN to make network namespaces and TAP devices: run it as root',
+      {
+        iproute2: 'RTNETLINK answers: Operation not permitted',
+        cause: error,
+      },
+    )
+  }
+}

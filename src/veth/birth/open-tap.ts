@@ -1,0 +1,44 @@
+/** A new TAP device: one fd a queue, in the nursery. Neighbour: placement.ts moves it to where it was asked for. */
+import { type NativeError, native } from '../../../native-bindings/index.js'
+import { IFF_MULTI_QUEUE, IFF_NO_PI, IFF_TAP, IFF_TUN_EXCL } from '../../abi/if-tun.js'
+import { noMoreFiles, VethdError } from '../../errors.js'
+import { tapName } from '../../netlink/name.js'
+
+/** What a device is called in the nursery; nobody is likely to ask for such a name, which the nursery would refuse. */
+const NURSERY_NAME = 'vethd.new%d'
+
+/** Makes a device of `count` queues. `flags`: IFF_* beside those that every TAP of ours has. Throws VethdError. */
+export function openTap(nursery: number, flags = 0, count = 1): number[] {
+  const all = IFF_TAP | IFF_NO_PI | flags | (count > 1 ? IFF_MULTI_QUEUE : 0)
+  const fds: number[] = []
+  try {
+    fds.push(native().tapOpen(NURSERY_NAME, all | IFF_TUN_EXCL, nursery))
+    const name = tapName(fds[0])
+    while (fds.length < count) fds.push(native().tapOpen(name, all, nursery))
+    return fds
+  } catch (error) {
+    closeAll(fds)
+    throw explainOpen(error as NativeError)
+  }
+}
+
+export function closeAll(fds: number[]): void {
+  for (const fd of fds) native().close(fd)
+}
+
+/** What a user can do about a TAP device that cannot be opened. */
+export function explainOpen(error: NativeError): Error {
+  const limit = noMoreFiles(error)
+  if (limit !== undefined) return limit
+  const details = { errno: error.errno, syscall: error.syscall, cause: error }
+  if (error.code === 'EPERM' || error.code === 'EACCES')
+    return new VethdError('NOT_PERMITTED', 'a TAP device cannot be made: vethd needs CAP_NET_ADMIN, run it as root', {
+      ...details,
+      iproute2: 'RTNETLINK answers: Operation not permitted',
+    })
+  return new VethdError(
+    'TUN_UNAVAILABLE',
+    `${error.message}: is /dev/net/tun there and of the tun driver? "vethctl doctor" tells more`,
+    details,
+  )
+}

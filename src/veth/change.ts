@@ -1,0 +1,68 @@
+/**
+ * Changing an end as `ip link set` does. Neighbour: driver.ts, whose `set` calls this and has the peer follow.
+ */
+import { VethdError } from '../errors.js'
+import { getLink, type LinkAttributes, setLink } from '../netlink/link.js'
+import type { LinkInfo } from '../netlink/link-info.js'
+import type { Rtnetlink } from '../netlink/rtnetlink.js'
+import { validateAddress, validateGroFlushUs, validateMtu, validateName, validateTxqueuelen } from './birth/validate.js'
+import type { Device } from './device.js'
+import { ringSlots } from './follow/ring.js'
+import { TXQUEUELEN_DEFAULT } from './options.js'
+
+/** What is changed; what is absent stays. */
+export interface DeviceChange extends LinkAttributes {
+  /** At most 255 bytes; '' takes it away. */
+  alias?: string
+  /** A bridge in the namespace where the device is: its name or its index. */
+  master?: string | number
+  noMaster?: boolean
+  /** 0 … GRO_FLUSH_US_MAX */
+  groFlushUs?: number
+}
+
+/**
+ * Changes a device in one request. Throws VethdError for what is refused here, NetlinkError (with the kernel's own words)
+ * for what the kernel refuses.
+ */
+export function changeDevice(device: Device, change: DeviceChange): void {
+  const { record } = device
+  const { master, noMaster, groFlushUs, ...attributes } = change
+  const { name, address, mtu, txqueuelen } = attributes
+  if (name !== undefined) validateName(name)
+  if (address !== undefined) validateAddress(address)
+  if (mtu !== undefined) validateMtu(mtu)
+  if (groFlushUs !== undefined) validateGroFlushUs(groFlushUs)
+  if (txqueuelen !== undefined) {
+    validateTxqueuelen(txqueuelen)
+    record.ring = txqueuelen === 0 ? ownRing(device) : null
+    attributes.txqueuelen = record.ring ?? txqueuelen
+  }
+  device.inItsNetns((rtnl, name) => {
+    setLink(rtnl, device.linkIn(rtnl, name).index, { ...attributes, master: masterIndex(rtnl, master, noMaster) })
+    if (groFlushUs !== undefined) record.groFlushUs = groFlushUs
+  })
+}
+
+/** A ring that is vethd's to choose again. */
+function ownRing({ known }: Device): number {
+  return known === null ? TXQUEUELEN_DEFAULT : ringSlots(known.tso, known.mtu)
+}
+
+function masterIndex(rtnl: Rtnetlink, master?: string | number, noMaster?: boolean): number | undefined {
+  if (master === undefined) return noMaster ? 0 : undefined
+  return typeof master === 'number' ? master : masterLink(rtnl, master).index
+}
+
+/** A bridge or the like in the socket's namespace. ARGUMENT_INVALID, as ip says it, when there is none. */
+export function masterLink(rtnl: Rtnetlink, name: string): LinkInfo {
+  const master = getLink(rtnl, { name })
+  if (master !== undefined) return master
+  throw new VethdError(
+    'ARGUMENT_INVALID',
+    `there is no device "${name}" to be the master, in the network namespace where the device is`,
+    {
+      iproute2: `Error: argument "${name}" is wrong: Device does not exist`,
+    },
+  )
+}
