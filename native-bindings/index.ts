@@ -163,7 +163,10 @@ export interface Native {
   uringEnter(fd: number, toSubmit: number, minComplete: number, timeoutMs: number): number
   /** Closes the ring's fd and sets it to -1; the mappings stay until their ArrayBuffers are collected. */
   uringClose(mapping: UringMapping): void
+  /** Less than 4 GiB (ENOMEM). All of the slab has the same upper half of its address. */
   slabCreate(bytes: number): Slab
+  /** Gives the whole pages of a range back to the system (MADV_DONTNEED); they read as zeros from now on. */
+  memoryDiscard(memory: Uint8Array, offset: number, length: number): void
 
   // --- batched I/O (the poll engine) -----------------------------------------------------------------------------
   /**

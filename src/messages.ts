@@ -56,8 +56,13 @@ export interface Receiver {
   broadcastLow?: number
   /** IP MTU. */
   mtu: number
-  /** What is merged for it; null: nothing. */
-  gro: GroSettings | null
+  /** What stands between xmit and the write to it. */
+  stages: StageSettings
+}
+
+/** The settings of each stage by its name (lane/stages.ts); null or left out: the lane goes without it. */
+export interface StageSettings {
+  gro?: GroSettings | null
 }
 
 export type Command =

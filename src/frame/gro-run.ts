@@ -1,7 +1,7 @@
 /**
  * A run: frames of one flow that go to the receiver as one super-frame.
  *
- * Neighbours: gro.ts says what a candidate is; veth/gro.ts finds the run that a candidate may join, and writes it.
+ * Neighbours: gro.ts says what a candidate is; lane/gro.ts finds the run that a candidate may join, and writes it.
  *
  *     slot of the first    | vnet | Ethernet | IP | TCP or UDP | payload |     the super-frame: this, with its headers
  *     slots of the others  | vnet | Ethernet | IP | TCP or UDP | payload |     rewritten, then the others' payloads
@@ -133,8 +133,9 @@ export class GroRun {
   /** Offset and length of each piece. */
   readonly pieces = new Int32Array(2 * RUN_PIECES)
   pieceCount = 0
-  /** Since when it is held past its turn; 0: not yet. For whoever holds it. */
+  /** Since when it is held past its turn, 0: not yet; and whether it was moved to a place of its own. For whoever holds it. */
   heldSince = 0
+  isHeld = false
 
   // What the next frame has to have, in words as `be32` reads them, signed: a small integer costs nothing to keep.
   #ethernet0 = 0
@@ -167,6 +168,7 @@ export class GroRun {
     this.pieces[1] = vnetHdrLen + frameLen
     this.pieceCount = 1
     this.heldSince = 0
+    this.isHeld = false
     this.#ethernet0 = word(mem, eth)
     this.#ethernet1 = word(mem, eth + 4)
     this.#ethernet2 = word(mem, eth + 8)

@@ -7,10 +7,10 @@
  *
  *     wait(lane)              ─┐                        ┌─ a frame came (its length), or 0: readable, ask by `read`
  *     read(lane, slot)         ├─▶ submit(timeout) ─▶ reap ─ a frame (its length) or a negative errno
- *     write, writev(lane, …)  ─┘                        └─ only when it failed: a negative errno
+ *     write, writev(lane, …)  ─┘                        └─ only when it failed: its ticket and a negative errno
  *
  * Invariants: operations are carried out in the order in which they were queued. A read or write has ended when the
- * `submit` that carried it returns, so its slot is the caller's again (after the frame in it was looked at). A `wait`
+ * `submit` that carried it returns, so its memory is the caller's again (after the frame in it was looked at). A `wait`
  * lasts until a frame comes, its device dies or it is cancelled, and completes exactly once.
  */
 
@@ -19,7 +19,7 @@ export const OP_WAIT = 0
 export const OP_READ = 1
 export const OP_WRITE = 2
 
-/** Takes what `reap` hands out. `result`: bytes, 0 (see `wait`), or a negative errno. */
+/** Takes what `reap` hands out. `slot`: of a write its ticket. `result`: bytes, 0 (see `wait`), or a negative errno. */
 export interface CompletionSink {
   completed(op: number, lane: number, slot: number, result: number): void
 }
@@ -28,7 +28,7 @@ export interface FrameIo {
   readonly name: 'uring' | 'poll' | 'memory'
   /** Why it is slower than it could be, in words for the log; undefined when it is not. */
   readonly slowed?: string
-  /** The slab's memory; slot s begins at `s * SLOT_BYTES`. */
+  /** The slab (slab.ts); slot s begins at `s * SLOT_BYTES`. */
   readonly mem: Uint8Array
 
   /** Makes a lane known: frames are read from `fromFd` and written to `toFd`, both O_NONBLOCK. */
@@ -44,14 +44,17 @@ export interface FrameIo {
   cancelWait(lane: number): void
   /** Queues a read into `slot` of one frame that is there already; -EAGAIN when there is none. */
   read(lane: number, slot: number): void
-  /** Queues a write of `len` bytes at `offset` of the slab, inside `slot`. Completes only when it fails. */
-  write(lane: number, slot: number, offset: number, len: number): void
   /**
-   * Queues a write of one frame that lies in `count` pieces (1 … PIECES_MAX): `pieces[2i]` is the offset of one in the
-   * slab, `pieces[2i + 1]` its length. The first is inside `slot`, by which a failure is told. The list may be used anew
-   * at once, the slots of the pieces only when the `submit` has returned.
+   * Queues a write of `len` bytes at `offset` of the slab. Completes only when it fails, with the caller's `ticket`, a number
+   * below 2^16.
    */
-  writev(lane: number, slot: number, pieces: Int32Array, count: number): void
+  write(lane: number, ticket: number, offset: number, len: number): void
+  /**
+   * Queues a write of one frame that lies in `count` pieces (1 … PIECES_MAX): `pieces[2i]` is the offset of one in the slab,
+   * `pieces[2i + 1]` its length. The list may be used anew at once, the memory of the pieces only when the `submit` has
+   * returned.
+   */
+  writev(lane: number, ticket: number, pieces: Int32Array, count: number): void
 
   /**
    * Carries out what is queued. When no read is among it, waits up to `timeoutMs` for a completion or for a wake-up
@@ -62,6 +65,9 @@ export interface FrameIo {
   reap(sink: CompletionSink): void
   /** True once after the wake-up eventfd was signalled. */
   takeWakeUp(): boolean
+
+  /** Gives pages of the slab back to the system that nobody needs any more; they read as zeros from now on. */
+  discard(offset: number, len: number): void
 
   close(): void
 }

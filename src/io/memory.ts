@@ -4,7 +4,7 @@
  */
 import { EAGAIN, EBADFD, ECANCELED, EINVAL, EIO } from '../abi/errno.js'
 import { type CompletionSink, type FrameIo, OP_READ, OP_WAIT, OP_WRITE } from './frame-io.js'
-import { SLOT_BYTES, SLOT_COUNT } from './slab.js'
+import { SLAB_BYTES, SLOT_BYTES } from './slab.js'
 
 /** One end: `toRead` is what its stack sent, `written` what its stack received. */
 export class MemoryPort {
@@ -29,7 +29,7 @@ interface Completion {
 
 export class MemoryIo implements FrameIo {
   readonly name = 'memory'
-  readonly mem = new Uint8Array(SLOT_COUNT * SLOT_BYTES)
+  readonly mem = new Uint8Array(SLAB_BYTES)
   readonly #ports: MemoryPort[] = []
   readonly #lanes = new Map<number, { from: MemoryPort; to: MemoryPort }>()
   readonly #waiting = new Set<number>()
@@ -70,24 +70,24 @@ export class MemoryIo implements FrameIo {
     this.#queue.push(() => this.#complete(OP_READ, lane, slot, this.#take(lane, slot)))
   }
 
-  write(lane: number, slot: number, offset: number, len: number): void {
-    this.#queue.push(() => this.#deliver(lane, slot, this.mem.slice(offset, offset + len)))
+  write(lane: number, ticket: number, offset: number, len: number): void {
+    this.#queue.push(() => this.#deliver(lane, ticket, this.mem.slice(offset, offset + len)))
   }
 
-  writev(lane: number, slot: number, pieces: Int32Array, count: number): void {
+  writev(lane: number, ticket: number, pieces: Int32Array, count: number): void {
     const list = pieces.slice(0, 2 * count)
     this.#queue.push(() => {
       const frame: number[] = []
       for (let i = 0; i < list.length; i += 2) frame.push(...this.mem.subarray(list[i], list[i] + list[i + 1]))
-      this.#deliver(lane, slot, Uint8Array.from(frame))
+      this.#deliver(lane, ticket, Uint8Array.from(frame))
     })
   }
 
-  #deliver(lane: number, slot: number, frame: Uint8Array): void {
+  #deliver(lane: number, ticket: number, frame: Uint8Array): void {
     const { to } = this.#lanes.get(lane)!
-    if (to.gone) this.#complete(OP_WRITE, lane, slot, -EBADFD)
-    else if (to.down) this.#complete(OP_WRITE, lane, slot, -EIO)
-    else if (to.refuses !== 0) this.#complete(OP_WRITE, lane, slot, to.refuses)
+    if (to.gone) this.#complete(OP_WRITE, lane, ticket, -EBADFD)
+    else if (to.down) this.#complete(OP_WRITE, lane, ticket, -EIO)
+    else if (to.refuses !== 0) this.#complete(OP_WRITE, lane, ticket, to.refuses)
     else to.written.push(frame)
   }
 
@@ -129,6 +129,10 @@ export class MemoryIo implements FrameIo {
     const awake = this.#awake
     this.#awake = false
     return awake
+  }
+
+  discard(offset: number, len: number): void {
+    this.mem.fill(0, offset, offset + len)
   }
 
   close(): void {}

@@ -11,15 +11,17 @@ import { type NativeError, native } from '../../native-bindings/index.js'
 import { EBADFD, ECANCELED, EINTR } from '../abi/errno.js'
 import { EPOLLIN } from '../abi/poll.js'
 import { type CompletionSink, type FrameIo, OP_READ, OP_WAIT, OP_WRITE } from './frame-io.js'
-import { BURST_SLOTS, createSlab, HELD_SLOTS, MAX_LANES, PIECES_OFFSET, SLOT_BYTES } from './slab.js'
+import { BURST_SLOTS, createSlab, MAX_LANES, SCRATCH_OFFSET, SLOT_BYTES, WRITES_MAX } from './slab.js'
 
 const BATCH_READ = 0
 const BATCH_WRITE = 1
 const BATCH_WRITEV = 2
 /** Words of one operation of ioBatch. */
 const OP_WORDS = 4
-/** A turn's writes (of the burst before, of frames that ended a wait, and of runs that were held) and reads. */
-const MAX_OPS = 2 * BURST_SLOTS + MAX_LANES + HELD_SLOTS
+/** A turn's writes and reads. */
+const MAX_OPS = WRITES_MAX + BURST_SLOTS
+/** A piece in a list: offset and length. */
+const PIECE_BYTES = 8
 /** Events fetched by one epoll_wait. */
 const EVENTS = 256
 const WAKE_TAG = -1
@@ -49,14 +51,18 @@ export class PollIo implements FrameIo {
   readonly #watched = new Uint8Array(MAX_LANES)
   /** 1 while a lane's wait is outstanding. */
   readonly #waiting = new Uint8Array(MAX_LANES)
-  /** Operations that are queued, and the lane of each. */
+  /** Where the next list of pieces goes. */
+  #nextList = SCRATCH_OFFSET
+  /** Operations that are queued, the lane of each, and its slot or ticket. */
   #ops = new Int32Array(MAX_OPS * OP_WORDS)
   #opLane = new Int32Array(MAX_OPS)
+  #opSlot = new Int32Array(MAX_OPS)
   #queued = 0
   #reads = 0
   /** Those that are carried out and not yet reaped: what the sink queues meanwhile must not touch them. */
   #doneOps = new Int32Array(MAX_OPS * OP_WORDS)
   #doneLane = new Int32Array(MAX_OPS)
+  #doneSlot = new Int32Array(MAX_OPS)
   #done = 0
   readonly #events = new Int32Array(EVENTS * 2)
   #eventCount = 0
@@ -113,31 +119,34 @@ export class PollIo implements FrameIo {
 
   read(lane: number, slot: number): void {
     this.#reads++
-    this.#queue(lane, BATCH_READ, this.#fromFd[lane], slot * SLOT_BYTES, SLOT_BYTES)
+    this.#queue(lane, slot, BATCH_READ, this.#fromFd[lane], slot * SLOT_BYTES, SLOT_BYTES)
   }
 
-  write(lane: number, _slot: number, offset: number, len: number): void {
-    this.#queue(lane, BATCH_WRITE, this.#toFd[lane], offset, len)
+  write(lane: number, ticket: number, offset: number, len: number): void {
+    this.#queue(lane, ticket, BATCH_WRITE, this.#toFd[lane], offset, len)
   }
 
-  /** The list goes to the end of the slot as it is: ioBatch makes an iovec of it. */
-  writev(lane: number, slot: number, pieces: Int32Array, count: number): void {
-    const list = slot * SLOT_BYTES + PIECES_OFFSET
+  /** The list goes into the slab as it is: ioBatch makes an iovec of it. */
+  writev(lane: number, ticket: number, pieces: Int32Array, count: number): void {
+    const list = this.#nextList
+    this.#nextList += PIECE_BYTES * count
     for (let i = 0, at = list >>> 2; i < 2 * count; i++) this.#words[at + i] = pieces[i]
-    this.#queue(lane, BATCH_WRITEV, this.#toFd[lane], list, count)
+    this.#queue(lane, ticket, BATCH_WRITEV, this.#toFd[lane], list, count)
   }
 
-  #queue(lane: number, opcode: number, fd: number, offset: number, len: number): void {
+  #queue(lane: number, slot: number, opcode: number, fd: number, offset: number, len: number): void {
     const at = this.#queued * OP_WORDS
     this.#ops[at] = opcode
     this.#ops[at + 1] = fd
     this.#ops[at + 2] = offset
     this.#ops[at + 3] = len
-    this.#opLane[this.#queued++] = lane
+    this.#opLane[this.#queued] = lane
+    this.#opSlot[this.#queued++] = slot
   }
 
   submit(timeoutMs: number): void {
     if (this.#queued > 0) this.#batch(this.#slab, this.#ops, this.#queued, this.#aio)
+    this.#nextList = SCRATCH_OFFSET
     this.#swap()
     const mayWait = this.#reads === 0 && this.#cancelled.length === 0 && !this.#anyFailed()
     this.#reads = 0
@@ -150,10 +159,13 @@ export class PollIo implements FrameIo {
   #swap(): void {
     const ops = this.#ops
     const lanes = this.#opLane
+    const slots = this.#opSlot
     this.#ops = this.#doneOps
     this.#opLane = this.#doneLane
+    this.#opSlot = this.#doneSlot
     this.#doneOps = ops
     this.#doneLane = lanes
+    this.#doneSlot = slots
     this.#done = this.#queued
     this.#queued = 0
   }
@@ -186,7 +198,7 @@ export class PollIo implements FrameIo {
     for (let i = 0; i < done; i++) {
       const at = i * OP_WORDS
       const opcode = this.#doneOps[at]
-      const slot = Math.floor(this.#doneOps[at + 2] / SLOT_BYTES)
+      const slot = this.#doneSlot[i]
       const result = this.#doneOps[at + 3]
       const lane = this.#doneLane[i]
       if (opcode === BATCH_READ) {
@@ -201,6 +213,10 @@ export class PollIo implements FrameIo {
     this.#awake = false
     native().eventfdClear(this.#wakeFd)
     return true
+  }
+
+  discard(offset: number, len: number): void {
+    native().memoryDiscard(this.mem, offset, len)
   }
 
   close(): void {

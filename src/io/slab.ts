@@ -1,16 +1,17 @@
 /**
- * The slab: one stretch of memory outside V8's heap that holds every frame of a worker, cut into slots of equal size.
+ * The slab: one stretch of memory outside V8's heap in which every frame of a worker lies, wherever it is on its way.
  *
- *     slot 0 … MAX_LANES-1          one a lane: the frame that ends a lane's wait lands here
- *     slot MAX_LANES …              two halves of BURST_SLOTS: while one is being read into, the other is written out
- *     slot FIRST_HELD_SLOT …        for runs that are held longer than their turn (lane/hold.ts)
+ *     0                 slots 0 … MAX_LANES-1: one a lane, for the frame that ends the lane's wait
+ *                       slots MAX_LANES …: two halves of BURST_SLOTS; while one is read into, the other is written out
+ *     HOLD_OFFSET       blocks, for frames that a stage keeps past their turn (lane/hold.ts)
+ *     SCRATCH_OFFSET    the engine's own: lists of pieces of gathered writes, and io_uring's wake-up
  *
- *     a slot:  | virtio_net_hdr 12 or 24 | Ethernet 14 | up to two VLAN tags | up to 65536 bytes | pieces |
+ *     a slot:  | virtio_net_hdr 12 or 24 | Ethernet 14 | up to two VLAN tags | up to 65536 bytes |
  *
- * The last kilobytes belong to the engine: there it keeps the list of pieces of a gathered write that begins in the slot,
- * which so lives as long as the frame does.
+ * A frame is named by the offset of its vnet header in the slab. Offsets stay below 2^31, and the whole slab lies within one
+ * stretch of 4 GiB, so that the upper half of an address is the same for all of it.
  *
- * Invariant: a slot has one owner at every step. Only pages that a frame has touched cost memory.
+ * Invariant: a byte has one owner at every step. Only pages that a frame has touched cost memory.
  */
 import { native } from '../../native-bindings/index.js'
 
@@ -20,19 +21,34 @@ export const MAX_LANES = 4096
 export const BURST_SLOTS = 256
 /** vnet header, Ethernet with two tags and the longest super-frame, rounded up to whole pages. */
 export const SLOT_BYTES = 17 * 4096
-/** Where in a slot the list of pieces stands, on a multiple of an iovec's size. */
-export const PIECES_OFFSET = 65536 + 64
+export const SLOT_COUNT = MAX_LANES + 2 * BURST_SLOTS
+
+export const HOLD_OFFSET = SLOT_COUNT * SLOT_BYTES
+/** A block of the hold: two of the longest frames. */
+export const BLOCK_BYTES = 2 * SLOT_BYTES
+/** What all lanes together may hold: 142 MB. */
+export const BLOCK_COUNT = 1024
+/** Held frames that may be passed on in one turn, all lanes together. */
+export const RELEASES_A_TURN = 1024
+
+/**
+ * Writes that may be queued at a time: of a burst, of frames that ended a wait, of held frames, and of runs that GRO held, two a
+ * block.
+ */
+export const WRITES_MAX = BURST_SLOTS + MAX_LANES + RELEASES_A_TURN + 2 * BLOCK_COUNT
+
+export const SCRATCH_OFFSET = HOLD_OFFSET + BLOCK_COUNT * BLOCK_BYTES
 /** struct iovec: address and length, 64 bits each. */
 export const IOVEC_BYTES = 16
-/** Pieces that a gathered write may have; the last slot's spare end holds 8 bytes of io_uring's wake-up. */
-export const PIECES_MAX = Math.floor((SLOT_BYTES - 8 - PIECES_OFFSET) / IOVEC_BYTES)
-export const FIRST_HELD_SLOT = MAX_LANES + 2 * BURST_SLOTS
-/** Runs that all lanes together may hold; each costs memory only once it was used. */
-export const HELD_SLOTS = 512
-export const SLOT_COUNT = FIRST_HELD_SLOT + HELD_SLOTS
+/** Pieces that one gathered write may have. */
+export const PIECES_MAX = 256
+/** Each write has a first piece, and each frame that was read in a turn is one piece at most. */
+export const LISTS_BYTES = 4096 * Math.ceil((IOVEC_BYTES * (WRITES_MAX + BURST_SLOTS + PIECES_MAX)) / 4096)
+/** 8 bytes for the wake-up's eventfd. */
+export const WAKE_OFFSET = SCRATCH_OFFSET + LISTS_BYTES
+export const SLAB_BYTES = WAKE_OFFSET + 4096
 
 export interface Slab {
-  /** All slots; slot s begins at `s * SLOT_BYTES`. */
   readonly mem: Uint8Array
   /** The address of `mem[0]`, for the kernel, as two unsigned halves. */
   readonly addressLow: number
@@ -41,6 +57,6 @@ export interface Slab {
 
 /** Reserves a worker's slab. Throws NativeError (ENOMEM) when the machine refuses the address space. */
 export function createSlab(): Slab {
-  const { buffer, addressLow, addressHigh } = native().slabCreate(SLOT_COUNT * SLOT_BYTES)
+  const { buffer, addressLow, addressHigh } = native().slabCreate(SLAB_BYTES)
   return { mem: new Uint8Array(buffer), addressLow, addressHigh }
 }

@@ -21,14 +21,14 @@ import {
 } from '../abi/io-uring.js'
 import { type CompletionSink, type FrameIo, OP_READ, OP_WAIT, OP_WRITE } from './frame-io.js'
 import {
-  BURST_SLOTS,
   createSlab,
   IOVEC_BYTES,
   MAX_LANES,
-  PIECES_OFFSET,
+  SCRATCH_OFFSET,
   SLOT_BYTES,
-  SLOT_COUNT,
   type Slab,
+  WAKE_OFFSET,
+  WRITES_MAX,
 } from './slab.js'
 import { UringRing } from './uring-ring.js'
 
@@ -50,11 +50,13 @@ export class UringIo implements FrameIo {
   readonly mem: Uint8Array
   readonly #slab: Slab
   readonly #ring: UringRing
-  /** The address of each slot, as two halves. */
-  readonly #slotLow = new Int32Array(SLOT_COUNT)
-  readonly #slotHigh = new Int32Array(SLOT_COUNT)
+  /** The slab's address: the lower half, to which an offset is added, and the upper, the same for all offsets. */
+  readonly #low: number
+  readonly #high: number
   /** The slab in words, for lists of pieces. */
   readonly #words: Int32Array
+  /** Where the next list of pieces goes: the kernel has copied those of the `submit` before. */
+  #nextList = SCRATCH_OFFSET
   readonly #wakeFd: number
   /** Reads queued and not yet reaped: while there are any, `submit` does not wait. */
   #reads = 0
@@ -73,12 +75,8 @@ export class UringIo implements FrameIo {
       this.#ring.close()
       throw error
     }
-    const base = this.#slab.addressHigh * 2 ** 32 + this.#slab.addressLow
-    for (let slot = 0; slot < SLOT_COUNT; slot++) {
-      const address = base + slot * SLOT_BYTES
-      this.#slotLow[slot] = (address % 2 ** 32) | 0
-      this.#slotHigh[slot] = Math.floor(address / 2 ** 32)
-    }
+    this.#low = this.#slab.addressLow | 0
+    this.#high = this.#slab.addressHigh | 0
     this.#armWakeUp()
   }
 
@@ -133,43 +131,39 @@ export class UringIo implements FrameIo {
       IOSQE_FIXED_FILE,
       2 * lane,
       -1,
-      this.#slotLow[slot],
-      this.#slotHigh[slot],
+      (this.#low + slot * SLOT_BYTES) | 0,
+      this.#high,
       SLOT_BYTES,
       rwFlags,
       tag(op, lane, slot),
     )
   }
 
-  write(lane: number, slot: number, offset: number, len: number): void {
+  write(lane: number, ticket: number, offset: number, len: number): void {
     this.#makeRoom()
-    const within = offset - slot * SLOT_BYTES
-    // Slots are page-aligned and shorter than 2^32, so adding inside one never carries into the high half.
     this.#ring.push(
       IORING_OP_WRITE,
       IOSQE_FIXED_FILE | IOSQE_CQE_SKIP_SUCCESS,
       2 * lane + 1,
       -1,
-      (this.#slotLow[slot] + within) | 0,
-      this.#slotHigh[slot],
+      (this.#low + offset) | 0,
+      this.#high,
       len,
       RWF_NOWAIT,
-      tag(OP_WRITE, lane, slot),
+      tag(OP_WRITE, lane, ticket),
     )
   }
 
-  /** The list becomes struct iovec[] at the end of the slot; the kernel copies it when it takes the entry. */
-  writev(lane: number, slot: number, pieces: Int32Array, count: number): void {
+  /** The list becomes struct iovec[] in the slab; the kernel copies it when it takes the entry. */
+  writev(lane: number, ticket: number, pieces: Int32Array, count: number): void {
     this.#makeRoom()
+    const list = this.#nextList
+    this.#nextList += IOVEC_BYTES * count
     const words = this.#words
-    const first = slot * SLOT_BYTES + PIECES_OFFSET
-    let at = first >>> 2
+    let at = list >>> 2
     for (let i = 0; i < 2 * count; i += 2, at += IOVEC_BYTES >>> 2) {
-      const offset = pieces[i]
-      const within = offset % SLOT_BYTES
-      const inSlot = (offset - within) / SLOT_BYTES
-      words[at] = this.#slotLow[inSlot] + within
-      words[at + 1] = this.#slotHigh[inSlot]
+      words[at] = this.#low + pieces[i]
+      words[at + 1] = this.#high
       words[at + 2] = pieces[i + 1]
       words[at + 3] = 0
     }
@@ -178,17 +172,18 @@ export class UringIo implements FrameIo {
       IOSQE_FIXED_FILE | IOSQE_CQE_SKIP_SUCCESS,
       2 * lane + 1,
       -1,
-      (this.#slotLow[slot] + PIECES_OFFSET) | 0,
-      this.#slotHigh[slot],
+      (this.#low + list) | 0,
+      this.#high,
       count,
       RWF_NOWAIT,
-      tag(OP_WRITE, lane, slot),
+      tag(OP_WRITE, lane, ticket),
     )
   }
 
   submit(timeoutMs: number): void {
     if (this.#reads > 0 || timeoutMs === 0) this.#ring.enter(0, -1)
     else this.#ring.enter(1, timeoutMs)
+    this.#nextList = SCRATCH_OFFSET
   }
 
   reap(sink: CompletionSink): void {
@@ -217,27 +212,19 @@ export class UringIo implements FrameIo {
     return true
   }
 
-  /** A READ of the eventfd, which also clears it, into the head of the last burst slot's spare page. */
+  /** A READ of the eventfd, which also clears it. */
   #armWakeUp(): void {
     this.#makeRoom()
-    const slot = SLOT_COUNT - 1
-    const spare = SLOT_BYTES - 8
-    this.#ring.push(
-      IORING_OP_READ,
-      0,
-      this.#wakeFd,
-      -1,
-      (this.#slotLow[slot] + spare) | 0,
-      this.#slotHigh[slot],
-      8,
-      0,
-      WAKE_TAG,
-    )
+    this.#ring.push(IORING_OP_READ, 0, this.#wakeFd, -1, (this.#low + WAKE_OFFSET) | 0, this.#high, 8, 0, WAKE_TAG)
   }
 
   /** A full submission queue is handed to the kernel early: only when very many lanes arm their waits at once. */
   #makeRoom(): void {
     if (this.#ring.room === 0) this.#ring.enter(0, -1)
+  }
+
+  discard(offset: number, len: number): void {
+    native().memoryDiscard(this.mem, offset, len)
   }
 
   close(): void {
@@ -249,5 +236,5 @@ function tag(op: number, lane: number, slot: number): number {
   return (op << OP_SHIFT) | (lane << SLOT_BITS) | slot
 }
 
-// What one turn may queue (all writes of the turn before, all reads) fits without an early hand-over.
-if (2 * BURST_SLOTS > SQ_ENTRIES) throw new Error('SQ_ENTRIES is too small for BURST_SLOTS')
+// A ticket, as a slot, has 16 bits of a tag.
+if (WRITES_MAX > 1 << SLOT_BITS) throw new Error('SLOT_BITS is too small for WRITES_MAX')

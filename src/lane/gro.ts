@@ -5,11 +5,11 @@
  *     xmit ─▶ receive ─▶ a candidate (frame/gro.ts) ─▶ joins its flow's run, ends it, begins one ─▶ written when flushed
  *                    └─▶ anything else ─▶ ends its flow's run ─▶ written as it is
  *
- * Neighbours: worker/scheduler.ts owns it (null while GRO is off), hands it what xmit lets through, and ends its bursts.
+ * Neighbours: stage.ts, the contract; stages.ts, which makes one while a device has `gro` on.
  *
  * Invariants: frames of a flow are written in the order in which they came: whatever is written as it is, is written behind
- * the run of its flow. The slots of a run are its own until it is written, and it is written, or moved to a slot of its own,
- * within the turn of the frames in it, so a slot is never read into while it is part of a run.
+ * the run of its flow. A run is written, or moved into the hold, within the turn of the frames in it, so a slot is never read
+ * into while it is part of a run.
  */
 
 import * as counter from '../counters.js'
@@ -36,57 +36,55 @@ import {
   lastFlags,
   NO_FLUSH,
 } from '../frame/gro-run.js'
-import { FIRST_HELD_SLOT, SLOT_BYTES } from '../io/slab.js'
+import { SLOT_BYTES } from '../io/slab.js'
 import type { GroSettings } from '../messages.js'
-import type { Lane } from './xmit.js'
+import type { FrameSink, LaneOutput, Stage, StageContext, StageKind } from './stage.js'
 
 /** Flows with a run at a time: MAX_GRO_SKBS, net/core/gro.c. */
 const MAX_RUNS = 8
 
-/** Where frames go: worker/scheduler.ts. */
-export interface GroOutput {
-  /** One frame of the lane, `len` bytes at the beginning of `slot`. */
-  writeFrame(lane: Lane, slot: number, len: number): void
-  /** A run of two frames or more, as one. */
-  writeRun(lane: Lane, run: GroRun): void
-  /** A slot for a run that is held past its turn, or -1: there is none left. */
-  takeSlot(): number
-  /** Such a slot is not needed once the write that was queued from it has been carried out. */
-  giveSlot(slot: number): void
-  /** The lane has counted something. */
-  counted(lane: Lane): void
+/** What a run may grow to, vnet header and Ethernet header included. */
+const RUN_BYTES = SLOT_BYTES
+
+/** GRO as a stage: the last of its lane. */
+export const GRO: StageKind<GroSettings> = {
+  name: 'gro',
+  open: (context, _next, settings) => new Gro(context, settings),
 }
 
-export class Gro {
+export class Gro implements Stage {
   settings: GroSettings
-  readonly #lane: Lane
+  /** Not used: what a run becomes is no frame of the slab, so nothing can stand behind it. */
+  next: FrameSink
+  readonly #context: StageContext
   readonly #mem: Uint8Array
   readonly #vnetHdrLen: number
   readonly #counts: Float64Array
-  readonly #output: GroOutput
+  readonly #output: LaneOutput
+  readonly #verifies: boolean
   /** The first `#open` are in use, oldest first. */
   readonly #runs = Array.from({ length: MAX_RUNS }, () => new GroRun())
   #open = 0
 
-  constructor(lane: Lane, settings: GroSettings, mem: Uint8Array, output: GroOutput) {
+  constructor(context: StageContext, settings: GroSettings) {
     this.settings = settings
-    this.#lane = lane
-    this.#mem = mem
-    this.#vnetHdrLen = lane.vnetHdrLen
-    this.#counts = lane.counters.burst
-    this.#output = output
-    lane.counters.useGro()
+    this.#context = context
+    this.#mem = context.mem
+    this.#vnetHdrLen = context.lane.vnetHdrLen
+    this.#counts = context.lane.counters.burst
+    this.#verifies = context.lane.verifies
+    this.#output = this.next = context.output
+    context.lane.counters.useGro()
   }
 
-  /** A frame that is to be sent: `len` bytes from its vnet header on, at the beginning of `slot`. Hot. */
-  receive(slot: number, len: number): void {
+  /** Hot. */
+  receive(off: number, len: number): void {
     const mem = this.#mem
-    const off = slot * SLOT_BYTES
     const eth = off + this.#vnetHdrLen
     const frameLen = len - this.#vnetHdrLen
-    const candidate = groCandidate(mem, off, eth, frameLen, this.settings.kinds, this.#lane.verifies)
+    const candidate = groCandidate(mem, off, eth, frameLen, this.settings.kinds, this.#verifies)
     if (candidate < 0) {
-      this.#letPass(slot, len, -candidate)
+      this.#letPass(off, len, -candidate)
       return
     }
     const l4 = eth + groL4Offset(candidate)
@@ -108,7 +106,7 @@ export class Gro {
     }
     if (lastFlags(mem, eth, candidate) !== 0) {
       this.#counts[counter.GRO_FRAMES + GRO_TCP_FLAGS]++
-      this.#output.writeFrame(this.#lane, slot, len)
+      this.#output.receive(off, len)
       return
     }
     if (this.#open === MAX_RUNS) this.#flush(0, FLUSH_EVICTED)
@@ -116,18 +114,12 @@ export class Gro {
     this.#runs[this.#open++].begin(mem, off, this.#vnetHdrLen, frameLen, candidate, hash)
   }
 
-  /** Is there a run in hand? */
-  get holds(): boolean {
-    return this.#open > 0
-  }
-
-  /** When the oldest run has to go, as `performance.now()` tells the time; there must be one. */
+  /** When the oldest run has to go. */
   get deadline(): number {
-    return this.#runs[0].heldSince + this.settings.flushUs / 1000
+    return this.#open === 0 ? Number.POSITIVE_INFINITY : this.#runs[0].heldSince + this.settings.flushUs / 1000
   }
 
-  /** Nothing more is to be read in this turn. `now` matters only where runs may be held. */
-  endBurst(now: number): void {
+  endTurn(now: number): void {
     if (this.settings.flushUs === 0) while (this.#open > 0) this.#flush(0, FLUSH_BURST_END)
     for (let i = 0; i < this.#open; ) {
       const run = this.#runs[i]
@@ -140,11 +132,10 @@ export class Gro {
 
   /** Moves what lies in this turn's slots out of them; false when there is no place for it. */
   #keep(run: GroRun): boolean {
-    if (run.off < FIRST_HELD_SLOT * SLOT_BYTES) {
-      const slot = this.#output.takeSlot()
-      if (slot < 0) return false
-      run.moveTo(this.#mem, slot * SLOT_BYTES)
-    } else run.moveTo(this.#mem, run.off)
+    const at = run.isHeld ? run.off : this.#context.hold.reserve(RUN_BYTES)
+    if (at < 0) return false
+    run.moveTo(this.#mem, at)
+    run.isHeld = true
     return true
   }
 
@@ -154,10 +145,10 @@ export class Gro {
   }
 
   /** A frame that is not merged goes behind those of its flow. */
-  #letPass(slot: number, len: number, verdict: number): void {
+  #letPass(off: number, len: number, verdict: number): void {
     this.#counts[counter.GRO_FRAMES + verdict]++
-    if (this.#open > 0) this.#flushFlowOf(slot * SLOT_BYTES + this.#vnetHdrLen, len - this.#vnetHdrLen)
-    this.#output.writeFrame(this.#lane, slot, len)
+    if (this.#open > 0) this.#flushFlowOf(off + this.#vnetHdrLen, len - this.#vnetHdrLen)
+    this.#output.receive(off, len)
   }
 
   #flushFlowOf(eth: number, frameLen: number): void {
@@ -188,12 +179,12 @@ export class Gro {
     for (let i = index; i < this.#open; i++) runs[i] = runs[i + 1]
     runs[this.#open] = run
     this.#counts[counter.GRO_RUNS + reason]++
-    this.#output.counted(this.#lane)
-    if (run.frames === 1) this.#output.writeFrame(this.#lane, run.off / SLOT_BYTES, run.len)
+    this.#context.counted()
+    if (run.frames === 1) this.#output.receive(run.off, run.len)
     else {
       run.writeHeaders(this.#mem)
-      this.#output.writeRun(this.#lane, run)
+      this.#output.receiveRun(run)
     }
-    if (run.off >= FIRST_HELD_SLOT * SLOT_BYTES) this.#output.giveSlot(run.off / SLOT_BYTES)
+    if (run.isHeld) this.#context.hold.give(run.off, RUN_BYTES)
   }
 }

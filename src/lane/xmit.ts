@@ -25,53 +25,11 @@ import { ethTypeTrans, packetType, protocol } from '../frame/ethernet.js'
 import { correctTunnelOffsets } from '../frame/tunnel.js'
 import { verifyChecksums } from '../frame/verify.js'
 import { vnetFlags, vnetGsoType } from '../frame/virtio-net-hdr.js'
-import { LINK_OVERHEAD, VLAN_HLEN } from '../frame/vlan.js'
-import type { LaneSpec, Receiver } from '../messages.js'
-
-const PASS_THROUGH = 0
-const COMPLETE = 1
-const VERIFY = 2
-
-/** One direction of a pair as xmit sees it: what it needs to know of the receiver, and where it counts. */
-export class Lane {
-  readonly index: number
-  /** Bytes of the virtio_net_hdr before every frame: the same for all devices of a process (offload.ts). */
-  readonly vnetHdrLen: number
-  readonly counters: counter.LaneCounters
-  readonly checksum: number
-  /** The receiving device's address, upper 16 and lower 32 bits. */
-  macHigh = 0
-  macLow = 0
-  /** And its broadcast address. */
-  broadcastHigh = 0
-  broadcastLow = 0
-  /** Longest frame that the receiving device takes, unless it is a super-frame. */
-  maxFrameLen = 0
-
-  constructor(spec: Omit<LaneSpec, 'fromFd' | 'toFd'>) {
-    this.index = spec.index
-    this.vnetHdrLen = spec.vnetHdrLen
-    this.counters = new counter.LaneCounters(spec.totals)
-    this.checksum = spec.checksum === 'offload' ? PASS_THROUGH : spec.checksum === 'software' ? COMPLETE : VERIFY
-    this.setReceiver(spec.receiver)
-  }
-
-  /** Every checksum of a frame that is sent was found right. */
-  get verifies(): boolean {
-    return this.checksum === VERIFY
-  }
-
-  setReceiver({ macHigh, macLow, broadcastHigh = 0xffff, broadcastLow = 0xffffffff, mtu }: Receiver): void {
-    this.macHigh = macHigh
-    this.macLow = macLow
-    this.broadcastHigh = broadcastHigh
-    this.broadcastLow = broadcastLow
-    this.maxFrameLen = mtu + LINK_OVERHEAD
-  }
-}
+import { VLAN_HLEN } from '../frame/vlan.js'
+import { COMPLETE, type Lane, PASS_THROUGH } from './lane.js'
 
 /**
- * One frame: `len` bytes at `off` of `mem`, vnet header first. Counts it, and returns how many bytes to write to the
+ * One frame: `len` bytes at `off` of `mem`, vnet header first. Counts it as received, and returns how many bytes go to the
  * peer, from the same place; 0 when it was dropped.
  */
 export function vethXmit(lane: Lane, mem: Uint8Array, off: number, len: number): number {
@@ -97,8 +55,6 @@ export function vethXmit(lane: Lane, mem: Uint8Array, off: number, len: number):
     if (reason !== 0) return drop(counts, reason)
   }
 
-  counts[counter.SENT_PACKETS]++
-  counts[counter.SENT_BYTES] += frameLen
   return len
 }
 

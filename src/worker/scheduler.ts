@@ -9,25 +9,28 @@
  *                                   any other error ──▶ paused (pauses.ts), then waited for again
  *
  * One turn: the active lanes, oldest first, queue a burst of reads each, as long as burst slots are left; one `submit`
- * carries out the writes of the turn before and these reads; what was read goes through xmit, and GRO where that is on, and
- * is queued for writing. So what one lane reads before another has its turn is bounded by BURST_MAX (GRO_BURST_MAX), and so
+ * carries out the writes of the turn before and these reads; what was read goes through xmit, and through the lane's stages
+ * where it has any (lane/stage.ts), and is queued for writing. So what one lane reads before another has its turn is bounded by BURST_MAX (GRO_BURST_MAX), and so
  * is what a flood can take.
  *
- * Invariant: what a turn has read is written out by the next `submit`, or was copied into a held slot (holding.ts), and the
+ * Invariant: what a turn has read is written out by the next `submit`, or was copied into the hold (lane/hold.ts), and the
  * halves alternate, so a slot is never read into before its frame has left.
  */
-import { EAGAIN, EBADF, EBADFD, ECANCELED, EFAULT, EINTR, EINVAL, EIO, ENOBUFS, ENOMEM } from '../abi/errno.js'
+import { EAGAIN, EBADFD, ECANCELED, EFAULT, EINTR, EINVAL } from '../abi/errno.js'
 import * as counter from '../counters.js'
-import type { GroRun } from '../frame/gro-run.js'
-import { checkVnetHdr, vnetGsoHdrLen, vnetOffloads } from '../frame/virtio-net-hdr.js'
+import { checkVnetHdr, vnetOffloads } from '../frame/virtio-net-hdr.js'
 import { type CompletionSink, type FrameIo, OP_READ, OP_WAIT } from '../io/frame-io.js'
-import { BURST_SLOTS, MAX_LANES, SLOT_BYTES, SLOT_COUNT } from '../io/slab.js'
-import { Gro, type GroOutput } from '../lane/gro.js'
-import { type Lane, vethXmit } from '../lane/xmit.js'
-import type { GroSettings, Receiver } from '../messages.js'
-import { HeldSlots, Holding } from './holding.js'
+import { BURST_SLOTS, MAX_LANES, SLOT_BYTES } from '../io/slab.js'
+import { Hold, LaneHold } from '../lane/hold.js'
+import type { Lane } from '../lane/lane.js'
+import type { StageContext, StageKind } from '../lane/stage.js'
+import { Chain, STAGES } from '../lane/stages.js'
+import { vethXmit } from '../lane/xmit.js'
+import type { Receiver, StageSettings } from '../messages.js'
+import { Deadlines } from './deadlines.js'
 import { Pauses } from './pauses.js'
-import { ACTIVE, BURST_MIN, burstMax, GONE, IDLE, LaneList, PAUSED, ServedLane } from './served-lane.js'
+import { ACTIVE, BURST_MAX, BURST_MIN, GONE, GRO_BURST_MAX, IDLE, LaneList, PAUSED, ServedLane } from './served-lane.js'
+import { Writes } from './writes.js'
 
 /** What a turn came to: nothing, a few bytes, more, or the longest burst of a lane, full. */
 export const TURN_IDLE = 0
@@ -48,22 +51,20 @@ export interface LaneListener {
   refused(lane: number, offloads: number): void
 }
 
-export class Scheduler implements CompletionSink, GroOutput {
+export class Scheduler implements CompletionSink {
   readonly #io: FrameIo
   readonly #mem: Uint8Array
   readonly #listener: LaneListener
   readonly #lanes: (ServedLane | undefined)[] = new Array(MAX_LANES).fill(undefined)
-  /** Bytes queued for writing from each slot, to take a frame's count back when its write fails. */
-  readonly #written = new Int32Array(SLOT_COUNT)
-  /** Frames that went into that write: more than one where GRO has merged them. */
-  readonly #frames = new Int32Array(SLOT_COUNT)
+  readonly #kinds: readonly StageKind[]
+  readonly #writes: Writes
+  readonly #hold: Hold
   /** Lanes with a turn to come, oldest first; `#next` collects those of the turn after. */
   #active = new LaneList()
   #next = new LaneList()
   /** Lanes that counted something in this turn. */
   readonly #touched = new LaneList()
-  readonly #heldSlots = new HeldSlots()
-  readonly #holding = new Holding()
+  readonly #deadlines = new Deadlines()
   readonly #pauses = new Pauses()
   /** Lanes that ended in this turn, and those of the turn before: forgotten once their last writes are carried out. */
   #ended: ServedLane[] = []
@@ -72,34 +73,64 @@ export class Scheduler implements CompletionSink, GroOutput {
   /** Bytes that this turn has read. */
   #bytes = 0
 
-  constructor(io: FrameIo, listener: LaneListener) {
+  /** `kinds`: the stages that lanes may have. Tests bring their own. */
+  constructor(io: FrameIo, listener: LaneListener, kinds = STAGES) {
     this.#io = io
     this.#mem = io.mem
     this.#listener = listener
+    this.#kinds = kinds
+    this.#writes = new Writes(io)
+    this.#hold = new Hold((offset, len) => io.discard(offset, len))
   }
 
-  add(lane: Lane, fromFd: number, toFd: number, gro: GroSettings | null): void {
+  add(lane: Lane, fromFd: number, toFd: number, stages: StageSettings): void {
     this.#io.addLane(lane.index, fromFd, toFd)
     const served = new ServedLane(lane)
     this.#lanes[lane.index] = served
-    this.#setGro(served, gro)
+    this.#setStages(served, stages)
     this.#io.wait(lane.index)
   }
 
-  /** The receiving device is another than before: its address, its MTU, or what is merged for it. */
+  /** The receiving device is another than before: its address, its MTU, or what stands before it. */
   setReceiver(index: number, receiver: Receiver): void {
     const served = this.#lanes[index]
-    if (served === undefined) return
+    if (served === undefined || served.state === GONE) return
     served.lane.setReceiver(receiver)
-    this.#setGro(served, receiver.gro)
+    this.#setStages(served, receiver.stages)
   }
 
-  #setGro(served: ServedLane, settings: GroSettings | null): void {
-    if (settings === null) {
-      served.gro?.end()
-      served.gro = null
-    } else if (served.gro === null) served.gro = new Gro(served.lane, settings, this.#mem, this)
-    else served.gro.settings = settings
+  #setStages(served: ServedLane, settings: StageSettings): void {
+    served.burstMax = settings.gro ? GRO_BURST_MAX : BURST_MAX
+    if (served.chain === null && Object.values(settings).every((own) => own == null)) return
+    const chain = served.chain ?? new Chain(this.#kinds, this.#contextOf(served))
+    served.chain = chain.set(settings) ? chain : null
+    chain.endTurn(performance.now()) // what a stage passed on at its end
+    this.#deadlines.add(served)
+  }
+
+  #contextOf(served: ServedLane): StageContext {
+    const { lane } = served
+    const touch = () => this.#touch(served)
+    return {
+      lane,
+      mem: this.#mem,
+      hold: new LaneHold(this.#hold, this.#mem),
+      output: {
+        receive: (off, len) => {
+          touch()
+          this.#writes.frame(lane, off, len)
+        },
+        receiveRun: (run) => {
+          touch()
+          this.#writes.run(lane, run)
+        },
+      },
+      counted: touch,
+      drop: (reason, frames = 1) => {
+        touch()
+        lane.counters.burst[reason] += frames
+      },
+    }
   }
 
   /** A refusal of these offloads is told again, should it come. */
@@ -132,9 +163,12 @@ export class Scheduler implements CompletionSink, GroOutput {
     this.#bytes = 0
     if (this.#pauses.any) this.#endPauses()
     const served = this.#queueReads()
+    this.#writes.submitting()
+    this.#hold.submitting()
     this.#io.submit(this.#active.length > 0 || leaving.length > 0 ? 0 : this.#untilDue(timeoutMs))
     this.#io.reap(this)
-    this.#endRuns()
+    this.#hold.submitted()
+    this.#endStages()
     const flooded = this.#endBursts(served)
     const carried = this.#touched.length > 0
     this.#foldCounters()
@@ -144,9 +178,9 @@ export class Scheduler implements CompletionSink, GroOutput {
     return this.#bytes <= TRICKLE_BYTES ? TURN_TRICKLED : TURN_CARRIED
   }
 
-  /** How long to wait: no longer than a held run may, or a paused lane has to. */
+  /** How long to wait: no longer than a held frame may, or a paused lane has to. */
   #untilDue(timeoutMs: number): number {
-    if (this.#holding.any) timeoutMs = this.#holding.timeLeft(performance.now(), timeoutMs)
+    if (this.#deadlines.any) timeoutMs = this.#deadlines.timeLeft(performance.now(), timeoutMs)
     return this.#pauses.any ? this.#pauses.timeLeft(performance.now(), timeoutMs) : timeoutMs
   }
 
@@ -209,8 +243,8 @@ export class Scheduler implements CompletionSink, GroOutput {
     const off = slot * SLOT_BYTES
     const toSend = vethXmit(served.lane, this.#mem, off, len)
     if (toSend === 0) return
-    if (served.gro === null) this.writeFrame(served.lane, slot, toSend)
-    else served.gro.receive(slot, toSend)
+    if (served.chain === null) this.#writes.frame(served.lane, off, toSend)
+    else served.chain.receive(off, toSend)
   }
 
   /** A read, or a wait, that brought no frame. A device that is gone says EBADFD, to each who asks. */
@@ -235,65 +269,33 @@ export class Scheduler implements CompletionSink, GroOutput {
     served.lane.counters.burst[counter.DROP_UNDESCRIBED]++
   }
 
-  writeFrame(lane: Lane, slot: number, len: number): void {
-    this.#written[slot] = len
-    this.#frames[slot] = 1
-    this.#io.write(lane.index, slot, slot * SLOT_BYTES, len)
-  }
-
-  writeRun(lane: Lane, run: GroRun): void {
-    const slot = run.off / SLOT_BYTES
-    this.#written[slot] = run.len
-    this.#frames[slot] = run.frames
-    this.#io.writev(lane.index, slot, run.pieces, run.pieceCount)
-  }
-
-  /** A held slot for a run, or -1. */
-  takeSlot(): number {
-    return this.#heldSlots.take()
-  }
-
-  giveSlot(slot: number): void {
-    this.#heldSlots.give(slot)
-  }
-
-  counted(lane: Lane): void {
-    this.#touch(this.#lanes[lane.index]!)
-  }
-
-  /** Before any lane waits again: a wait's frame may be part of a run, and the next one lands in the same slot. */
-  #endRuns(): void {
+  /** Before any lane waits again: the frame of a wait may be part of a run, and the next one lands in the same slot. */
+  #endStages(): void {
     const touched = this.#touched
+    let now = 0
     for (let i = 0; i < touched.length; i++) {
-      const { gro } = touched.items[i]
-      if (gro === null) continue
-      if (gro.settings.flushUs === 0) gro.endBurst(0)
-      else this.#holding.add(gro)
+      const served = touched.items[i]
+      if (served.chain === null) continue
+      if (now === 0) now = performance.now()
+      served.chain.endTurn(now)
+      if (served.chain.deadline !== Number.POSITIVE_INFINITY) this.#deadlines.add(served)
     }
-    if (!this.#holding.any) return
-    this.#heldSlots.submitted()
-    this.#holding.endBursts(performance.now())
+    if (this.#deadlines.any) this.#deadlines.endTurns(performance.now())
   }
 
-  /** The frame did not arrive, or the frames of a run: counted as sent, they move to a drop with a reason. */
-  #writeFailed(served: ServedLane, slot: number, result: number): void {
+  /** The frame did not arrive, or the frames of a run. It is still where it was written from. */
+  #writeFailed(served: ServedLane, ticket: number, result: number): void {
     this.#touch(served)
-    const counts = served.lane.counters.burst
-    const frames = this.#frames[slot]
-    const merged = frames > 1 ? (frames - 1) * vnetGsoHdrLen(this.#mem, slot * SLOT_BYTES) : 0 // headers that it has once
-    counts[counter.SENT_PACKETS] -= frames
-    counts[counter.SENT_BYTES] -= this.#written[slot] - served.lane.vnetHdrLen + merged
-    counts[dropReason(result)] += frames
-    if (result === -EINVAL) this.#superFrameRefused(served, slot)
+    this.#writes.failed(served.lane, ticket, result)
+    if (result === -EINVAL) this.#superFrameRefused(served, this.#writes.off(ticket), this.#writes.len(ticket))
   }
 
-  /** EINVAL although the header is right: this kernel does not take what it offers. The frame is still in its slot. */
-  #superFrameRefused(served: ServedLane, slot: number): void {
+  /** EINVAL although the header is right: this kernel does not take what it offers. */
+  #superFrameRefused(served: ServedLane, off: number, len: number): void {
     const { lane } = served
-    const off = slot * SLOT_BYTES
     const offloads = vnetOffloads(this.#mem, off)
     if ((offloads & ~served.refused) === 0) return
-    if (checkVnetHdr(this.#mem, off, this.#written[slot] - lane.vnetHdrLen, lane.vnetHdrLen) !== 0) return
+    if (checkVnetHdr(this.#mem, off, len - lane.vnetHdrLen, lane.vnetHdrLen) !== 0) return
     served.refused |= offloads
     this.#listener.refused(lane.index, offloads)
   }
@@ -314,7 +316,8 @@ export class Scheduler implements CompletionSink, GroOutput {
   /** A lane is asked for nothing any more. What it holds goes on its way. */
   #retire(served: ServedLane): void {
     served.state = GONE
-    served.gro?.end()
+    served.chain?.end()
+    served.chain = null
     if (served.onRemoved !== null) this.#ended.push(served)
   }
 
@@ -332,12 +335,12 @@ export class Scheduler implements CompletionSink, GroOutput {
       if (served.onRemoved !== null) this.#retire(served)
       else if (served.failed !== 0) this.#pause(served)
       else if (served.got === served.asked) {
-        const longest = burstMax(served)
+        const longest = served.burstMax
         flooded ||= served.got === longest
         served.size = Math.min(longest, served.size * 2)
         next.push(served)
       } else {
-        served.size = Math.max(BURST_MIN, Math.min(burstMax(served), served.got + 1))
+        served.size = Math.max(BURST_MIN, Math.min(served.burstMax, served.got + 1))
         served.failures = 0
         this.#await(served)
       }
@@ -374,13 +377,4 @@ export class Scheduler implements CompletionSink, GroOutput {
     }
     leaving.length = 0
   }
-}
-
-/** The counter of a failed write, by its errno. */
-function dropReason(errno: number): number {
-  if (errno === -EIO) return counter.DROP_PEER_DOWN
-  if (errno === -EBADFD || errno === -EBADF) return counter.DROP_PEER_GONE
-  if (errno === -EINVAL) return counter.DROP_BAD_VNET_HDR
-  if (errno === -ENOMEM || errno === -ENOBUFS || errno === -EAGAIN) return counter.DROP_NO_MEMORY
-  return counter.DROP_WRITE_ERROR
 }

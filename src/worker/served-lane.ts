@@ -3,8 +3,8 @@
  *
  * Neighbour: scheduler.ts, which gives the turns.
  */
-import type { Gro } from '../lane/gro.js'
-import type { Lane } from '../lane/xmit.js'
+import type { Lane } from '../lane/lane.js'
+import type { Chain } from '../lane/stages.js'
 
 /**
  * Frames that one lane may read in one turn. A turn of small frames takes some 4 µs a frame, and a trickle beside a flood
@@ -14,7 +14,7 @@ export const BURST_MAX = 16
 /** Frames that a lane asks for first after a wait. */
 export const BURST_MIN = 2
 /** The same for a lane with GRO, whose burst is what can be merged: a NAPI's (NAPI_POLL_WEIGHT). */
-const GRO_BURST_MAX = 64
+export const GRO_BURST_MAX = 64
 
 export const IDLE = 0
 export const ACTIVE = 1
@@ -42,8 +42,10 @@ export class ServedLane {
   refused = 0
   /** Set once the lane is to be removed: called when nothing of it is under way any more. */
   onRemoved: (() => void) | null = null
-  /** What merges its frames; null while that is off. */
-  gro: Gro | null = null
+  /** Its stages; null while it has none, which is one comparison a frame. */
+  chain: Chain | null = null
+  /** The longest burst. */
+  burstMax = BURST_MAX
 
   constructor(readonly lane: Lane) {}
 }
@@ -60,9 +62,4 @@ export class LaneList {
   clear(): void {
     this.length = 0
   }
-}
-
-/** The longest burst of a lane. */
-export function burstMax(served: ServedLane): number {
-  return served.gro === null ? BURST_MAX : GRO_BURST_MAX
 }

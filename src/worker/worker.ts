@@ -9,7 +9,7 @@ import { getPriority, setPriority } from 'node:os'
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads'
 import { native } from '../../native-bindings/index.js'
 import { createEngine } from '../io/index.js'
-import { Lane } from '../lane/xmit.js'
+import { Lane } from '../lane/lane.js'
 import type { Command, LaneSpec, Report, WorkerStart } from '../messages.js'
 import { BusyPoll } from './busy-poll.js'
 import { CpuContention } from './cpu-contention.js'
@@ -93,7 +93,7 @@ function addLanes(id: number, specs: LaneSpec[]): void {
   const added: number[] = []
   try {
     for (const spec of specs) {
-      scheduler.add(new Lane(spec), spec.fromFd, spec.toFd, spec.receiver.gro)
+      scheduler.add(new Lane(spec), spec.fromFd, spec.toFd, spec.receiver.stages)
       added.push(spec.index)
     }
     report({ kind: 'done', id })

@@ -17,7 +17,7 @@ import { type FrameIo, OP_READ } from '../../src/io/frame-io.js'
 import { PollIo } from '../../src/io/poll.js'
 import { MAX_LANES, SLOT_BYTES } from '../../src/io/slab.js'
 import { UringIo } from '../../src/io/uring.js'
-import { Lane } from '../../src/lane/xmit.js'
+import { Lane } from '../../src/lane/lane.js'
 import { Scheduler } from '../../src/worker/scheduler.js'
 import { type Bench, type BenchPort, conformance, frameOf } from '../unit/io/conformance.js'
 import { until } from './harness/processes.js'
@@ -152,9 +152,9 @@ t.test('a lane whose reads fail for a while is served afterwards, and costs noth
       readFailed: (...failed) => told.push(failed),
       refused: () => t.fail('nothing is refused'),
     })
-    const receiver = { macHigh: 0, macLow: 0, mtu: MTU, gro: null }
+    const receiver = { macHigh: 0, macLow: 0, mtu: MTU, stages: {} }
     const [vnetHdrLen, totals] = [VNET_HDR_LEN, createTotals()]
-    lanes.add(new Lane({ index: 0, vnetHdrLen, checksum: 'offload', totals, receiver }), a.fd, b.fd, null)
+    lanes.add(new Lane({ index: 0, vnetHdrLen, checksum: 'offload', totals, receiver }), a.fd, b.fd, {})
     for (let i = 1; i <= 3; i++) a.transmit(frameOf(i))
     let turns = 0
     for (const end = performance.now() + 100; performance.now() < end; turns++) lanes.turn(20)

@@ -88,6 +88,6 @@ export function lanesFrom(context: LinkContext, device: Device, peerMtu: number,
     vnetHdrLen: context.vnetHdrLen,
     checksum: device.pair.checksum,
     totals: device.totals[queue],
-    receiver: { ...receiverAddress(peerAddress), mtu: peerMtu, gro: null },
+    receiver: { ...receiverAddress(peerAddress), mtu: peerMtu, stages: {} },
   }))
 }

@@ -266,7 +266,7 @@ export class Follower {
     if (known === null) return false
     const gro = groSettings(sender, this.#context.offloads)
     const { macHigh: broadcastHigh, macLow: broadcastLow } = receiverAddress(known.broadcast)
-    const receiver = { ...receiverAddress(known.address), broadcastHigh, broadcastLow, mtu: known.mtu, gro }
+    const receiver = { ...receiverAddress(known.address), broadcastHigh, broadcastLow, mtu: known.mtu, stages: { gro } }
     for (const lane of sender.lanes) this.#context.pool.setReceiver(lane, receiver)
     return gro !== null
   }

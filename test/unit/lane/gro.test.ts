@@ -9,8 +9,10 @@ import { GRO_TCP, GRO_TCPV4, GRO_UDP, type GRO_VERDICTS } from '../../../src/fra
 import type { GRO_FLUSHES, GroRun } from '../../../src/frame/gro-run.js'
 import { checkVnetHdr } from '../../../src/frame/virtio-net-hdr.js'
 import { SLOT_BYTES } from '../../../src/io/slab.js'
-import { Gro, type GroOutput } from '../../../src/lane/gro.js'
-import { Lane } from '../../../src/lane/xmit.js'
+import { Gro } from '../../../src/lane/gro.js'
+import { Hold, LaneHold } from '../../../src/lane/hold.js'
+import { Lane } from '../../../src/lane/lane.js'
+import type { LaneOutput } from '../../../src/lane/stage.js'
 import { concat, patched, TAG_8021Q, tagged } from '../frame/fixtures.js'
 import {
   ACK,
@@ -38,7 +40,7 @@ type Flush = (typeof GRO_FLUSHES)[number]
 const SLOTS = 64
 
 /** A lane's GRO over a slab of its own; what it writes is kept. */
-class Bed implements GroOutput {
+class Bed implements LaneOutput {
   readonly mem = new Uint8Array(SLOTS * SLOT_BYTES)
   readonly written: Uint8Array[] = []
   readonly #totals = createTotals()
@@ -47,36 +49,32 @@ class Bed implements GroOutput {
   #slot = 0
 
   constructor({ kinds = GRO_TCP | GRO_UDP, maxSize = 65536, checksum = 'offload' as const } = {}) {
-    const receiver = { macHigh: 0, macLow: 0, mtu: 1500, gro: null }
+    const receiver = { macHigh: 0, macLow: 0, mtu: 1500, stages: {} }
     this.#lane = new Lane({ index: 0, vnetHdrLen: VNET_HDR_LEN, checksum, totals: this.#totals, receiver })
-    this.gro = new Gro(this.#lane, { kinds, maxSize, flushUs: 0 }, this.mem, this)
+    const hold = new LaneHold(new Hold(() => {}), this.mem)
+    const context = { lane: this.#lane, mem: this.mem, hold, output: this, counted() {}, drop: () => t.fail('a drop') }
+    this.gro = new Gro(context, { kinds, maxSize, flushUs: 0 })
   }
 
-  receive(frame: Uint8Array): void {
-    this.mem.set(frame, this.#slot * SLOT_BYTES)
-    this.gro.receive(this.#slot++, frame.length)
+  give(frame: Uint8Array): void {
+    const off = this.#slot++ * SLOT_BYTES
+    this.mem.set(frame, off)
+    this.gro.receive(off, frame.length)
   }
 
   /** A burst: all frames, and its end. */
   burst(frames: Uint8Array[]): Uint8Array[] {
     this.#slot = 0
-    for (const frame of frames) this.receive(frame)
-    this.gro.endBurst(0)
+    for (const frame of frames) this.give(frame)
+    this.gro.endTurn(0)
     return this.written.splice(0)
   }
 
-  writeFrame(_lane: Lane, slot: number, len: number): void {
-    this.written.push(this.mem.slice(slot * SLOT_BYTES, slot * SLOT_BYTES + len))
+  receive(off: number, len: number): void {
+    this.written.push(this.mem.slice(off, off + len))
   }
 
-  takeSlot(): number {
-    return -1
-  }
-
-  giveSlot(): void {}
-  counted(): void {}
-
-  writeRun(_lane: Lane, run: GroRun): void {
+  receiveRun(run: GroRun): void {
     const pieces = [...run.pieces.subarray(0, 2 * run.pieceCount)]
     const bytes: Uint8Array[] = []
     for (let i = 0; i < pieces.length; i += 2) bytes.push(this.mem.slice(pieces[i], pieces[i] + pieces[i + 1]))

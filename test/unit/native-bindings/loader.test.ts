@@ -36,6 +36,7 @@ const names: Record<keyof Native, 'takes arguments' | 'takes none'> = {
   uringEnter: 'takes arguments',
   uringClose: 'takes arguments',
   slabCreate: 'takes arguments',
+  memoryDiscard: 'takes arguments',
   ioBatch: 'takes arguments',
   aioSetup: 'takes none',
   aioDestroy: 'takes arguments',

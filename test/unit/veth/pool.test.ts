@@ -28,7 +28,7 @@ async function openPool(t: Test, workers: number, options: Partial<PoolOptions> 
 }
 
 function requestFor(fromFd: number, toFd: number, queue = 0): LaneRequest {
-  const receiver = { macHigh: 0, macLow: 0, mtu: 1500, gro: null }
+  const receiver = { macHigh: 0, macLow: 0, mtu: 1500, stages: {} }
   return { fromFd, toFd, queue, vnetHdrLen: 12, checksum: 'offload', totals: createTotals(), receiver }
 }
 
@@ -149,7 +149,7 @@ t.test('one that is moved again and again, and changed meanwhile, ends where it 
   const request = requestFor(from, to)
   const [lane] = await pool.addLanes([request])
   const moves = [true, false, true, false, true].map((apart) => pool.setApart([lane], apart))
-  pool.setReceiver(lane, { macHigh: 0x5a5a, macLow: 0x5a5a5a5a, mtu: 1500, gro: null })
+  pool.setReceiver(lane, { macHigh: 0x5a5a, macLow: 0x5a5a5a5a, mtu: 1500, stages: {} })
   await Promise.all(moves)
   t.equal(lane.worker, 1)
   await carries(t, from, to)
@@ -215,7 +215,7 @@ t.test('a receiver that changes is known to the lane from then on', async (t) =>
   const lane = requestFor(from, to)
   const [address] = await pool.addLanes([lane])
   await carries(t, from, to)
-  pool.setReceiver(address, { macHigh: 0x5a5a, macLow: 0x5a5a5a5a, mtu: 1500, gro: null })
+  pool.setReceiver(address, { macHigh: 0x5a5a, macLow: 0x5a5a5a5a, mtu: 1500, stages: {} })
   await pool.addLanes([requestFor(openPipe(t), to)]) // answered after what was posted before
   await carries(t, from, to)
   await pool.removeLanes([address])

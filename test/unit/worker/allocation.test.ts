@@ -7,8 +7,8 @@ import t from 'tap'
 import { createTotals, readTotals } from '../../../src/counters.js'
 import { GRO_TCP } from '../../../src/frame/gro.js'
 import { type CompletionSink, type FrameIo, OP_READ, OP_WAIT } from '../../../src/io/frame-io.js'
-import { SLOT_BYTES, SLOT_COUNT } from '../../../src/io/slab.js'
-import { Lane } from '../../../src/lane/xmit.js'
+import { SLAB_BYTES, SLOT_BYTES, SLOT_COUNT } from '../../../src/io/slab.js'
+import { Lane } from '../../../src/lane/lane.js'
 import type { GroSettings } from '../../../src/messages.js'
 import { CHECKSUM_MODES, type ChecksumMode } from '../../../src/veth/options.js'
 import { Scheduler } from '../../../src/worker/scheduler.js'
@@ -26,7 +26,7 @@ const PARTS = 50
 /** An engine whose lane 0 is never without a frame: the next one of a TCP stream, each time. */
 class Treadmill implements FrameIo {
   readonly name = 'memory'
-  readonly mem = new Uint8Array(SLOT_COUNT * SLOT_BYTES)
+  readonly mem = new Uint8Array(SLAB_BYTES)
   readonly #frame: Uint8Array
   readonly #reads = new Int32Array(SLOT_COUNT)
   #queued = 0
@@ -45,6 +45,7 @@ class Treadmill implements FrameIo {
   cancelWait(): void {}
   submit(): void {}
   close(): void {}
+  discard(): void {}
   takeWakeUp(): boolean {
     return false
   }
@@ -108,8 +109,8 @@ function run(checksum: ChecksumMode, gro: GroSettings | null) {
   const io = new Treadmill(segment({ payload, seq: 0, needsCsum: checksum !== 'verify' }))
   const lanes = new Scheduler(io, { gone() {}, readFailed() {}, refused() {} })
   const totals = createTotals()
-  const receiver = { macHigh: 0x0200, macLow: 1, mtu: 1500, gro }
-  lanes.add(new Lane({ index: 0, vnetHdrLen: VNET_HDR_LEN, checksum, totals, receiver }), 0, 0, gro)
+  const receiver = { macHigh: 0x0200, macLow: 1, mtu: 1500, stages: { gro } }
+  lanes.add(new Lane({ index: 0, vnetHdrLen: VNET_HDR_LEN, checksum, totals, receiver }), 0, 0, { gro })
   const until = (frames: number): void => {
     while (io.made < frames) lanes.turn(0)
   }

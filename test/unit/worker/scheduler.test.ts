@@ -9,7 +9,7 @@ import * as tun from '../../../src/abi/if-tun.js'
 import { type CounterName, createTotals, readTotals } from '../../../src/counters.js'
 import { type CompletionSink, OP_WRITE } from '../../../src/io/frame-io.js'
 import { MemoryIo, type MemoryPort } from '../../../src/io/memory.js'
-import { Lane } from '../../../src/lane/xmit.js'
+import { Lane } from '../../../src/lane/lane.js'
 import { Scheduler, TURN_CARRIED, TURN_FLOODED, TURN_IDLE, TURN_TRICKLED } from '../../../src/worker/scheduler.js'
 import { BURST_MAX } from '../../../src/worker/served-lane.js'
 
@@ -83,9 +83,9 @@ class Bed {
   add(index: number, vnetHdrLen = VNET_HDR_LEN): TestLane {
     const [from, to] = [this.io.openPort(), this.io.openPort()]
     const totals = createTotals()
-    const receiver = { macHigh: 0x0200, macLow: 1, mtu: MTU, gro: null }
+    const receiver = { macHigh: 0x0200, macLow: 1, mtu: MTU, stages: {} }
     const lane = new Lane({ index, vnetHdrLen, checksum: 'offload', totals, receiver })
-    this.lanes.add(lane, from.fd, to.fd, null)
+    this.lanes.add(lane, from.fd, to.fd, {})
     return { index, from: from.port, to: to.port, lane, totals: () => readTotals(totals) }
   }
 
@@ -536,7 +536,7 @@ t.test('an address or MTU that changes holds from the next frame on', (t) => {
   const { from, to, totals } = bed.add(0)
   from.toRead.push(frameOf(1, 1000))
   bed.turns(A_FEW)
-  bed.lanes.setReceiver(0, { macHigh: 0x0200, macLow: 9, mtu: 500, gro: null })
+  bed.lanes.setReceiver(0, { macHigh: 0x0200, macLow: 9, mtu: 500, stages: {} })
   from.toRead.push(frameOf(2, 1000), frameOf(3, 518))
   bed.turns(A_FEW)
   t.same(marksOf(to.written), [1, 3])
@@ -590,7 +590,7 @@ function play(bed: Bed, lanes: TestLane[], event: Event): void {
 
 function act(bed: Bed, { from, to, lane, index }: TestLane, event: Exclude<Event, { kind: 'turn' }>): void {
   if (event.kind === 'send') for (const len of event.lengths) from.toRead.push(frameOf(0, len))
-  else if (event.kind === 'mtu') lane.setReceiver({ macHigh: 0x0200, macLow: 1, mtu: event.mtu, gro: null })
+  else if (event.kind === 'mtu') lane.setReceiver({ macHigh: 0x0200, macLow: 1, mtu: event.mtu, stages: {} })
   else if (event.kind === 'gone') from.gone = true
   else if (event.kind === 'peer gone') to.gone = true
   else if (event.kind !== 'remove') to.down = event.kind === 'down'

@@ -1,0 +1,72 @@
+/**
+ * The stages of a lane, and the chain that they make.
+ *
+ * A new stage is a file beside this one, a line in STAGES here, and its settings in messages.ts.
+ * Invariant: frames pass the stages in the order of STAGES, whichever of them are there.
+ */
+import type { StageSettings } from '../messages.js'
+import { GRO } from './gro.js'
+import type { FrameSink, StageContext, StageKind } from './stage.js'
+
+/** Every kind of stage, first to last. GRO is the last: the peer's stack would merge behind everything, too. */
+// biome-ignore lint/suspicious/noExplicitAny: each takes the settings of its own name
+export const STAGES: readonly StageKind<any>[] = [GRO]
+
+export class Chain implements FrameSink {
+  readonly #kinds: readonly StageKind[]
+  readonly #context: StageContext
+  /** The stage of each kind, where the lane has one. */
+  readonly #stages: (ReturnType<StageKind['open']> | null)[]
+  #first: FrameSink
+
+  constructor(kinds: readonly StageKind[], context: StageContext) {
+    this.#kinds = kinds
+    this.#context = context
+    this.#stages = kinds.map(() => null)
+    this.#first = context.output
+  }
+
+  /**
+   * Gives each stage its settings, makes those that are new, and ends those that have none any more: the first one first, so that
+   * what it still passes on goes through the others. Whether any stage is left.
+   */
+  set(settings: StageSettings): boolean {
+    const wanted = this.#kinds.map(({ name }) => (settings as Record<string, unknown>)[name] ?? null)
+    for (const [i, stage] of this.#stages.entries()) {
+      if (stage === null || wanted[i] !== null) continue
+      stage.end()
+      this.#stages[i] = null
+    }
+    let next: FrameSink = this.#context.output
+    for (let i = this.#kinds.length - 1; i >= 0; i--) {
+      if (wanted[i] === null) continue
+      const stage = this.#stages[i] ?? this.#kinds[i].open(this.#context, next, wanted[i])
+      this.#stages[i] = stage
+      stage.settings = wanted[i]
+      stage.next = next
+      next = stage
+    }
+    this.#first = next
+    return next !== this.#context.output
+  }
+
+  receive(off: number, len: number): void {
+    this.#first.receive(off, len)
+  }
+
+  /** The earliest of all. */
+  get deadline(): number {
+    let earliest = Number.POSITIVE_INFINITY
+    for (const stage of this.#stages) if (stage !== null) earliest = Math.min(earliest, stage.deadline)
+    return earliest
+  }
+
+  /** First to last: what one passes on is in the next before that ends its turn. */
+  endTurn(now: number): void {
+    for (const stage of this.#stages) stage?.endTurn(now)
+  }
+
+  end(): void {
+    for (const stage of this.#stages) stage?.end()
+  }
+}
