@@ -12,14 +12,17 @@ import t, { type Test } from 'tap'
 import { native } from '../../native-bindings/index.js'
 import { ENOMEM } from '../../src/abi/errno.js'
 import { IFF_NO_PI, IFF_TAP, IFF_VNET_HDR } from '../../src/abi/if-tun.js'
-import { createTotals } from '../../src/counters.js'
+import { createTotals, readTotals } from '../../src/counters.js'
 import { type FrameIo, OP_READ } from '../../src/io/frame-io.js'
 import { PollIo } from '../../src/io/poll.js'
 import { MAX_LANES, SLOT_BYTES } from '../../src/io/slab.js'
 import { UringIo } from '../../src/io/uring.js'
 import { Lane } from '../../src/lane/lane.js'
+import { STAGES } from '../../src/lane/stages.js'
+import type { StageSettings } from '../../src/messages.js'
 import { Scheduler } from '../../src/worker/scheduler.js'
 import { type Bench, type BenchPort, conformance, frameOf } from '../unit/io/conformance.js'
+import { SIEVE } from '../unit/lane/sieve.js'
 import { until } from './harness/processes.js'
 import { missing } from './harness/topology.js'
 import { Nursery, runInside } from './native-nursery.js'
@@ -136,6 +139,35 @@ t.test('a lane that io_uring cannot have keeps no device', { skip }, async (t) =
   t.pass('it went with its fd')
   io.close()
   native().close(wakeFd)
+})
+
+t.test('a stage drops and holds frames of real devices, and every one is accounted for', { skip }, (t) => {
+  const ports = new Ports()
+  t.teardown(() => ports.close())
+  const [a, b] = ports.open(2)
+  for (const [name, make] of ENGINES) {
+    const wakeFd = native().eventfd()
+    const io = make(wakeFd)
+    const fail = () => t.fail('nothing fails')
+    const scheduler = new Scheduler(io, { gone: fail, readFailed: fail, refused: fail }, [SIEVE, ...STAGES])
+    const stages: StageSettings = Object.assign({ gro: null }, { sieve: { dropEvery: 5, holdEvery: 3 } })
+    const receiver = { macHigh: 0, macLow: 0, mtu: MTU, stages }
+    const [vnetHdrLen, totals] = [VNET_HDR_LEN, createTotals()]
+    scheduler.add(new Lane({ index: 0, vnetHdrLen, checksum: 'offload', totals, receiver }), a.fd, b.fd, stages)
+    for (let i = 1; i <= 60; i++) a.transmit(frameOf(i))
+    const received: number[] = []
+    for (const end = performance.now() + 2000; received.length < 48 && performance.now() < end; ) {
+      scheduler.turn(20)
+      for (let frame = b.receive(); frame !== undefined; frame = b.receive()) received.push(frame[VNET_HDR_LEN + 11])
+    }
+    const passed = Array.from({ length: 60 }, (_, i) => i + 1).filter((i) => i % 5 !== 0)
+    const isHeld = (i: number) => i % 3 === 0
+    t.same(received, [...passed.filter((i) => !isHeld(i)), ...passed.filter(isHeld)], name)
+    t.match(readTotals(totals), { received_packets: 60n, sent_packets: 48n, drop_no_memory: 12n })
+    io.close()
+    native().close(wakeFd)
+  }
+  t.end()
 })
 
 t.test('a lane whose reads fail for a while is served afterwards, and costs nothing meanwhile', { skip }, (t) => {
