@@ -1,5 +1,5 @@
 /**
- * The charts of docs/benchmarks.md, as SVG: Observable Plot, with linkedom in the place of a browser.
+ * The charts of docs/benchmarks.md, as SVG. Observable Plot draws them; linkedom takes the place of a browser.
  *
  * Neighbours: docs.ts writes them.
  */
@@ -8,6 +8,12 @@ import { parseHTML } from 'linkedom'
 import { ratio } from './report.js'
 import type { Results } from './results.js'
 import type { ScaleJson } from './scale.js'
+
+/** A measurement of one CPU model. */
+export interface Of<Measured> {
+  cpu: string
+  measured: Measured
+}
 
 const WIDTH = 860
 
@@ -24,83 +30,99 @@ function svg(options: Plot.PlotOptions): string {
   return `${plot.outerHTML}\n`
 }
 
-/** A bar a subject and workload: how many times kernel veth's speed. Round trips are turned round: shorter is more. */
-export function speedChart(results: Results): string {
-  const bars = results.workloads.flatMap(({ name, title, better }) =>
-    results.subjects.flatMap((subject) => {
-      const found = subject.name === 'veth' ? undefined : ratio(results, name, subject.name, 'veth')
-      if (!found) return []
-      const turned = (value: number) => (better === 'higher' ? value : 1 / value)
-      const [low, high] = [turned(found.low), turned(found.high)].sort((a, b) => a - b)
-      return { workload: title.replaceAll('`', ''), subject: subject.title, speed: turned(found.median), low, high }
-    }),
+const unquoted = (title: string) => title.replaceAll('`', '')
+
+/**
+ * A panel for each CPU model, with a bar for each subject and workload: speed as a multiple of kernel veth's. Round trips
+ * are inverted, so that a longer bar is always better.
+ */
+export function speedChart(models: Of<Results>[]): string {
+  const bars = models.flatMap(({ cpu, measured }) =>
+    measured.workloads.flatMap(({ name, title, better }) =>
+      measured.subjects.flatMap((subject) => {
+        const found = subject.name === 'veth' ? undefined : ratio(measured, name, subject.name, 'veth')
+        if (!found) return []
+        const speed = (value: number) => (better === 'higher' ? value : 1 / value)
+        const [low, high] = [speed(found.low), speed(found.high)].sort((a, b) => a - b)
+        const [workload, label] = [unquoted(title), unquoted(subject.title)]
+        return { cpu, workload, subject: label, speed: speed(found.median), low, high }
+      }),
+    ),
   )
-  const titles = results.workloads.map(({ title }) => title.replaceAll('`', ''))
-  const names = results.subjects
-    .map(({ title }) => title)
-    .filter((title) => bars.some(({ subject }) => subject === title))
+  const workloads = [...new Set(bars.map(({ workload }) => workload))]
+  const subjects = [...new Set(bars.map(({ subject }) => subject))]
+  const facets = { fx: 'cpu', fy: 'workload' }
   return svg({
-    height: 60 + bars.length * 14 + titles.length * 6,
-    marginLeft: 300,
-    marginRight: 110,
-    x: { type: 'log', label: 'times kernel veth (1: as fast)', tickFormat: '~g', grid: true },
-    y: { axis: null, domain: names },
-    fy: { label: null, domain: titles, padding: 0.12 },
-    color: { domain: names, scheme: 'Observable10' },
+    width: 460 + 400 * models.length,
+    height: 80 + workloads.length * (subjects.length * 12 + 8),
+    marginLeft: 150,
+    marginRight: 270,
+    marginTop: 40,
+    x: { type: 'log', label: 'times the speed of kernel veth', tickFormat: '~g', grid: true },
+    y: { label: null, domain: subjects, tickSize: 0 },
+    fx: { label: null, domain: models.map(({ cpu }) => cpu) },
+    fy: { label: null, domain: workloads, padding: 0.08 },
+    color: { domain: subjects, scheme: 'Observable10' },
     marks: [
       Plot.ruleX([1]),
-      Plot.ruleY(bars, { x1: 1, x2: 'speed', y: 'subject', fy: 'workload', stroke: 'subject', strokeWidth: 9 }),
-      Plot.ruleY(bars, { x1: 'low', x2: 'high', y: 'subject', fy: 'workload', strokeWidth: 1.5 }),
-      Plot.text(bars, {
-        x: (bar) => Math.max(1, bar.high),
-        y: 'subject',
-        fy: 'workload',
-        text: 'subject',
-        textAnchor: 'start',
-        dx: 4,
-      }),
+      Plot.ruleY(bars, { x1: 1, x2: 'speed', y: 'subject', stroke: 'subject', strokeWidth: 8, ...facets }),
+      Plot.ruleY(bars, { x1: 'low', x2: 'high', y: 'subject', strokeWidth: 1.5, ...facets }),
     ],
   })
 }
 
 const SCALE_HEIGHT = 420
-/** Of that, a line of text, and what the axis takes. */
+/** The height of a line of text and of the axis, within SCALE_HEIGHT. */
 const [TEXT_LINE, AXIS] = [14, 50]
 
-/** What N pairs cost, each curve in its own unit; both axes logarithmic. */
-export function scaleChart({ steps }: ScaleJson): string {
-  const mib = (kib: number) => kib / 1024
-  const curves = steps.flatMap(({ pairs, veth, ...step }) =>
-    [
-      { what: 'made, s', cost: step.createSeconds },
-      { what: 'removed, s', cost: step.removeSeconds },
-      { what: "daemon's memory, MiB", cost: mib(step.pssKiB) },
-      { what: "kernel's memory, MiB", cost: mib(step.kernelKiB) },
-      { what: "veth: kernel's memory, MiB", cost: mib(veth.kernelKiB) },
-      { what: 'at rest, % of a CPU', cost: step.idlePercent },
-    ].flatMap((curve) => (curve.cost > 0 ? { pairs, ...curve } : [])),
-  )
+/** The costs of N pairs, a panel for each CPU model and a curve for each cost; both axes are logarithmic. */
+export function scaleChart(models: Of<ScaleJson>[]): string {
+  const curves = models.map(({ cpu, measured }) => scaleCurves(cpu, measured))
   return svg({
-    height: SCALE_HEIGHT,
-    marginRight: 190,
-    x: { type: 'log', label: 'pairs', tickFormat: '~g', ticks: steps.map(({ pairs }) => pairs) },
+    height: SCALE_HEIGHT * models.length,
+    marginRight: 210,
+    x: { type: 'log', label: 'pairs', tickFormat: '~g', ticks: models[0].measured.steps.map(({ pairs }) => pairs) },
     y: { type: 'log', label: 'cost', tickFormat: '~g', grid: true },
+    fy: { label: null, axis: 'left', tickFormat: () => '' },
     color: { scheme: 'Observable10' },
     marks: [
-      Plot.line(curves, { x: 'pairs', y: 'cost', stroke: 'what', marker: 'dot' }),
-      Plot.text(spread(curves), { x: 'pairs', y: 'cost', fill: 'what', text: 'what', textAnchor: 'start', dx: 8 }),
+      Plot.text(models, { fy: 'cpu', text: 'cpu', frameAnchor: 'top-left', dx: 6, dy: 4, fontWeight: 'bold' }),
+      Plot.line(curves.flat(), { x: 'pairs', y: 'cost', fy: 'cpu', stroke: 'what', marker: 'dot' }),
+      Plot.text(curves.flatMap(labelled), {
+        x: 'pairs',
+        y: 'cost',
+        fy: 'cpu',
+        fill: 'what',
+        text: 'what',
+        textAnchor: 'start',
+        dx: 8,
+      }),
     ],
   })
 }
 
 interface Point {
+  cpu: string
   what: string
   pairs: number
   cost: number
 }
 
-/** Each curve's last point, moved up where its label would stand on the one below. */
-function spread(curves: Point[]): Point[] {
+function scaleCurves(cpu: string, { steps }: ScaleJson): Point[] {
+  const mib = (kib: number) => kib / 1024
+  return steps.flatMap(({ pairs, veth, ...step }) =>
+    [
+      { what: 'creation, s', cost: step.createSeconds },
+      { what: 'removal, s', cost: step.removeSeconds },
+      { what: "daemon's memory, MiB", cost: mib(step.pssKiB) },
+      { what: "kernel's memory, MiB", cost: mib(step.kernelKiB) },
+      { what: "kernel's memory for veth, MiB", cost: mib(veth.kernelKiB) },
+      { what: 'CPU time when idle, %', cost: step.idlePercent },
+    ].flatMap((curve) => (curve.cost > 0 ? { cpu, pairs, ...curve } : [])),
+  )
+}
+/** The last point of each curve, moved up if its label would cover the one below. */
+function labelled(curves: Point[]): Point[] {
   const costs = curves.map(({ cost }) => cost)
   const decades = Math.log10(Math.max(...costs) / Math.min(...costs))
   const apart = 10 ** ((decades * TEXT_LINE) / (SCALE_HEIGHT - AXIS))

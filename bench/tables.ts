@@ -1,0 +1,210 @@
+/**
+ * The tables of docs/benchmarks.md. Each has the rows of all CPU models, one below the other, so that they can be compared.
+ *
+ * Neighbours: report.ts has the numbers, docs.ts puts the tables on the page.
+ */
+import type { Of } from './charts.js'
+import { type Outcome, withInterval } from './goals.js'
+import { type Estimate, estimate, lossReasons, lostTo, ratio, refusal, show } from './report.js'
+import type { Results, WorkloadJson } from './results.js'
+import type { ScaleJson } from './scale.js'
+import { median } from './stats.js'
+
+type Models = Of<Results>[]
+
+export function goals(models: Of<Outcome[]>[]): string {
+  if (models.length === 0) return 'Not measured yet.'
+  const verdict = ({ met }: Outcome) => (met === undefined ? '' : met ? ', met' : ', **not met**')
+  const rows = models[0].measured.map(({ what, goal }, i) => [
+    what,
+    goal,
+    ...models.map(({ measured }) => `${measured[i].measured}${verdict(measured[i])}`),
+  ])
+  return table(['', 'goal', ...models.map(({ cpu }) => cpu)], rows)
+}
+
+export function medians(models: Models): string {
+  return bySubject(models, {
+    title: ({ title, unit }) => `${title}, ${unit}`,
+    cell: (results, { name }, subject) => estimate(results, name, subject),
+  })
+}
+
+export function besideVeth(models: Models): string {
+  return bySubject(models, {
+    except: 'veth',
+    cell: (results, { name }, subject) => ratio(results, name, subject, 'veth'),
+    format: withInterval,
+  })
+}
+
+/** Subject and base of each column. */
+const OTHER_RATIOS = [
+  { title: 'io_uring to the C loop', subject: 'vethd-uring', base: 'c-loop' },
+  { title: 'poll to the C loop', subject: 'vethd-poll', base: 'c-loop' },
+  { title: 'poll to io_uring', subject: 'vethd-poll', base: 'vethd-uring' },
+]
+
+export function otherRatios(models: Models): string {
+  const rows = rowsOf(models).map(({ cpu, measured, workload }) => [
+    workload.title,
+    cpu,
+    ...OTHER_RATIOS.map(({ subject, base }) => {
+      const found = ratio(measured, workload.name, subject, base)
+      return found ? withInterval(found) : ''
+    }),
+  ])
+  return table(['', 'CPU', ...OTHER_RATIOS.map(({ title }) => title)], rows)
+}
+
+export function cpuTime(models: Models): string {
+  return bySubject(models, {
+    has: ({ cpuUnit }) => cpuUnit !== undefined,
+    title: ({ title, cpuUnit }) => `${title}, ${cpuUnit}`,
+    cell: (results, { name }, subject) => estimate(results, name, subject, ({ cpu }) => cpu),
+  })
+}
+
+export function retransmits(models: Models): string {
+  return bySubject(models, {
+    has: ({ cpuUnit }) => cpuUnit === 's/GB',
+    cell: (results, { name }, subject) => estimate(results, name, subject, ({ retransmits }) => retransmits),
+  })
+}
+
+export function losses(models: Models): string {
+  const rows = rowsOf(models, ({ cpuUnit }) => cpuUnit === 's/Mpacket').flatMap(({ cpu, measured, workload }) =>
+    measured.subjects.flatMap(({ name, title }) => {
+      const delivered = estimate(
+        measured,
+        workload.name,
+        name,
+        ({ loss }) => loss && (100 * loss.delivered) / loss.sent,
+      )
+      if (!delivered) return []
+      const lost = lossReasons(measured, workload.name, name).map((reason) => {
+        const share = estimate(measured, workload.name, name, lostTo(reason))
+        return `${reason} ${show(share?.median ?? 0)}`
+      })
+      return [[workload.title, cpu, title, show(delivered.median), lost.join(', ')]]
+    }),
+  )
+  return table(['', 'CPU', 'subject', 'delivered', 'lost, by reason'], rows)
+}
+
+export function memory(models: Models): string {
+  const subjects = subjectsOf(models).filter(({ name }) => models.some(({ measured }) => measured.memory[name]))
+  const rows = models.map(({ cpu, measured }) => [
+    cpu,
+    ...subjects.map(({ name }) => (measured.memory[name] ? show(measured.memory[name] / 1024) : '')),
+  ])
+  return table(['CPU', ...subjects.map(({ title }) => title)], rows)
+}
+
+/** For each subject without a figure: the workloads, and the reason. */
+export function refusals(models: Models): string[] {
+  const lines = models.flatMap(({ cpu, measured }) =>
+    measured.subjects.flatMap(({ name, title }) => {
+      const found = measured.workloads.flatMap((workload) => {
+        const reason = refusal(measured, workload.name, name)
+        return reason ? `\`${workload.name}\` ${reason}` : []
+      })
+      return found.length > 0 ? `No figure for ${title} on ${cpu}: ${found.join('; ')}.` : []
+    }),
+  )
+  return lines
+}
+
+export function scale(models: Of<ScaleJson>[]): string {
+  const mib = (kib: number) => show(kib / 1024)
+  const numbers = [...new Set(models.flatMap(({ measured }) => measured.steps.map(({ pairs }) => pairs)))]
+  const rows = numbers.flatMap((number) =>
+    models.flatMap(({ cpu, measured }) =>
+      measured.steps
+        .filter(({ pairs }) => pairs === number)
+        .map(({ pairs, veth, busy, ...step }) => [
+          String(pairs),
+          cpu,
+          show(step.createSeconds),
+          show(veth.createSeconds),
+          show(step.removeSeconds),
+          show(veth.removeSeconds),
+          mib(step.pssKiB),
+          mib(step.kernelKiB),
+          mib(veth.kernelKiB),
+          show(step.idlePercent),
+          show(median(busy)),
+        ]),
+    ),
+  )
+  const heading = [
+    'pairs',
+    'CPU',
+    'creation, s',
+    'veth',
+    'removal, s',
+    'veth',
+    "daemon's memory, MiB",
+    "kernel's memory, MiB",
+    'veth',
+    'CPU time when idle, %',
+    'TCP of a busy pair, to a pair alone',
+  ]
+  return table(heading, rows)
+}
+
+interface Row {
+  cpu: string
+  measured: Results
+  workload: WorkloadJson
+}
+
+/** The rows of a table: each workload on each CPU model. */
+function rowsOf(models: Models, has: (workload: WorkloadJson) => boolean = () => true): Row[] {
+  const names = [...new Set(models.flatMap(({ measured }) => measured.workloads.map(({ name }) => name)))]
+  return names.flatMap((name) =>
+    models.flatMap(({ cpu, measured }) =>
+      measured.workloads
+        .filter((workload) => workload.name === name && has(workload))
+        .map((workload) => ({ cpu, measured, workload })),
+    ),
+  )
+}
+
+function subjectsOf(models: Models): Results['subjects'] {
+  return [
+    ...new Map(models.flatMap(({ measured }) => measured.subjects).map((subject) => [subject.name, subject])).values(),
+  ]
+}
+
+interface Columns {
+  cell: (results: Results, workload: WorkloadJson, subject: string) => Estimate | undefined
+  format?: (estimate: Estimate) => string
+  title?: (workload: WorkloadJson) => string
+  /** Workloads that the table has. */
+  has?: (workload: WorkloadJson) => boolean
+  /** A subject that has no column. */
+  except?: string
+}
+
+/** A table with a column for each subject. */
+function bySubject(models: Models, columns: Columns): string {
+  if (models.length === 0) return 'Not measured yet.'
+  const { cell, format = ({ median }) => show(median), title = ({ title }) => title, has, except } = columns
+  const subjects = subjectsOf(models).filter(({ name }) => name !== except)
+  const rows = rowsOf(models, has).map(({ cpu, measured, workload }) => [
+    title(workload),
+    cpu,
+    ...subjects.map(({ name }) => {
+      const found = cell(measured, workload, name)
+      if (found) return format(found)
+      return refusal(measured, workload.name, name) ? 'no figure' : ''
+    }),
+  ])
+  return table(['', 'CPU', ...subjects.map(({ title }) => title)], rows)
+}
+
+function table(heading: string[], rows: string[][]): string {
+  const line = (cells: string[]) => `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`
+  return [line(heading), line(heading.map(() => '---')), ...rows.map(line)].join('\n')
+}
