@@ -30,14 +30,17 @@ function svg(options: Plot.PlotOptions): string {
   return `${plot.outerHTML}\n`
 }
 
+/** Width of the workloads' titles. */
+const WORKLOAD_TITLES = 300
+
 const unquoted = (title: string) => title.replaceAll('`', '')
 
 /**
- * A panel for each CPU model, with a bar for each subject and workload: speed as a multiple of kernel veth's. Round trips
- * are inverted, so that a longer bar is always better.
+ * A panel for each CPU model, with a point for each subject and workload: speed as a multiple of kernel veth's. Round trips
+ * are inverted, so that right is always better.
  */
 export function speedChart(models: Of<Results>[]): string {
-  const bars = models.flatMap(({ cpu, measured }) =>
+  const points = models.flatMap(({ cpu, measured }) =>
     measured.workloads.flatMap(({ name, title, better }) =>
       measured.subjects.flatMap((subject) => {
         const found = subject.name === 'veth' ? undefined : ratio(measured, name, subject.name, 'veth')
@@ -49,25 +52,41 @@ export function speedChart(models: Of<Results>[]): string {
       }),
     ),
   )
-  const workloads = [...new Set(bars.map(({ workload }) => workload))]
-  const subjects = [...new Set(bars.map(({ subject }) => subject))]
-  const facets = { fx: 'cpu', fy: 'workload' }
+  const workloads = [...new Set(points.map(({ workload }) => workload))]
+  const subjects = [...new Set(points.map(({ subject }) => subject))]
+  const place = { y: 'subject', fx: 'cpu', fy: 'workload', stroke: 'subject' }
   return svg({
-    width: 460 + 400 * models.length,
-    height: 80 + workloads.length * (subjects.length * 12 + 8),
-    marginLeft: 150,
-    marginRight: 270,
-    marginTop: 40,
+    width: WORKLOAD_TITLES + 20 + Math.max(560, 400 * models.length),
+    height: 120 + workloads.length * (subjects.length * 5 + 8),
+    marginLeft: WORKLOAD_TITLES,
+    marginTop: 60,
+    marginBottom: 40,
     x: { type: 'log', label: 'times the speed of kernel veth', tickFormat: '~g', grid: true },
-    y: { label: null, domain: subjects, tickSize: 0 },
+    y: { axis: null, domain: subjects },
     fx: { label: null, domain: models.map(({ cpu }) => cpu) },
-    fy: { label: null, domain: workloads, padding: 0.08 },
+    fy: { label: null, axis: 'left', domain: workloads, padding: 0.1 },
     color: { domain: subjects, scheme: 'Observable10' },
     marks: [
+      Plot.frame({ stroke: '#ddd' }),
       Plot.ruleX([1]),
-      Plot.ruleY(bars, { x1: 1, x2: 'speed', y: 'subject', stroke: 'subject', strokeWidth: 8, ...facets }),
-      Plot.ruleY(bars, { x1: 'low', x2: 'high', y: 'subject', strokeWidth: 1.5, ...facets }),
+      Plot.ruleY(points, { x1: 'low', x2: 'high', strokeWidth: 1.5, ...place }),
+      Plot.dot(points, { x: 'speed', fill: 'subject', r: 2.5, ...place }),
+      ...legend(subjects),
     ],
+  })
+}
+
+/** A line above the panels. Plot's own legends are HTML. */
+function legend(subjects: string[]): Plot.Markish[] {
+  let dx = -WORKLOAD_TITLES + 16
+  return subjects.flatMap((subject) => {
+    const at = { frameAnchor: 'top-left', facet: 'super', dy: -48 } as const
+    const entry = [
+      Plot.dot([subject], { ...at, dx, fill: [subject], r: 4 }),
+      Plot.text([subject], { ...at, dx: dx + 10, dy: at.dy - 6, text: [subject], textAnchor: 'start' }),
+    ]
+    dx += 34 + 6 * subject.length
+    return entry
   })
 }
 

@@ -48,13 +48,13 @@ const OTHER_RATIOS = [
 export function otherRatios(models: Models): string {
   const rows = rowsOf(models).map(({ cpu, measured, workload }) => [
     workload.title,
-    cpu,
+    ...cpuCell(models, cpu),
     ...OTHER_RATIOS.map(({ subject, base }) => {
       const found = ratio(measured, workload.name, subject, base)
       return found ? withInterval(found) : ''
     }),
   ])
-  return table(['', 'CPU', ...OTHER_RATIOS.map(({ title }) => title)], rows)
+  return table(['', ...cpuCell(models, 'CPU'), ...OTHER_RATIOS.map(({ title }) => title)], rows)
 }
 
 export function cpuTime(models: Models): string {
@@ -86,33 +86,35 @@ export function losses(models: Models): string {
         const share = estimate(measured, workload.name, name, lostTo(reason))
         return `${reason} ${show(share?.median ?? 0)}`
       })
-      return [[workload.title, cpu, title, show(delivered.median), lost.join(', ')]]
+      return [[workload.title, ...cpuCell(models, cpu), title, show(delivered.median), lost.join(', ')]]
     }),
   )
-  return table(['', 'CPU', 'subject', 'delivered', 'lost, by reason'], rows)
+  return table(['', ...cpuCell(models, 'CPU'), 'subject', 'delivered', 'lost, by reason'], rows)
 }
 
 export function memory(models: Models): string {
   const subjects = subjectsOf(models).filter(({ name }) => models.some(({ measured }) => measured.memory[name]))
   const rows = models.map(({ cpu, measured }) => [
-    cpu,
+    ...cpuCell(models, cpu),
     ...subjects.map(({ name }) => (measured.memory[name] ? show(measured.memory[name] / 1024) : '')),
   ])
-  return table(['CPU', ...subjects.map(({ title }) => title)], rows)
+  return table([...cpuCell(models, 'CPU'), ...subjects.map(({ title }) => title)], rows)
 }
 
-/** For each subject without a figure: the workloads, and the reason. */
+/** Why a subject has no figures: for each reason, the workloads. The counts that a reason begins with are left out. */
 export function refusals(models: Models): string[] {
-  const lines = models.flatMap(({ cpu, measured }) =>
+  return models.flatMap(({ cpu, measured }) =>
     measured.subjects.flatMap(({ name, title }) => {
-      const found = measured.workloads.flatMap((workload) => {
-        const reason = refusal(measured, workload.name, name)
-        return reason ? `\`${workload.name}\` ${reason}` : []
-      })
-      return found.length > 0 ? `No figure for ${title} on ${cpu}: ${found.join('; ')}.` : []
+      const workloads = new Map<string, string[]>()
+      for (const workload of measured.workloads) {
+        const reason = refusal(measured, workload.name, name)?.replace(/^\d+ /, '')
+        if (reason) workloads.set(reason, [...(workloads.get(reason) ?? []), `\`${workload.name}\``])
+      }
+      return [...workloads].map(
+        ([reason, names]) => `No figure for ${title} on ${cpu}, ${reason}: ${names.join(', ')}.`,
+      )
     }),
   )
-  return lines
 }
 
 export function scale(models: Of<ScaleJson>[]): string {
@@ -124,7 +126,7 @@ export function scale(models: Of<ScaleJson>[]): string {
         .filter(({ pairs }) => pairs === number)
         .map(({ pairs, veth, busy, ...step }) => [
           String(pairs),
-          cpu,
+          ...cpuCell(models, cpu),
           show(step.createSeconds),
           show(veth.createSeconds),
           show(step.removeSeconds),
@@ -139,7 +141,7 @@ export function scale(models: Of<ScaleJson>[]): string {
   )
   const heading = [
     'pairs',
-    'CPU',
+    ...cpuCell(models, 'CPU'),
     'creation, s',
     'veth',
     'removal, s',
@@ -151,6 +153,11 @@ export function scale(models: Of<ScaleJson>[]): string {
     'TCP of a busy pair, to a pair alone',
   ]
   return table(heading, rows)
+}
+
+/** The cell of a row, or of the heading, that names the CPU model. There is no such column for one model alone. */
+function cpuCell(models: unknown[], cell: string): string[] {
+  return models.length > 1 ? [cell] : []
 }
 
 interface Row {
@@ -194,14 +201,14 @@ function bySubject(models: Models, columns: Columns): string {
   const subjects = subjectsOf(models).filter(({ name }) => name !== except)
   const rows = rowsOf(models, has).map(({ cpu, measured, workload }) => [
     title(workload),
-    cpu,
+    ...cpuCell(models, cpu),
     ...subjects.map(({ name }) => {
       const found = cell(measured, workload, name)
       if (found) return format(found)
       return refusal(measured, workload.name, name) ? 'no figure' : ''
     }),
   ])
-  return table(['', 'CPU', ...subjects.map(({ title }) => title)], rows)
+  return table(['', ...cpuCell(models, 'CPU'), ...subjects.map(({ title }) => title)], rows)
 }
 
 function table(heading: string[], rows: string[][]): string {
