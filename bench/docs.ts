@@ -88,7 +88,7 @@ function goals(models: Of<Outcome[]>[], explanations: Explanation[]): string {
   const reasons = models.flatMap(({ cpu, measured }) =>
     missed(measured).map((outcome) => {
       const { why, profile } = explanationOf(cpu, outcome.what, explanations) ?? { why: 'No explanation yet.' }
-      const heading = `**${outcome.what}, on ${cpu}: ${outcome.measured} instead of ${outcome.goal}.** ${why}`
+      const heading = `**${outcome.what}, on ${cpu}: ${outcome.measured} instead of ${outcome.goal}.**\n${why}`
       return profile ? `${heading}\n\n\`\`\`\n${profile.trim()}\n\`\`\`` : heading
     }),
   )

@@ -81,7 +81,7 @@ export function circumstances({ machine, commit, date, settings }: Results): str
     `Linux ${machine.kernel}, Node ${machine.node}`,
     `commit ${commit}, ${date}`,
     settings.pinned ? 'client on CPU 0, server on CPU 1' : 'endpoints not pinned',
-    `${settings.blocks} blocks of ${settings.seconds} s for each measurement`,
+    `each figure measured ${settings.blocks} × ${settings.seconds} s`,
   ].join('; ')
 }
 

@@ -59,7 +59,7 @@ t.test('a missed goal has its explanation and profile below it; one that is met 
   const page = makeDocs(PAGE, benchmarks, explanations)['benchmarks.md']
   t.match(
     page,
-    `**${goal}, on ${SECOND}: 0.8 (0.8–0.8) instead of ≥ 1.** why ${SECOND}\n\n\`\`\`\n40 %  copying\n\`\`\``,
+    `**${goal}, on ${SECOND}: 0.8 (0.8–0.8) instead of ≥ 1.**\nwhy ${SECOND}\n\n\`\`\`\n40 %  copying\n\`\`\``,
   )
   t.notMatch(page, `why ${FIRST}`)
   t.same(unexplained(benchmarks, explanations), [])
