@@ -11,6 +11,10 @@ import type { ScaleJson } from './scale.js'
 import { median } from './stats.js'
 
 type Models = Of<Results>[]
+type Subject = Results['subjects'][number]
+
+/** The second kernel veth shows the noise of a run. Only the table of its ratios needs it. */
+const notRepeated = ({ name }: Subject) => name !== 'veth-again'
 
 export function goals(models: Of<Outcome[]>[]): string {
   if (models.length === 0) return 'Not measured yet.'
@@ -32,7 +36,7 @@ export function medians(models: Models): string {
 
 export function besideVeth(models: Models): string {
   return bySubject(models, {
-    except: 'veth',
+    only: ({ name }) => name !== 'veth',
     cell: (results, { name }, subject) => ratio(results, name, subject, 'veth'),
     format: withInterval,
   })
@@ -74,7 +78,7 @@ export function retransmits(models: Models): string {
 
 export function losses(models: Models): string {
   const rows = rowsOf(models, ({ cpuUnit }) => cpuUnit === 's/Mpacket').flatMap(({ cpu, measured, workload }) =>
-    measured.subjects.flatMap(({ name, title }) => {
+    measured.subjects.filter(notRepeated).flatMap(({ name, title }) => {
       const delivered = estimate(
         measured,
         workload.name,
@@ -178,7 +182,7 @@ function rowsOf(models: Models, has: (workload: WorkloadJson) => boolean = () =>
   )
 }
 
-function subjectsOf(models: Models): Results['subjects'] {
+function subjectsOf(models: Models): Subject[] {
   return [
     ...new Map(models.flatMap(({ measured }) => measured.subjects).map((subject) => [subject.name, subject])).values(),
   ]
@@ -190,15 +194,15 @@ interface Columns {
   title?: (workload: WorkloadJson) => string
   /** Workloads that the table has. */
   has?: (workload: WorkloadJson) => boolean
-  /** A subject that has no column. */
-  except?: string
+  /** Subjects that have a column. */
+  only?: (subject: Subject) => boolean
 }
 
 /** A table with a column for each subject. */
 function bySubject(models: Models, columns: Columns): string {
   if (models.length === 0) return 'Not measured yet.'
-  const { cell, format = ({ median }) => show(median), title = ({ title }) => title, has, except } = columns
-  const subjects = subjectsOf(models).filter(({ name }) => name !== except)
+  const { cell, format = ({ median }) => show(median), title = ({ title }) => title, has, only = notRepeated } = columns
+  const subjects = subjectsOf(models).filter(only)
   const rows = rowsOf(models, has).map(({ cpu, measured, workload }) => [
     title(workload),
     ...cpuCell(models, cpu),
