@@ -1,18 +1,18 @@
 /**
- * Exact accounts of a run: what was sent is what arrived, or stands in a counter that says why not.
+ * Accounts for every frame of a measurement: it arrived, or a counter says why not.
  *
  *     datagrams   sent (UdpOutDatagrams + UdpSndbufErrors)
  *                   = read by the receiver (UdpInDatagrams)
- *                   + dropped by its socket (UdpInErrors, of which UdpRcvbufErrors)
- *                   + dropped before the device (its qdisc), in its ring, or by the subject, by reason
+ *                   + dropped by the receiver's socket (UdpInErrors, which include UdpRcvbufErrors)
+ *                   + dropped by the sender's qdisc, by the device's ring, or by the subject, by reason
  *     frames      tx_packets + tx_dropped of one device
- *                   = rx_packets of the other + what the subject merged into others (GRO)
- *                   + what the kernel (ring) and the subject dropped, by reason
+ *                   = rx_packets of the other device + frames that the subject merged into others (GRO)
+ *                   + frames dropped by the ring and by the subject, by reason
  *
- * The kernel's counters, never a tool's: iperf3's own loss figures are wrong under heavy loss. Read at rest, through
- * /proc/PID/net of a process in the namespace, which costs no process.
+ * All counters are the kernel's or the subject's. iperf3's own loss figures are wrong under heavy loss. Counters are read
+ * when no frame is in flight, through /proc/PID/net of a process in the namespace.
  *
- * Neighbours: run.ts takes an account before and after each measurement and refuses the figure when they do not balance.
+ * Neighbours: run.ts takes an account before and after each measurement, and refuses a figure that does not balance.
  */
 import { readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -32,17 +32,17 @@ interface Host {
 export interface Account {
   client: Host
   server: Host
-  /** By device. The drops of a subject that tells of none are the kernel's. */
+  /** By device. For a subject without counters of its own, the drops are those that the kernel counted. */
   fates: Record<string, Fate>
   /** Dropped by the client's qdisc, before its device. */
   qdisc: number
 }
 
-/** Datagrams from the client to the server, all of them: `sent` is the sum of the others. */
+/** Datagrams from the client to the server. `sent` is the sum of the others. */
 export interface Loss {
   sent: number
   delivered: number
-  /** By reason; `socket` is the receiver's, `qdisc` before the sender's device, all others between the two. */
+  /** By reason: `socket` is the receiver's socket, `qdisc` the sender's; all others lie between the devices. */
   lost: Record<string, number>
   unexplained: number
 }
@@ -57,7 +57,7 @@ export async function account(link: Link): Promise<Account> {
   return { client, server, fates, qdisc: qdiscs.reduce((sum, { drops }) => sum + drops, 0) }
 }
 
-/** Both ends, once two readings are alike: nothing is on its way any more. */
+/** Reads both ends until two readings are equal: then no frame is in flight. */
 async function atRest(link: Link): Promise<{ client: Host; server: Host }> {
   const read = () => ({ client: readHost(link.client), server: readHost(link.server) })
   const deadline = performance.now() + REST_WITHIN_MS
@@ -97,7 +97,7 @@ export function datagrams(before: Account, after: Account, dev: string): Loss {
   return { sent, delivered, lost: nonZero(lost), unexplained: sent - delivered - sum(lost) }
 }
 
-/** Frames that neither arrived nor stand in a counter, both ways together. */
+/** Frames that neither arrived nor were counted as dropped, in both directions together. */
 export function unexplainedFrames(before: Account, after: Account, link: Link): number {
   const count = (host: 'client' | 'server', name: keyof DeviceCounters) =>
     after[host].device[name] - before[host].device[name]

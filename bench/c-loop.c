@@ -1,9 +1,9 @@
 /*
- * c-loop NAME NAME: joins two TAP devices the plain way, as a yardstick for vethd's data plane.
+ * c-loop NAME NAME: joins two TAP devices in the simplest way, for comparison with vethd's data plane.
  *
- * A thread a direction: poll, one read, one write. The devices are made in the network namespace that is current, with
- * a vnet header of 12 bytes and all offloads, and may be moved afterwards. Says "ready" on stdout; ends on a signal, or
- * when either device is deleted. Counts nothing, knows no MTU and no carrier: this is the least that moves frames.
+ * One thread for each direction: poll, one read, one write. The devices are created in the current network namespace,
+ * with a vnet header of 12 bytes and all offloads, and may be moved afterwards. Prints "ready"; ends on a signal, or when
+ * either device is deleted. It counts nothing and ignores MTU and carrier.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -52,7 +52,7 @@ static int open_tap(const char *name)
 	return fd;
 }
 
-/* A frame that the receiving device does not take (it is down) is lost, as in any relay. */
+/* A write fails with EIO if the receiving device is down. The frame is lost then, as in any relay. */
 static void *run_lane(void *argument)
 {
 	struct lane lane = *(struct lane *)argument;

@@ -1,5 +1,5 @@
 /**
- * The C programs of the benchmarks, compiled when they are needed.
+ * Compiles the C programs of the benchmarks.
  *
  * Neighbours: subjects/c-loop.ts and link.ts run them.
  */
@@ -10,7 +10,7 @@ import { ROOT } from '../test/device/harness/daemon.js'
 import { must } from '../test/device/harness/processes.js'
 import type { Topology } from '../test/device/harness/topology.js'
 
-/** Compiles bench/NAME.c (some 100 ms); the program lives as long as the topology. */
+/** Compiles bench/NAME.c, which takes about 100 ms. The program is deleted with the topology. */
 export async function compile(topology: Topology, name: string): Promise<string> {
   const folder = mkdtempSync(join(tmpdir(), 'vethd-bench-'))
   topology.defer(() => rmSync(folder, { recursive: true, force: true }))

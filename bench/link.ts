@@ -1,10 +1,10 @@
 /**
- * A subject at work: its two devices in two network namespaces, with endpoints beside them.
+ * Connects a subject: moves its two devices into two network namespaces and starts the endpoints there.
  *
  *     client, CPU 0 ── left ═══ subject ═══ right ── server, CPU 1
  *          10.0.0.1                                10.0.0.2
  *
- * Neighbours: subjects/ make the devices, workloads/ send traffic, accounting.ts reads what became of it.
+ * Neighbours: subjects/ make the devices, workloads/ send traffic, accounting.ts reads the counters.
  */
 import { readFileSync } from 'node:fs'
 import { must, type Process, run } from '../test/device/harness/processes.js'
@@ -20,7 +20,7 @@ const SERVE_PORT = '7001'
 export interface End {
   ns: Namespace
   dev: string
-  /** A process that lives in the namespace: /proc/PID/net is its network. */
+  /** A process in the namespace; /proc/PID/net shows its counters. */
   pid: number
 }
 
@@ -28,13 +28,13 @@ export interface Link extends Joined {
   subject: Subject
   client: End
   server: End
-  /** Says on stdout when a datagram's payload was not what was sent. */
+  /** Prints a line if a datagram's payload differs from what was sent. */
   sink: Process
-  /** Runs a command beside the client, on its CPU; its stdout. */
+  /** Runs a command in the client's namespace, on its CPU; returns its stdout. */
   run(command: string): Promise<string>
-  /** The same, in the background. */
+  /** Starts such a command in the background. */
   start(command: string): Process
-  /** `traffic WORDS` beside the client; the numbers that it prints. */
+  /** Runs bench/traffic.c as client; returns the numbers that it prints. */
   traffic(what: 'flood' | 'connect' | 'round-trip tcp' | 'round-trip udp', ...args: number[]): Promise<number[]>
 }
 
@@ -76,10 +76,10 @@ export async function connect(topology: Topology, subject: Subject, pinned: bool
   }
 }
 
-/** A namespace with one of the devices, and without IPv6, so that nothing is sent unasked. */
+/** A namespace with one of the devices. It has no IPv6, because IPv6 sends frames unasked. */
 async function endpoint(topology: Topology, host: Namespace, dev: string): Promise<End> {
   const ns = await topology.namespace(dev)
-  await ns.sysctl('net.ipv4.tcp_tw_reuse', 1) // a client's ports run out within seconds otherwise
+  await ns.sysctl('net.ipv4.tcp_tw_reuse', 1) // otherwise the client runs out of ports within seconds
   await ns.sysctl('net.ipv4.ip_local_port_range', '10240 65535')
   await ns.sysctl('net.ipv6.conf.all.disable_ipv6', 1)
   await ns.sysctl('net.ipv6.conf.default.disable_ipv6', 1)
@@ -94,7 +94,7 @@ export interface DeviceCounters {
   txDropped: number
 }
 
-/** /proc/net/dev of a process' namespace: "NAME: rx_bytes rx_packets (6 more) tx_bytes tx_packets tx_errors tx_dropped …". */
+/** /proc/PID/net/dev: "NAME: rx_bytes rx_packets (6 more) tx_bytes tx_packets tx_errors tx_dropped …". */
 export function readDevices(pid: number): Record<string, DeviceCounters> {
   const [, , ...rows] = readFileSync(`/proc/${pid}/net/dev`, 'utf8').trim().split('\n')
   return Object.fromEntries(

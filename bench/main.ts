@@ -1,5 +1,5 @@
 /**
- * `npm run bench`: vethd beside kernel veth, a C loop and its peers. docs/benchmarks.md explains the method.
+ * `npm run bench`: compares vethd with kernel veth, a C loop and other programs. docs/benchmarks.md explains the method.
  *
  * Neighbours: run.ts measures, scale.ts measures many pairs, report.ts prints, docs.ts writes the page.
  */
@@ -8,8 +8,9 @@ import yargs from 'yargs'
 import { missing, Topology } from '../test/device/harness/topology.js'
 import { writeDocs } from './docs.js'
 import { disturbance } from './gate.js'
+import { cpuModel } from './machine.js'
 import { reportLines } from './report.js'
-import { readResults, writeResults } from './results.js'
+import { type ModelJson, readBenchmarks, storeResults } from './results.js'
 import { type Plan, run } from './run.js'
 import { measureScale, scaleLines } from './scale.js'
 import { SUBJECTS } from './subjects/index.js'
@@ -22,22 +23,25 @@ const named = (list: { name: string }[]) => list.map(({ name }) => name)
 const options = await yargs(process.argv.slice(2))
   .scriptName('bench')
   .locale('en')
-  .usage('bench [options]: one number a line')
-  .option('subjects', { array: true, choices: named(SUBJECTS), describe: 'only these' })
-  .option('workloads', { array: true, choices: named(WORKLOADS), describe: 'only these' })
-  .option('blocks', { type: 'number', default: 7, describe: 'how often each is measured' })
-  .option('seconds', { type: 'number', default: 1, describe: 'of each measurement' })
-  .option('unpinned', { type: 'boolean', describe: 'the endpoints may run on any CPU' })
-  .option('quick', { type: 'boolean', describe: 'three subjects, three workloads, in three minutes' })
-  .option('smoke', { type: 'boolean', describe: 'whether everything works, on a busy machine, without judging speed' })
-  .option('anyway', { type: 'boolean', describe: 'measure on a busy machine: figures that say so, and little else' })
-  .option('scale', { type: 'boolean', describe: '1 to 1000 pairs in one daemon, instead of speed' })
+  .usage('bench [options]\n\nMeasures vethd, kernel veth and others. Prints one number per line.')
+  .option('subjects', { array: true, choices: named(SUBJECTS), describe: 'measure only these subjects' })
+  .option('workloads', { array: true, choices: named(WORKLOADS), describe: 'measure only these workloads' })
+  .option('blocks', { type: 'number', default: 7, describe: 'number of times that each figure is measured' })
+  .option('seconds', { type: 'number', default: 1, describe: 'length of each measurement' })
+  .option('unpinned', { type: 'boolean', describe: 'let the endpoints run on any CPU' })
+  .option('quick', { type: 'boolean', describe: 'three subjects, three workloads; takes three minutes' })
+  .option('smoke', { type: 'boolean', describe: 'test that the benchmarks work; the figures mean nothing' })
+  .option('anyway', { type: 'boolean', describe: 'measure on a busy machine; the figures are unreliable' })
+  .option('scale', { type: 'boolean', describe: 'measure the cost of 1 to 1000 pairs in one daemon instead of speed' })
   .option('json', {
     type: 'string',
     requiresArg: true,
-    describe: 'FILE: write the results; --scale and --unpinned add to them',
+    describe: 'store the results in this file, in place of those of the same CPU model',
   })
-  .option('docs', { type: 'boolean', describe: 'make docs/benchmarks.md and its charts of docs/benchmarks.json' })
+  .option('docs', {
+    type: 'boolean',
+    describe: 'only make docs/benchmarks.md and its charts from docs/benchmarks.json',
+  })
   .conflicts('quick', 'smoke')
   .strict()
   .demandCommand(0, 0)
@@ -59,27 +63,40 @@ function plan(): Plan {
   }
 }
 
-/** Ends with a reason. */
+/** Prints why the run cannot start, and exits. */
 function refuse(why: string): never {
   console.error(`bench: ${why}`)
   process.exit(1)
 }
 
+/** A file that cannot be added to is found before the measurements, not after them. */
+function checkFile(path: string): void {
+  try {
+    if (existsSync(path)) readBenchmarks(path)
+  } catch (error) {
+    refuse(`--json: ${(error as Error).message}`)
+  }
+}
+
+function store(measured: ModelJson): void {
+  if (options.json) storeResults(options.json, cpuModel(), measured)
+}
+
 async function main(): Promise<void> {
   if (options.docs) return writeDocs()
+  if (options.json) checkFile(options.json)
   const { subjects, ...rest } = plan()
   const lacks = missing('iperf3', 'ethtool', 'gcc', 'tc', ...subjects.flatMap(({ needs }) => needs))
   if (lacks) refuse(lacks)
   const disturbed = gate ? await disturbance() : undefined
-  if (disturbed) refuse(`${disturbed}; no figure measured now would mean anything`)
+  if (disturbed) refuse(`${disturbed}; stop these processes, or measure with --anyway`)
 
   const topology = new Topology()
   try {
     if (options.scale) {
       const scale = await measureScale(topology, console.error)
       console.log(scaleLines(scale).join('\n'))
-      if (options.json) writeResults(options.json, { ...readResults(options.json), scale })
-      return
+      return store({ scale })
     }
     const total = rest.blocks * rest.workloads.length
     let done = 0
@@ -88,10 +105,7 @@ async function main(): Promise<void> {
       console.error(`# ${++done}/${total} block ${block} ${workload}${fate}`)
     })
     console.log(reportLines(results).join('\n'))
-    if (!options.json) return
-    // What is beside the figures of pinned endpoints is added to them.
-    const adds = options.unpinned && existsSync(options.json)
-    writeResults(options.json, adds ? { ...readResults(options.json), unpinned: results } : results)
+    store(options.unpinned ? { unpinned: results } : { pinned: results })
   } finally {
     topology.undo()
   }

@@ -1,8 +1,8 @@
 /**
- * node-loop FD FD: joins two TAP devices as a Node program would that has two file descriptors and fs.
+ * node-loop FD FD: joins two TAP devices as a Node program would with two file descriptors and fs.
  *
- * A read waits in a thread of libuv's pool, so each direction is a read, a write, a read. No offloads: nothing in fs
- * would know what to do with a vnet header. Neighbour: subjects/peers.ts, which opens the devices.
+ * A read waits in a thread of libuv's pool, so each direction alternates between a read and a write. There are no
+ * offloads: the program does not handle a vnet header. Neighbour: subjects/peers.ts, which opens the devices.
  */
 import { read, write } from 'node:fs'
 
@@ -13,7 +13,7 @@ function relay(from: number, to: number): void {
   const next = () => {
     read(from, frame, 0, frame.length, null, (error, length) => {
       if (error) process.exit(1)
-      write(to, frame, 0, length, null, next) // EIO: the device is down, and the frame lost
+      write(to, frame, 0, length, null, next) // EIO: the device is down and the frame is lost
     })
   }
   next()

@@ -1,12 +1,12 @@
 /**
- * Figures as text: one number a line, WORKLOAD/SUBJECT[:YARDSTICK][/WHAT] VALUE UNIT (interval), for eyes and for grep.
+ * Results as text, one number per line: WORKLOAD/SUBJECT[:BASE][/WHAT] VALUE UNIT (interval).
  *
  * Neighbours: main.ts prints it; goals.ts and docs.ts take their medians and ratios from here.
  */
 import type { BlockJson, Figure, Results, WorkloadJson } from './results.js'
 import { interval, median } from './stats.js'
 
-/** A median over blocks, and its bootstrap interval. */
+/** The median over blocks, and its bootstrap interval. */
 export interface Estimate {
   median: number
   low: number
@@ -14,10 +14,11 @@ export interface Estimate {
   blocks: number
 }
 
-/** What a ratio is taken to: within a block, so that both saw the same machine. */
-export const YARDSTICKS = ['veth', 'c-loop']
-
-export type Key = 'value' | 'cpu'
+/** The subjects to which the ratios of `subject` are printed. */
+function bases(subject: string): string[] {
+  const all = ['veth', 'c-loop', ...(subject.startsWith('vethd-') ? ['vethd-uring'] : [])]
+  return all.filter((base) => base !== subject)
+}
 
 function blocksOf({ blocks }: Results, workload: string): BlockJson[] {
   return blocks.filter((block) => block.workload === workload && !block.thrownAway)
@@ -29,7 +30,7 @@ function estimateOf(sample: number[]): Estimate | undefined {
   return { median: median(sample), low, high, blocks: sample.length }
 }
 
-/** A number of a subject under a workload, over all blocks that have it. */
+/** One number of a subject under a workload, over all blocks that have it. */
 export function estimate(
   results: Results,
   workload: string,
@@ -40,30 +41,30 @@ export function estimate(
   return estimateOf(figures.flatMap((figure) => number(figure) ?? []))
 }
 
-/** One subject's number to another's, block by block; `baseWorkload` may be another one of the same block. */
+/** The value of `subject` divided by that of `base` in the same block, where both saw the same machine. */
 export function ratio(
   results: Results,
   workload: string,
   subject: string,
   base: string,
-  { key = 'value' as Key, baseWorkload = workload } = {},
+  { baseWorkload = workload } = {},
 ): Estimate | undefined {
-  const bases = new Map(blocksOf(results, baseWorkload).map(({ block, figures }) => [block, figures[base]?.[key]]))
+  const below = new Map(blocksOf(results, baseWorkload).map(({ block, figures }) => [block, figures[base]?.value]))
   return estimateOf(
     blocksOf(results, workload).flatMap(({ block, figures }) => {
-      const [above, below] = [figures[subject]?.[key], bases.get(block)]
-      return above !== undefined && below ? above / below : []
+      const [value, baseValue] = [figures[subject]?.value, below.get(block)]
+      return value !== undefined && baseValue ? value / baseValue : []
     }),
   )
 }
 
-/** Why a subject has no figure under a workload: the first reason that was given. */
+/** Why a subject has no value under a workload: the reason of the first block. */
 export function refusal(results: Results, workload: string, subject: string): string | undefined {
   const figures = blocksOf(results, workload).flatMap(({ figures }) => figures[subject] ?? [])
   return figures.find(({ refused }) => refused !== undefined)?.refused
 }
 
-/** Three significant digits, and no fewer than the whole part. */
+/** Three significant digits, but never fewer than the integer part has. */
 export function show(value: number): string {
   return value >= 1000 ? String(Math.round(value)) : String(Number(value.toPrecision(3)))
 }
@@ -72,12 +73,23 @@ function line(name: string, { median, low, high, blocks }: Estimate, unit: strin
   return `${name.padEnd(46)} ${show(median).padStart(8)} ${unit}  (${show(low)}–${show(high)}, ${blocks} blocks)`
 }
 
+/** The machine, the code and the settings of a run, in one line. */
+export function circumstances({ machine, commit, date, settings }: Results): string {
+  const caches = Object.entries(machine.caches).map(([level, kib]) => `, ${level} ${kib} KiB`)
+  return [
+    `${machine.cpu}, ${machine.cpus} CPUs${caches.join('')}`,
+    `Linux ${machine.kernel}, Node ${machine.node}`,
+    `commit ${commit}, ${date}`,
+    settings.pinned ? 'client on CPU 0, server on CPU 1' : 'endpoints not pinned',
+    `each figure measured ${settings.blocks} × ${settings.seconds} s`,
+  ].join('; ')
+}
+
 export function reportLines(results: Results): string[] {
-  const { machine, settings, subjects, workloads, memory } = results
-  const where = settings.pinned ? 'client on CPU 0, server on CPU 1' : 'endpoints not pinned'
+  const { settings, subjects, workloads, memory } = results
   const lines = [
-    `# ${machine.cpu}, ${machine.cpus} CPUs, Linux ${machine.kernel}, Node ${machine.node}; ${where}`,
-    ...(settings.gate ? [] : ['# on a machine that may be busy: these figures mean little']),
+    `# ${circumstances(results)}`,
+    ...(settings.gate ? [] : ['# measured on a machine that may be busy: do not rely on these figures']),
     ...results.blocks.flatMap(({ block, workload, thrownAway }) =>
       thrownAway ? `# block ${block} of ${workload} was thrown away: ${thrownAway}` : [],
     ),
@@ -98,7 +110,7 @@ function linesOf(results: Results, { name, unit, cpuUnit }: WorkloadJson, subjec
   const lines: string[] = []
   const add = (what: string, found: Estimate | undefined, unit: string) => found && lines.push(line(what, found, unit))
   add(id, estimate(results, name, subject), unit)
-  for (const base of YARDSTICKS.filter((base) => base !== subject)) {
+  for (const base of bases(subject)) {
     add(`${id}:${base}`, ratio(results, name, subject, base), 'ratio')
   }
   add(
@@ -122,13 +134,13 @@ function linesOf(results: Results, { name, unit, cpuUnit }: WorkloadJson, subjec
   return lines
 }
 
-/** The reasons for which datagrams were lost in any block. */
+/** All reasons for which a block lost datagrams. */
 export function lossReasons(results: Results, workload: string, subject: string): string[] {
   const figures = blocksOf(results, workload).flatMap(({ figures }) => figures[subject] ?? [])
   return [...new Set(figures.flatMap(({ loss }) => Object.keys(loss?.lost ?? {})))].sort()
 }
 
-/** The part of what was sent that was lost for a reason, in percent. */
+/** The percentage of the datagrams sent that was lost for this reason. */
 export function lostTo(reason: string): (figure: Figure) => number | undefined {
   return ({ loss }) => loss && (100 * (loss.lost[reason] ?? 0)) / loss.sent
 }

@@ -1,23 +1,22 @@
 /**
- * Measures: block by block, workload by workload, subject by subject.
+ * Measures each subject under each workload, in blocks.
  *
  *     block 1   tcp-1: A B C D   tcp-4: A B C D   …
  *     block 2   tcp-1: D C B A   tcp-4: D C B A   …
  *
- * Whatever else the machine does hits all subjects of a block's workload about alike, and the order turns round from
- * block to block, so that none always comes first.
+ * Within a block the subjects follow each other at once, so a disturbance of the machine affects all of them about
+ * equally. The order is reversed from block to block, so that no subject always comes first.
  *
- * Neighbours: link.ts connects the subjects, accounting.ts and gate.ts say whether a figure counts.
- * Invariant: a subject that damages a payload, or loses a frame that no counter explains, gets the reason in the place
- * of a figure.
+ * Neighbours: link.ts connects the subjects, accounting.ts and gate.ts decide whether a figure counts.
+ * Invariant: a subject that damages a payload, or loses a frame that no counter explains, gets the reason instead of a
+ * figure.
  */
-
 import type { Topology } from '../test/device/harness/topology.js'
 import { serveTransfers, transfer } from '../test/device/harness/traffic.js'
 import { account, datagrams, retransmits, unexplainedFrames } from './accounting.js'
 import { disturbance, stolenTooMuch } from './gate.js'
 import { connect, type Link, SERVER_ADDRESS } from './link.js'
-import { type CpuTimes, cpuTimes, cpuTimesSince, describeMachine, pssKiB } from './machine.js'
+import { type CpuTimes, cpuTimes, cpuTimesSince, describeRun, pssKiB } from './machine.js'
 import type { BlockJson, Figure, Results } from './results.js'
 import type { Subject } from './subjects/subject.js'
 import type { Workload } from './workloads/workload.js'
@@ -26,12 +25,12 @@ export interface Plan {
   subjects: Subject[]
   workloads: Workload[]
   blocks: number
-  /** Of each measurement. */
+  /** The length of each measurement. */
   seconds: number
   pinned: boolean
-  /** Whether the rules of gate.ts hold. */
+  /** Whether the rules of gate.ts apply. */
   gate: boolean
-  /** All subjects at once, in a hurry: for seeing whether everything works, not how fast. */
+  /** Measures all subjects at the same time. This tests the benchmarks quickly; the figures mean nothing. */
   together: boolean
 }
 
@@ -44,6 +43,7 @@ export async function run(topology: Topology, plan: Plan, tell: (block: BlockJso
     if (found) damage.set(link.subject.name, found)
   })
 
+  const circumstances = describeRun()
   const done: BlockJson[] = []
   for (let block = 1; block <= blocks; block++) {
     const disturbed = gate ? await disturbance() : undefined
@@ -64,8 +64,7 @@ export async function run(topology: Topology, plan: Plan, tell: (block: BlockJso
     }
   }
   return {
-    date: new Date().toISOString().slice(0, 10),
-    machine: describeMachine(),
+    ...circumstances,
     settings: { seconds, blocks, pinned, gate },
     subjects: subjects.map(({ name, title }) => ({ name, title })),
     workloads: workloads.map(({ name, title, unit, better, cpuUnit }) => ({ name, title, unit, better, cpuUnit })),
@@ -74,7 +73,7 @@ export async function run(topology: Topology, plan: Plan, tell: (block: BlockJso
   }
 }
 
-/** One after the other, or all at once. */
+/** Runs `act` for one item after the other, or for all at once. */
 async function inTurn<T, R>(items: T[], together: boolean, act: (item: T) => Promise<R>): Promise<R[]> {
   if (together) return Promise.all(items.map(act))
   const results: R[] = []
@@ -85,7 +84,7 @@ async function inTurn<T, R>(items: T[], together: boolean, act: (item: T) => Pro
 const HASHED_BYTES = 32 << 20
 const HASHED_DATAGRAMS = 200
 
-/** Sends known bytes there and back, over TCP and UDP, and compares: undefined when all came back as it was. */
+/** Sends known bytes there and back over TCP and UDP; undefined if they came back unchanged. */
 async function damageOf({ client, server }: Link, hurry: boolean): Promise<string | undefined> {
   const part = hurry ? 1 / 16 : 1
   const peer = await serveTransfers(server.ns)
@@ -101,7 +100,7 @@ async function damageOf({ client, server }: Link, hurry: boolean): Promise<strin
   }
 }
 
-/** One figure, and the machine's CPU times while it was measured. */
+/** One figure, and the CPU times of the machine during the measurement. */
 async function measure(link: Link, workload: Workload, seconds: number): Promise<[Figure, CpuTimes | undefined]> {
   const offloads = workload.offloads ?? []
   try {
@@ -116,7 +115,7 @@ async function measure(link: Link, workload: Workload, seconds: number): Promise
     const figure: Figure = {
       cpu: moved && cpu.busy / moved,
       retransmits: workload.udp ? undefined : retransmits(before, after),
-      loss: moved === undefined ? undefined : loss, // a search means to lose some
+      loss: moved === undefined ? undefined : loss, // a search for the highest rate loses datagrams on purpose
       more,
     }
     const refused = objection(link, loss?.unexplained ?? 0, frames)
@@ -124,12 +123,12 @@ async function measure(link: Link, workload: Workload, seconds: number): Promise
   } catch (error) {
     return [{ refused: firstLine(error) }, undefined]
   } finally {
-    // A subject that never had TSO cannot get it back.
+    // `run`, not `do`: a subject that never had TSO cannot get it back.
     for (const { end, undo } of offloads) await link[end].ns.run(`ethtool -K ${link[end].dev} ${undo}`)
   }
 }
 
-/** Why a figure must not stand, if so. */
+/** Why the figure must not be used; undefined if it can be. */
 function objection(link: Link, datagramsGone: number, framesGone: number): string | undefined {
   const damaged = /^damaged.*/m.exec(link.sink.stdout)
   if (damaged) return damaged[0]

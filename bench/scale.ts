@@ -1,14 +1,14 @@
 /**
- * One daemon, 1 to 1000 pairs: what making, keeping and removing them costs, and what a busy one notices of the others.
+ * The cost of 1 to 1000 pairs in one daemon: time, memory, and the speed of a busy pair among idle ones.
  *
- *     for each number of pairs:   make all but one, many at once, through the API   → seconds
- *                                 daemon's PSS, kernel's memory; 10 s of rest      → KiB, % of a CPU
- *                                 the last one carries TCP, taking turns with the only pair of another daemon → ratio
- *                                 remove all                                       → seconds
- *     once:                       100 pairs flooded at once                        → fastest to slowest
+ *     for each number of pairs:   create them through the API, 8 requests at a time → seconds
+ *                                 measure memory, then CPU time during 10 s idle    → KiB, % of a CPU
+ *                                 run TCP over the last pair, and over the only pair of another daemon → ratio
+ *                                 remove them                                       → seconds
+ *     once:                       flood 100 pairs at the same time                  → fastest to slowest
  *
- * The pairs are up, and their namespaces without IPv6, which would send by itself. Kernel veth is made, weighed and
- * removed beside them. A limit of the machine ends the series with the daemon's own words.
+ * All pairs are up. Their namespaces have no IPv6, because IPv6 sends frames unasked. The same number of kernel veths is
+ * created, measured and removed. If a limit of the machine ends the series, the results say so in the daemon's words.
  *
  * Neighbours: run.ts measures one pair; charts.ts draws the curves.
  */
@@ -19,7 +19,7 @@ import { type Daemon, startDaemon } from '../test/device/harness/daemon.js'
 import { type Namespace, Topology } from '../test/device/harness/topology.js'
 import { compile } from './compile.js'
 import { connect, type Link, readDevices } from './link.js'
-import { pssKiB } from './machine.js'
+import { describeRun, pssKiB, type RunJson } from './machine.js'
 import { show } from './report.js'
 import { interval, median } from './stats.js'
 import { LEFT, RIGHT } from './subjects/subject.js'
@@ -33,7 +33,7 @@ const TURNS = 5
 const CLIENTS = 8
 const FLOODED = 100
 const FLOOD_SECONDS = 10
-/** Before all senders have begun, and when the first have ended, the others get more. */
+/** Not counted at either end, because not all senders run then. */
 const FLOOD_MARGIN_SECONDS = 2
 const GROUP = 77
 
@@ -42,20 +42,20 @@ export interface ScaleStep {
   createSeconds: number
   removeSeconds: number
   pssKiB: number
-  /** What the kernel's memory grew by. */
+  /** Growth of the kernel's memory. */
   kernelKiB: number
-  /** Percent of one CPU, at rest. */
+  /** Percent of one CPU that the idle daemon uses. */
   idlePercent: number
-  /** TCP of one busy pair to that of a pair that is its daemon's only one, a turn each. */
+  /** TCP throughput of the busy pair to that of a pair alone in its daemon, one ratio per turn. */
   busy: number[]
   veth: { createSeconds: number; removeSeconds: number; kernelKiB: number }
 }
 
-export interface ScaleJson {
+export interface ScaleJson extends RunJson {
   steps: ScaleStep[]
   /** Frames that the slowest and the fastest of the flooded pairs delivered. */
   fairness: { pairs: number; seconds: number; slowest: number; fastest: number }
-  /** What stopped the series before its end. */
+  /** Why the series ended early. */
   stopped?: string
 }
 
@@ -78,7 +78,7 @@ export async function measureScale(topology: Topology, tell: Tell): Promise<Scal
     }
   }
   tell(`# ${FLOODED} pairs, all busy`)
-  return { steps, fairness: await measureFairness(topology), stopped }
+  return { ...describeRun(), steps, fairness: await measureFairness(topology), stopped }
 }
 
 async function measureStep(topology: Topology, pairs: number, alone: Link): Promise<ScaleStep> {
@@ -113,7 +113,7 @@ interface Made {
   kernelKiB: number
 }
 
-/** A subject whose daemon has `pairs` pairs, the busy one among them. */
+/** A subject whose daemon has `pairs` pairs, one of which carries the traffic. */
 function manyPairs(pairs: number) {
   let result: { daemon: Daemon; made: Made } | undefined
   return {
@@ -140,7 +140,7 @@ function manyPairs(pairs: number) {
   }
 }
 
-/** Pairs NAMEa and NAMEb, each end in a namespace; as many requests at once as there are clients. */
+/** Creates pairs NAMEa and NAMEb, one end in each namespace. */
 async function createPairs(daemon: Daemon, names: string[], a: Namespace, b: Namespace): Promise<void> {
   await shared(daemon, names, async (client, name) => {
     await client.addPair({ dev: { name: `${name}a`, netns: a.name }, peer: { name: `${name}b`, netns: b.name } })
@@ -162,7 +162,7 @@ async function removePairs(daemon: Daemon, names: string[], ns: Namespace): Prom
   })
 }
 
-/** Gives the items to clients, each of which does one at a time. */
+/** Shares the items among clients. Each client has one request at a time. */
 async function shared<T>(daemon: Daemon, items: T[], act: (client: Client, item: T) => Promise<void>): Promise<void> {
   const left = [...items]
   const work = async (client: Client) => {
@@ -189,10 +189,10 @@ async function weighVeth(topology: Topology, pairs: number): Promise<ScaleStep['
   return { createSeconds, removeSeconds, kernelKiB: grown }
 }
 
-/** Percent of one CPU that the daemon's threads use when there is nothing to do. */
+/** Percent of one CPU that the daemon's threads use while no traffic flows. */
 async function idle(daemon: Daemon): Promise<number> {
   const used = () => [...daemon.cpuMs().values()].reduce((sum, ms) => sum + ms, 0)
-  // That two thousand devices went up is still being followed.
+  // The daemon is still handling the link notifications of two thousand devices.
   for (let tries = 0, last = -1; tries < SETTLE_TRIES && used() - last > 1; tries++) {
     last = used()
     await sleep(SETTLE_MS)
@@ -202,7 +202,7 @@ async function idle(daemon: Daemon): Promise<number> {
   return (used() - before) / (IDLE_SECONDS * 10)
 }
 
-/** Floods all pairs at once, a sender each, and compares what arrived while all of them were busy. */
+/** Floods all pairs at once, with one sender for each, and compares what arrived while all senders ran. */
 async function measureFairness(topology: Topology): Promise<ScaleJson['fairness']> {
   const [host, a, b] = await Promise.all(['host', 'a', 'b'].map((label) => topology.namespace(label)))
   await Promise.all([a, b].map(withoutIpv6))
@@ -253,14 +253,14 @@ async function timed(act: () => Promise<unknown>): Promise<number> {
   return (performance.now() - begun) / 1000
 }
 
-/** What the kernel keeps for itself: slabs, per-CPU areas, what it vmalloc'ed. */
+/** Memory that the kernel uses itself: slabs, per-CPU areas, vmalloc, kernel stacks. */
 function kernelKiB(): number {
   const meminfo = readFileSync('/proc/meminfo', 'utf8')
   const one = (name: string) => Number(new RegExp(`^${name}:\\s+(\\d+) kB`, 'm').exec(meminfo)?.[1] ?? 0)
   return ['Slab', 'Percpu', 'VmallocUsed', 'KernelStack'].map(one).reduce((sum, kib) => sum + kib)
 }
 
-/** One number a line. */
+/** One number per line, as report.ts has it. */
 export function scaleLines({ steps, fairness, stopped }: ScaleJson): string[] {
   const line = (name: string, value: number, unit: string) => `${name.padEnd(46)} ${show(value).padStart(8)} ${unit}`
   const lines = steps.flatMap(({ pairs, busy, veth, ...step }) => {

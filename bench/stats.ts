@@ -1,6 +1,6 @@
-/** Medians, and how sure one can be of them. */
+/** Medians and their confidence intervals. */
 
-/** The median; the mean of the middle two where there are two. */
+/** The middle value; for an even count, the mean of the middle two. */
 export function median(sample: number[]): number {
   const sorted = [...sample].sort((a, b) => a - b)
   const half = Math.floor(sorted.length / 2)
@@ -10,8 +10,8 @@ export function median(sample: number[]): number {
 const RESAMPLES = 2000
 
 /**
- * The interval that holds the median of 95 % of the samples that one gets by drawing from `sample` with replacement
- * (the bootstrap). The draws are the same each time: what is generated twice must be alike.
+ * The 95 % bootstrap interval of the median: of the medians of samples drawn from `sample` with replacement, the middle
+ * 95 %. The draws are the same each time, so that the same results always make the same page.
  */
 export function interval(sample: number[]): [low: number, high: number] {
   const draw = generator()
@@ -21,7 +21,7 @@ export function interval(sample: number[]): [low: number, high: number] {
   return [medians[Math.floor(0.025 * RESAMPLES)], medians[Math.ceil(0.975 * RESAMPLES) - 1]]
 }
 
-/** Numbers from 0 to 1: a linear congruential generator modulo 2^32. */
+/** Pseudo-random numbers from 0 to 1: a linear congruential generator modulo 2^32. */
 function generator(): () => number {
   let state = 1
   return () => {

@@ -1,17 +1,20 @@
 /*
- * traffic: the senders and receivers of the benchmarks that iperf3 is not.
+ * traffic: the senders and receivers of all benchmarks but TCP throughput, for which iperf3 is used.
  *
  *   traffic sink PORT                                 receives UDP and checks each datagram's payload
- *   traffic flood ADDRESS PORT SIZE RATE SECONDS      sends UDP, RATE datagrams a second (0: as fast as it goes)
- *   traffic serve PORT                                answers over TCP and UDP; for the two below
- *   traffic round-trip tcp|udp ADDRESS PORT SECONDS   one byte there and back, again and again
- *   traffic connect ADDRESS PORT SECONDS              connect, a byte there and back, close, again and again
+ *   traffic flood ADDRESS PORT SIZE RATE SECONDS      sends RATE UDP datagrams per second (0: as fast as possible)
+ *   traffic serve PORT                                echo server over TCP and UDP for the two clients below
+ *   traffic round-trip tcp|udp ADDRESS PORT SECONDS   sends one byte and waits for the echo, repeatedly
+ *   traffic connect ADDRESS PORT SECONDS              connects, sends a byte, waits for the echo, closes, repeatedly
  *
- * Each prints one line of numbers when it is done; servers say "ready". Why not the usual tools: iperf3 sends small
- * datagrams one system call each, which makes the sender the limit (147 k/s, where sendmmsg gives 197 k/s on the same
- * CPU over veth), and its pacing comes in bursts of a millisecond; sockperf takes 3.2 s for half a second of round
- * trips; qperf waits for ever for a datagram that was lost. How many datagrams arrived is not asked here but of the
- * kernel's counters.
+ * Clients print one line of numbers at the end; servers print "ready". The usual tools do not fit:
+ *
+ *   iperf3     uses one system call for each datagram, so the sender is the limit (147 k/s; sendmmsg 197 k/s, on the
+ *              same CPU over veth). It paces in bursts of a millisecond.
+ *   sockperf   takes 3.2 s for half a second of round trips.
+ *   qperf      hangs if a datagram is lost.
+ *
+ * The number of datagrams that arrived is taken from the kernel's counters, not from here.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -77,7 +80,7 @@ static int connected(int type, struct sockaddr_in to)
 
 /* --- UDP at a rate ---------------------------------------------------------------------------------------------- */
 
-/* A datagram's words follow from its first one, so that the receiver can check each by itself. */
+/* All words of a datagram follow from the first, so that the receiver can check a datagram without any other. */
 static void fill(uint64_t *words, size_t size, uint64_t first)
 {
 	for (size_t i = 0; i < size / sizeof *words; i++)
@@ -112,7 +115,7 @@ static void sink(const char *port)
 	}
 }
 
-/* Prints how many were sent, and in how many seconds. Between its bursts it sleeps, for some 20 us. */
+/* Prints the number of datagrams sent and the seconds it took. Sleeps about 20 us between bursts. */
 static void flood(struct sockaddr_in to, size_t size, double rate, double seconds)
 {
 	static uint64_t payload[BATCH][LONGEST / 8];
@@ -148,7 +151,7 @@ static void flood(struct sockaddr_in to, size_t size, double rate, double second
 
 /* --- round trips and connections -------------------------------------------------------------------------------- */
 
-/* Sends back what comes, over UDP and over as many TCP connections as fit. */
+/* Echoes over UDP and over up to BATCH - 2 TCP connections at a time. */
 static void serve(const char *port)
 {
 	struct pollfd ends[BATCH] = {{.fd = bound(SOCK_STREAM, port), .events = POLLIN},
@@ -191,7 +194,7 @@ static int by_size(const void *a, const void *b)
 	return (left > right) - (left < right);
 }
 
-/* One byte there and back; -1 when it did not come back within `patience` milliseconds. */
+/* Sends one byte and waits for the echo: the seconds it took; -1 if none came within `patience` milliseconds. */
 static double trip(int fd, char byte, int patience)
 {
 	struct pollfd answer = {.fd = fd, .events = POLLIN};
@@ -205,11 +208,11 @@ static double trip(int fd, char byte, int patience)
 			return -1;
 		if (recv(fd, &back, 1, 0) != 1)
 			fail("receiving");
-	} while (back != byte); /* the late answer of a trip that was given up */
+	} while (back != byte); /* else it is the late echo of an earlier trip */
 	return now() - begun;
 }
 
-/* Prints the number of trips, the median and the 99th percentile in microseconds, and how many were lost. */
+/* Prints the number of trips, their median and 99th percentile in microseconds, and the number of lost ones. */
 static void round_trip(int type, struct sockaddr_in to, double seconds)
 {
 	size_t room = 1 << 20, count = 0, lost = 0;
@@ -229,7 +232,7 @@ static void round_trip(int type, struct sockaddr_in to, double seconds)
 		printf("%zu %.3f %.3f %zu\n", count, trips[count / 2] * 1e6, trips[count * 99 / 100] * 1e6, lost);
 }
 
-/* Prints how many connections, and in how many seconds. */
+/* Prints the number of connections and the seconds they took. */
 static void connections(struct sockaddr_in to, double seconds)
 {
 	double begun = now(), elapsed;

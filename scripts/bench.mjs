@@ -1,5 +1,5 @@
 /**
- * `npm run bench -- OPTIONS`: sets the clone up, with what the benchmarks compare with, and runs bench/main.ts.
+ * `npm run bench -- OPTIONS`: installs what the benchmarks need, builds, and runs bench/main.ts.
  *
  * Neighbours: setup.mjs before it.
  */

@@ -1,4 +1,4 @@
-/** bench/c-loop.c: the second yardstick, the least that moves frames between two TAPs, with all offloads. */
+/** bench/c-loop.c: the simplest loop that moves frames between two TAP devices, with all offloads. */
 import { compile } from '../compile.js'
 import { LEFT, RIGHT, type Subject } from './subject.js'
 

@@ -1,4 +1,4 @@
-/** The subjects, in the order in which a block measures them and a table shows them. */
+/** The subjects, in the order of measurement and of the tables' columns. */
 import { cLoop } from './c-loop.js'
 import { nodeLoop, socat, vde } from './peers.js'
 import type { Subject } from './subject.js'

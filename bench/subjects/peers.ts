@@ -1,4 +1,4 @@
-/** What else joins two TAP devices: socat, VDE's switch, and the loop that a Node user would write. */
+/** Other programs that join two TAP devices: socat, VDE's switch, and the loop that a Node user would write. */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
@@ -9,7 +9,7 @@ import { LEFT, RIGHT, type Subject } from './subject.js'
 
 const NODE_LOOP = join(dirname(fileURLToPath(import.meta.url)), '../node-loop.js')
 
-/** Node cannot make a TAP device, and a blocking descriptor is what fs expects: opens both and becomes node. */
+/** Node cannot create a TAP device. This opens both, with blocking descriptors as fs expects, and then execs node. */
 const OPEN_TAPS = `
 import fcntl, os, struct, sys
 TUNSETIFF, IFF_TAP, IFF_NO_PI = 0x400454CA, 2, 0x1000
@@ -36,7 +36,7 @@ export const socat: Subject = {
   },
 }
 
-/** A switch with a plug a device: three processes, joined by Unix sockets. */
+/** A switch and a plug for each device: three processes, joined by Unix sockets. */
 export const vde: Subject = {
   name: 'vde',
   title: 'VDE',

@@ -1,7 +1,7 @@
 /**
- * What is measured: something that makes two devices, `left` and `right`, and joins them.
+ * A subject makes two devices, `left` and `right`, and joins them.
  *
- * Neighbours: index.ts lists them; ../link.ts moves the devices apart and puts endpoints beside them.
+ * Neighbours: index.ts lists them; ../link.ts moves the devices into namespaces and starts the endpoints there.
  */
 import type { Namespace, Topology } from '../../test/device/harness/topology.js'
 
@@ -9,27 +9,27 @@ export const LEFT = 'left'
 export const RIGHT = 'right'
 
 export interface Subject {
-  /** As the command line and the figures call it. */
+  /** The name on the command line and in the results. */
   name: string
-  /** As a table's heading calls it. */
+  /** The heading of its column. */
   title: string
-  /** Commands that must be there. */
+  /** Commands that it needs. */
   needs: string[]
   /** Makes `left` and `right`, joined and down, in the namespace that plays the host. */
   join(topology: Topology, host: Namespace): Promise<Joined>
 }
 
-/** What became of frames between two devices. */
+/** The subject's own counters of frames between the two devices. */
 export interface Fate {
-  /** Of those that the device sent, by reason, ring included. */
+  /** Frames that the device sent and that were dropped, by reason. This includes the ring. */
   drops: Record<string, number>
-  /** Of those that it received: arrived inside others (GRO). */
+  /** Frames that reached the device inside others (GRO). */
   merged: number
 }
 
 export interface Joined {
-  /** The subject's own processes: what they hold is what it costs in memory. */
+  /** The subject's own processes; their PSS is its cost in memory. */
   pids: number[]
-  /** What it says of the frames of each device; absent: only the kernel knows. */
+  /** The subject's counters, by device. Absent if only the kernel counts. */
   fates?(): Promise<Record<string, Fate>>
 }

@@ -1,4 +1,4 @@
-/** Kernel veth: the first yardstick. Twice in every run: what it differs from itself is the run's noise. */
+/** Kernel veth. Each run measures it twice: the difference between the two shows the noise of the run. */
 import { LEFT, RIGHT, type Subject } from './subject.js'
 
 export const veth: Subject = {

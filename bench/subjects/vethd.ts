@@ -1,4 +1,4 @@
-/** vethd, a daemon an engine, and one whose worker keeps to the receiver's CPU. */
+/** vethd: one daemon for each engine, and one whose worker is pinned to the receiver's CPU. */
 import { Client } from '../../src/client/client.js'
 import { type Engine, startDaemon } from '../../test/device/harness/daemon.js'
 import { type Fate, LEFT, RIGHT, type Subject } from './subject.js'

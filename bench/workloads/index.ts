@@ -1,4 +1,4 @@
-/** The workloads, in the order in which a block measures them and a table shows them. */
+/** The workloads, in the order of measurement and of the tables' rows. */
 import { LATENCY_WORKLOADS } from './latency.js'
 import { TCP_WORKLOADS } from './tcp.js'
 import { UDP_WORKLOADS } from './udp.js'

@@ -1,17 +1,17 @@
-/** UDP floods, and the highest rate that still arrives. Counted by the receiving kernel: UdpInDatagrams. */
+/** UDP floods, and the highest rate that arrives. The receiving kernel counts: UdpInDatagrams. */
 import { account, datagrams } from '../accounting.js'
 import type { Link } from '../link.js'
 import type { Workload } from './workload.js'
 
-/** The loss up to which a rate is said to arrive. */
+/** A rate arrives if it loses no more than this share. */
 const TOLERATED_LOSS = 0.005
-/** Steps of the search, of which each lasts this part of a run. The last one tells rates apart that differ by 2 %. */
+/** Steps of the search, and the length of each as a part of the measurement. The last step resolves 2 %. */
 const STEPS = 8
 const STEP = 0.3
-/** The search begins between the unlimited rate and this part of it. */
+/** The search begins between this part of the unlimited rate and the unlimited rate. */
 const LOWEST = 1 / 64
 
-/** Sends for `seconds`; what was sent, what arrived, a second. */
+/** Sends for `seconds`; returns the rates at which datagrams were sent and delivered. */
 async function flood(link: Link, size: number, rate: number, seconds: number) {
   const before = await account(link)
   const [, elapsed] = await link.traffic('flood', size, rate, seconds)
@@ -34,7 +34,7 @@ function unlimited(size: number): Workload {
   }
 }
 
-/** Halves, on a logarithmic scale, the way between a rate that arrives and one that does not. */
+/** Bisects, on a logarithmic scale, between a rate that arrives and one that does not. */
 async function highestRate(link: Link, size: number, seconds: number): Promise<number> {
   const step = seconds * STEP
   const all = await flood(link, size, 0, step)
@@ -62,7 +62,7 @@ function highest(name: string, title: string, more: Partial<Workload> = {}): Wor
   }
 }
 
-/** Without the second one, GRO leaves datagrams alone that no socket has asked it to merge. */
+/** rx-udp-gro-forwarding makes GRO coalesce datagrams although the socket did not ask for it (UDP_GRO). */
 const UDP_GRO = [
   { end: 'server', set: 'gro on', undo: 'gro off' },
   { end: 'server', set: 'rx-udp-gro-forwarding on', undo: 'rx-udp-gro-forwarding off' },

@@ -1,32 +1,32 @@
 /**
- * A way to load a link, and what is read off it.
+ * A workload loads a link and returns one value.
  *
- * Neighbours: index.ts lists them; ../run.ts prepares, measures and judges.
+ * Neighbours: index.ts lists them; ../run.ts sets the offloads, measures, and decides whether the figure counts.
  */
 import type { Link } from '../link.js'
 
 export interface Workload {
-  /** As the command line and the figures call it. */
+  /** The name on the command line and in the results. */
   name: string
-  /** As a table calls it. */
+  /** The name in a table's row. */
   title: string
   unit: string
   better: 'higher' | 'lower'
-  /** What CPU time is given for: "s/GB". Absent where the machine also waits, and CPU time would say nothing. */
+  /** The unit of CPU time. Absent for workloads that mostly wait: their CPU time means nothing. */
   cpuUnit?: 's/GB' | 's/Mpacket'
-  /** Also counted datagram by datagram. */
+  /** Datagrams are counted too, not only frames. */
   udp?: boolean
-  /** Offloads that differ from what the subject has, by end: `ethtool -K DEV …`, undone by the second word list. */
+  /** Arguments of `ethtool -K DEV` that set offloads for this workload, and those that restore them. */
   offloads?: { end: 'client' | 'server'; set: string; undo: string }[]
-  /** Only these subjects know the difference (`gro on` is nothing to a plain TAP). */
+  /** The names of the subjects that run it. Default: all. A plain TAP device has no `gro`, for example. */
   only?: RegExp
   measure(link: Link, seconds: number): Promise<Measured>
 }
 
 export interface Measured {
   value: number
-  /** Gigabytes or million packets that were moved, for CPU time. */
+  /** Gigabytes or million packets that were moved; CPU time is divided by it. */
   moved?: number
-  /** More that is worth a number: `p99`. */
+  /** Other numbers, such as `p99`. */
   more?: Record<string, number>
 }

@@ -1,32 +1,11 @@
-/** What is made of measurements: medians, intervals, ratios within a block, and the lines that are printed. */
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
+/** What is computed from measurements: medians, intervals, ratios within a block, goals, and the printed lines. */
 import t from 'tap'
 import { stolenTooMuch } from '../../bench/gate.js'
-import { outcomes } from '../../bench/goals.js'
+import { outcomes, scaleOutcomes } from '../../bench/goals.js'
 import { estimate, ratio, reportLines } from '../../bench/report.js'
-import { type BlockJson, type Results, readResults, writeResults } from '../../bench/results.js'
 import { interval, median } from '../../bench/stats.js'
-
-const WORKLOAD = { name: 'tcp-1', title: 'TCP', unit: 'Gbit/s', better: 'higher' as const, cpuUnit: 's/GB' }
-
-/** A row a block: what `vethd-uring` and `c-loop` did. */
-function results(rows: [uring: number, loop: number, more?: Partial<BlockJson>][]): Results {
-  return {
-    date: '2026-01-01',
-    machine: { kernel: '6.18', node: 'v20', cpu: 'CPU', cpus: 2 },
-    settings: { seconds: 1, blocks: rows.length, pinned: true, gate: true },
-    subjects: ['vethd-uring', 'c-loop'].map((name) => ({ name, title: name })),
-    workloads: [WORKLOAD],
-    blocks: rows.map(([uring, loop, more], i) => ({
-      block: i + 1,
-      workload: 'tcp-1',
-      figures: { 'vethd-uring': { value: uring }, 'c-loop': { value: loop } },
-      ...more,
-    })),
-    memory: {},
-  }
-}
+import { otherCongestionControl } from '../../bench/workloads/tcp.js'
+import { results, scaleResults } from './made-up.js'
 
 t.test('a median is the middle one, or the mean of the middle two', async (t) => {
   t.equal(median([3, 1, 2]), 2)
@@ -67,27 +46,34 @@ t.test('more than 2 % of stolen CPU time is too much', async (t) => {
   t.equal(stolenTooMuch({ busy: 50, idle: 47, stolen: 3 }), 0.03)
 })
 
-t.test('a goal is met by the median, and says when there is nothing to judge by', async (t) => {
-  const of = (measured: Results) => outcomes(measured).find(({ what }) => what === 'TCP, 1 stream, to the C loop')
-  t.match(of(results([[11, 10]])), { goal: '≥ 1.05', measured: /^1\.1 /, met: true })
-  t.match(of(results([[10, 10]])), { met: false })
-  const refused = results([
+t.test('a goal is judged by the median, and says so if there is no figure', async (t) => {
+  const of = (...[rows]: Parameters<typeof results>) =>
+    outcomes(results(rows)).find(({ what }) => what === 'TCP, 1 stream, to the C loop')
+  t.match(of([[10, 10]]), { goal: '≥ 1', measured: '1 (1–1)', met: true })
+  t.match(of([[9, 10]]), { met: false })
+  const refused: Parameters<typeof results>[0] = [
     [10, 10, { figures: { 'vethd-uring': { refused: '3 frames lost' }, 'c-loop': { value: 1 } } }],
-  ])
-  t.match(of(refused), { measured: 'vethd-uring has none: 3 frames lost', met: undefined })
-  t.ok(reportLines(refused).some((line) => /^tcp-1\/vethd-uring +- 3 frames lost$/.test(line)))
+  ]
+  t.match(of(refused), { measured: 'no figure for vethd-uring: 3 frames lost', met: undefined })
+  t.ok(reportLines(results(refused)).some((line) => /^tcp-1\/vethd-uring +- 3 frames lost$/.test(line)))
 })
 
-t.test('results are read as they were written, those of endpoints that are not pinned among them', async (t) => {
-  const path = join(t.testdir({}), 'results.json')
-  const pinned = results([
-    [1.5, 2],
-    [3, 4],
-  ])
-  writeResults(path, pinned)
-  t.same(readResults(path), pinned)
-  const both = { ...pinned, unpinned: results([[5, 6]]) }
-  writeResults(path, both)
-  t.same(readResults(path), both)
-  t.equal(readFileSync(path, 'utf8').match(/^ +\{"block":/gm)?.length, 3, 'a line a block')
+t.test('the time to create 1,000 pairs may contain 16 ms of the kernel for each of 2,000 moves', async (t) => {
+  const of = (seconds: number) =>
+    scaleOutcomes(scaleResults(seconds)).find(({ what }) => what === '1,000 pairs created')
+  t.match(of(41.9), { goal: /16 ms of the kernel for each of the 2,000 moves/, measured: '41.9 s', met: true })
+  t.match(of(42.1), { met: false })
+})
+
+t.test("the host's own congestion control has rows of its own, unless it is cubic", async (t) => {
+  t.same(
+    otherCongestionControl('bbr').map(({ name }) => name),
+    ['tcp-1-bbr', 'tcp-4-bbr', 'tcp-reverse-bbr', 'tcp-both-bbr', 'tcp-no-tso-bbr', 'tcp-no-tso-gro-bbr'],
+  )
+  t.same(otherCongestionControl('cubic'), [])
+})
+
+t.test("the poll engine's ratio to io_uring is printed", async (t) => {
+  const measured = results([[10, 10, { figures: { 'vethd-uring': { value: 10 }, 'vethd-poll': { value: 9 } } }]])
+  t.ok(reportLines(measured).some((line) => /^tcp-1\/vethd-poll:vethd-uring +0\.9 ratio/.test(line)))
 })

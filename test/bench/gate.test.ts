@@ -1,10 +1,10 @@
-/** A machine that is not quiet is not measured on, and who is in the way is named: a process that spins, here. */
+/** Nothing is measured on a machine that is not quiet, and the processes that use its CPUs are named. */
 import { availableParallelism } from 'node:os'
 import t from 'tap'
 import { disturbance } from '../../bench/gate.js'
 import { Topology } from '../device/harness/topology.js'
 
-t.test('one process that spins is in the way, and named', async (t) => {
+t.test('processes that spin stop a measurement, and are named', async (t) => {
   const topology = Topology.of(t)
   const ns = await topology.namespace('spinner')
   // As many as there are CPUs: one alone leaves a large machine 90 % idle.

@@ -1,9 +1,9 @@
 /**
- * A subject that loses or changes what it carries gets no figure, but the reason.
+ * A subject that loses or changes frames gets the reason instead of a figure.
  *
- * The subjects here are two veth pairs and a bridge, with an nft rule in the way:
+ * The subjects here are two veth pairs and a bridge, with an nft rule where port1 receives, after left's counters:
  *
- *     left ── port1 ═ bridge ═ port2 ── right        the rule sits where port1 receives, behind left's counters
+ *     left ── port1 ═ bridge ═ port2 ── right
  */
 import t, { type Test } from 'tap'
 import { run } from '../../bench/run.js'
@@ -11,7 +11,7 @@ import { LEFT, RIGHT, type Subject } from '../../bench/subjects/subject.js'
 import { WORKLOADS } from '../../bench/workloads/index.js'
 import { missing, Topology } from '../device/harness/topology.js'
 
-/** Where bench/link.ts has its sink. */
+/** The port of the sink in bench/link.ts. */
 const TO_SINK = 'udp dport 7000'
 
 function bridged(name: string, rule: string): Subject {
@@ -20,7 +20,7 @@ function bridged(name: string, rule: string): Subject {
     title: name,
     needs: ['nft'],
     join: async (_, host) => {
-      await host.sysctl('net.ipv6.conf.default.disable_ipv6', 1) // the bridge must not send by itself, nor join a group of those that snoop
+      await host.sysctl('net.ipv6.conf.default.disable_ipv6', 1) // otherwise the bridge sends frames of its own
       await host.do('ip link add bridge up type bridge mcast_snooping 0')
       for (const [dev, port] of [
         [LEFT, 'port1'],
@@ -47,19 +47,19 @@ async function figureOf(t: Test, subject: Subject) {
 
 const skip = missing('iperf3', 'ethtool', 'gcc', 'tc', 'nft')
 
-t.test('a subject that carries everything as it is has a figure', { skip }, async (t) => {
+t.test('a subject that carries everything unchanged has a figure', { skip }, async (t) => {
   const figure = await figureOf(t, bridged('honest', `${TO_SINK} accept`))
   t.equal(figure.refused, undefined)
   t.ok(figure.value! > 0)
 })
 
-t.test('one that loses datagrams without a counter has none', { skip }, async (t) => {
+t.test('a subject that loses datagrams without a counter has none', { skip }, async (t) => {
   const figure = await figureOf(t, bridged('lossy', `${TO_SINK} limit rate over 500/second drop`))
   t.match(figure.refused, /^\d+ datagrams lost without explanation$/)
   t.equal(figure.value, undefined)
 })
 
-t.test('one that changes a payload has none', { skip }, async (t) => {
+t.test('a subject that changes a payload has none', { skip }, async (t) => {
   const figure = await figureOf(t, bridged('damaging', `${TO_SINK} @th,128,8 set 1`))
   t.match(figure.refused, /^damaged: a datagram of 64 bytes$/)
   t.equal(figure.value, undefined)
