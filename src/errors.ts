@@ -37,6 +37,8 @@ export const ERRORS = {
   LIMIT_REACHED: { title: 'a limit of the machine is reached', status: 503, exit: 2 },
   ENGINE_UNAVAILABLE: { title: 'the I/O engine asked for does not work here', status: 503, exit: 2 },
   ADDON_MISSING: { title: 'the native addon is not built, or not for this machine', status: 503, exit: 1 },
+  RAW_SOCKET_MISSING: { title: 'the optional package raw-socket cannot be loaded', status: 503, exit: 2 },
+  NO_ROUTE: { title: 'no route to that address through an end of a pair', status: 422, exit: 2 },
   // --- the daemon -------------------------------------------------------------------------------------------------
   DAEMON_NOT_RUNNING: { title: 'no daemon answers on the control socket', status: 503, exit: 1 },
   DAEMON_RUNNING: { title: 'another daemon answers on the control socket', status: 409, exit: 1 },

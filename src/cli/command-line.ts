@@ -8,6 +8,7 @@ import { EXEC_USAGE } from './commands/exec.js'
 import { LINK_USAGE } from './commands/link.js'
 import type { MonitorOptions } from './commands/monitor.js'
 import type { StatsOptions } from './commands/stats.js'
+import { PING_USAGE } from './ping/options.js'
 
 /** What stood behind the object. */
 export interface OwnCommand extends StatsOptions, MonitorOptions {
@@ -36,7 +37,7 @@ function frame(words: readonly string[]) {
   return yargs([...words])
     .scriptName('vethctl')
     .locale('en')
-    .usage('vethctl [ OPTIONS ] { link | stats | monitor | doctor | exec }')
+    .usage('vethctl [ OPTIONS ] { link | stats | monitor | doctor | ping | exec }')
     .command('link', 'make, change, show and delete pairs of devices: vethctl link help')
     .command('stats [dev]', "the kernel's counters, vethd's own, and what veth would show", (command) =>
       command
@@ -51,12 +52,13 @@ function frame(words: readonly string[]) {
       }),
     )
     .command('doctor', 'whether vethd can work here, with which engine and offloads, and why')
+    .command('ping', 'send echoes through a pair and say how far each came: vethctl ping ADDRESS')
     .command('exec', 'run a program whose "ip link add ... type veth" makes pairs of vethd: vethctl exec -- COMMAND')
     .option('json', { alias: 'j', type: 'boolean', default: false, describe: 'JSON' })
     .option('pretty', { alias: 'p', type: 'boolean', default: false, describe: 'JSON, indented' })
     .hide('json')
     .hide('pretty')
-    .epilogue(`${OPTIONS}\n${LINK_USAGE}\n${EXEC_USAGE}`)
+    .epilogue(`${OPTIONS}\n${LINK_USAGE}\n${PING_USAGE}\n${EXEC_USAGE}`)
     .version(false)
     .help(false)
     .option('help', { alias: 'h', type: 'boolean', default: false })

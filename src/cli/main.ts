@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-/** vethctl: `ip link` for vethd's pairs, and `stats`, `monitor` and `doctor`. run.ts does it; this gives it the process. */
+/** vethctl: `ip link` for vethd's pairs, and `stats`, `monitor`, `doctor`, `ping` and `exec`. run.ts does it; this gives it the process. */
 import { encodeText } from '../abi/text.js'
 import { run } from './run.js'
 import { commandWords } from './words.js'

@@ -4,6 +4,7 @@
  *     options.ts ─→ commands/link.ts ─→ link-grammar.ts ─→ client ⇢ (socket) ⇢ daemon ─→ link-format.ts
  *              ├──→ batch.ts, line by line the same
  *              ├──→ commands/exec.ts ─→ COMMAND, with shim/ip and shim/tc before its ip and tc
+ *              ├──→ commands/ping.ts, in a process of its own when its namespace is another
  *              └──→ frame.ts ─→ commands/stats.ts, commands/monitor.ts, commands/doctor.ts
  *
  * Invariant: nothing is loaded for a command but what it needs; a script may call vethctl a thousand times.
@@ -46,7 +47,7 @@ export async function run(words: readonly string[], out: Write, err: Write): Pro
   }
 }
 
-/** `link …`, `stats …`, `monitor …`, `doctor …`, `exec …`; the object may be abbreviated. */
+/** `link …`, `stats …`, `monitor …`, `doctor …`, `ping …`, `exec …`; the object may be abbreviated. */
 async function runObject([object, ...words]: readonly string[], context: Context): Promise<number> {
   if (matches(object, 'link')) {
     const { link } = await import('./commands/link.js')
@@ -56,9 +57,13 @@ async function runObject([object, ...words]: readonly string[], context: Context
     const { exec } = await import('./commands/exec.js')
     return exec(words, context)
   }
+  if (matches(object, 'ping') && context.options.batch === undefined) {
+    const { ping } = await import('./commands/ping.js')
+    return ping(words, context)
+  }
   const own = ['stats', 'monitor', 'doctor', 'help'].find((command) => matches(object, command))
   if (own === undefined) {
-    const known = 'vethctl knows link, stats, monitor, doctor and exec; for the rest there is ip'
+    const known = 'vethctl knows link, stats, monitor, doctor, ping and exec; for the rest there is ip'
     throw new VethdError('ARGUMENT_INVALID', known, {
       iproute2: `Object "${object}" is unknown, try "vethctl help".`,
       exit: 1,

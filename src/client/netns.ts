@@ -53,3 +53,12 @@ export class OpenNamespaces implements Disposable {
     for (const fd of this.#fds) closeSync(fd)
   }
 }
+
+/** Opens `-n NETNS` for a child process that is to start there; the fd is the caller's to close. */
+export function openNetnsOption(netns: string): number {
+  try {
+    return openNetns(netns, BY_FS)
+  } catch (error) {
+    throw asOption(netns, error)
+  }
+}
