@@ -10,8 +10,8 @@
  *
  * One turn: the active lanes, oldest first, queue a burst of reads each, as long as burst slots are left; one `submit`
  * carries out the writes of the turn before and these reads; what was read goes through xmit, and through the lane's stages
- * where it has any (lane/stage.ts), and is queued for writing. So what one lane reads before another has its turn is bounded by BURST_MAX (GRO_BURST_MAX), and so
- * is what a flood can take.
+ * where it has any (lane/stage.ts), and is queued for writing. So what one lane reads before another has its turn, and what a
+ * flood can take, is bounded by BURST_MAX (GRO_BURST_MAX) frames and by BURST_BYTES.
  *
  * Invariant: what a turn has read is written out by the next `submit`, or was copied into the hold (lane/hold.ts), and the
  * halves alternate, so a slot is never read into before its frame has left.
@@ -206,6 +206,7 @@ export class Scheduler implements CompletionSink {
       const lane = active.items[served]
       lane.asked = Math.min(lane.size, end - slot)
       lane.got = 0
+      lane.bytes = 0
       for (const last = slot + lane.asked; slot < last; slot++) this.#io.read(lane.lane.index, slot)
     }
     for (let i = served; i < active.length; i++) this.#next.push(active.items[i])
@@ -238,6 +239,7 @@ export class Scheduler implements CompletionSink {
   /** A frame: `len` bytes from its vnet header on, at the beginning of `slot`. */
   #received(served: ServedLane, slot: number, len: number): void {
     served.got++
+    served.bytes += len
     this.#bytes += len
     this.#touch(served)
     const off = slot * SLOT_BYTES
@@ -322,8 +324,8 @@ export class Scheduler implements CompletionSink {
   }
 
   /**
-   * Those whose burst came back full go on, behind the lanes that had no turn and those that woke up. Whether one had as long
-   * a burst as there is.
+   * Those whose burst came back full go on, behind the lanes that had no turn and those that woke up. Whether one had as many
+   * frames as there may be: a flood. A burst that ended at its bytes is bulk, whose receiver is not behind.
    */
   #endBursts(servedCount: number): boolean {
     let flooded = false
@@ -335,12 +337,11 @@ export class Scheduler implements CompletionSink {
       if (served.onRemoved !== null) this.#retire(served)
       else if (served.failed !== 0) this.#pause(served)
       else if (served.got === served.asked) {
-        const longest = served.burstMax
-        flooded ||= served.got === longest
-        served.size = Math.min(longest, served.size * 2)
+        flooded ||= served.got === served.burstMax
+        served.size = Math.min(served.longestBurst, served.size * 2)
         next.push(served)
       } else {
-        served.size = Math.max(BURST_MIN, Math.min(served.burstMax, served.got + 1))
+        served.size = Math.max(BURST_MIN, Math.min(served.longestBurst, served.got + 1))
         served.failures = 0
         this.#await(served)
       }

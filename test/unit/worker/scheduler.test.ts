@@ -11,7 +11,7 @@ import { type CompletionSink, OP_WRITE } from '../../../src/io/frame-io.js'
 import { MemoryIo, type MemoryPort } from '../../../src/io/memory.js'
 import { Lane } from '../../../src/lane/lane.js'
 import { Scheduler, TURN_CARRIED, TURN_FLOODED, TURN_IDLE, TURN_TRICKLED } from '../../../src/worker/scheduler.js'
-import { BURST_MAX } from '../../../src/worker/served-lane.js'
+import { BURST_MAX, BURST_MIN } from '../../../src/worker/served-lane.js'
 
 const MTU = 1500
 const VNET_HDR_LEN = 12
@@ -114,6 +114,29 @@ t.test('frames of a lane arrive whole, in order, and counted', (t) => {
     class_host: BigInt(count),
     protocol_ipv4: BigInt(count),
   })
+  t.end()
+})
+
+t.test('a burst is bounded by bytes as well as by frames, and one that ends at its bytes is no flood', (t) => {
+  for (const [frameLen, frames, turn] of [
+    [64, BURST_MAX, TURN_FLOODED],
+    [8000, BURST_MAX, TURN_FLOODED],
+    [20_000, 6, TURN_CARRIED],
+    [65_000, BURST_MIN, TURN_CARRIED],
+  ]) {
+    const bed = new Bed()
+    const { from } = bed.add(0)
+    const frame = frameOf(1, frameLen)
+    frame[1] = 1 // a super-frame, whatever the MTU
+    from.toRead.push(...new Array(200).fill(frame))
+    bed.turns(8)
+    const left = from.toRead.length
+    t.equal(bed.lanes.turn(0), turn, `${frameLen} bytes`)
+    t.equal(left - from.toRead.length, frames, `${frameLen} bytes`)
+    from.toRead.splice(0, Number.POSITIVE_INFINITY, ...new Array(200).fill(frameOf(1)))
+    bed.turns(8)
+    t.equal(bed.lanes.turn(0), TURN_FLOODED, 'small frames are asked for in large numbers again')
+  }
   t.end()
 })
 
