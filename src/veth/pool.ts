@@ -138,6 +138,11 @@ class PoolWorker {
   }
 }
 
+/** A move ends the lane's stages and begins them anew. GRO writes out what it keeps; another stage would lose its state. */
+function isMovable({ stages }: Receiver): boolean {
+  return Object.entries(stages).every(([name, settings]) => name === 'gro' || settings == null)
+}
+
 export class Pool {
   /** Why the workers have no more than an ordinary share of a busy CPU; undefined when they have. */
   niceRefused: string | undefined
@@ -239,7 +244,7 @@ export class Pool {
   }
 
   async #move(lane: PoolLane, apart: boolean): Promise<void> {
-    if (lane.removed || apart === (lane.worker !== lane.home)) return
+    if (lane.removed || apart === (lane.worker !== lane.home) || !isMovable(lane.request.receiver)) return
     const to = apart ? await this.#otherThan(lane.home) : lane.home
     const index = to === lane.worker ? undefined : this.#workers[to].freeIndexes.pop()
     if (index === undefined) return // there is no other worker, or none with room: it stays
