@@ -5,6 +5,7 @@ import t, { type Test } from 'tap'
 import { native } from '../../../native-bindings/index.js'
 import { createTotals, readTotals } from '../../../src/counters.js'
 import { MAX_LANES } from '../../../src/io/slab.js'
+import type { StageSettings } from '../../../src/messages.js'
 import { type LaneRequest, Pool, type PoolLane, type PoolOptions } from '../../../src/veth/pool.js'
 import { openPipe } from '../native-bindings/helpers.js'
 
@@ -169,7 +170,7 @@ t.test('one whose stages keep a state stays where it is, until they are gone', a
     [{ keeper: {} }, false, 1],
     [{ gro }, false, 0],
   ] as const) {
-    pool.setReceiver(lane, { ...receiver, stages })
+    pool.setReceiver(lane, { ...receiver, stages: stages as StageSettings })
     await pool.setApart([lane], apart)
     t.equal(lane.worker, worker)
     await carries(t, from, to)
