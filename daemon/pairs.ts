@@ -37,10 +37,14 @@ export class Registry {
   /** Every device, those of the namespace `inode` first, or those of it `only`. */
   devices(inode: number, only: boolean): Device[] {
     this.#driver.settle()
-    const placed = this.#all().map((device) => ({ device, place: this.#driver.place(device) }))
-    const here = placed.filter(({ place }) => place?.inode === inode)
-    const elsewhere = only ? [] : placed.filter(({ place }) => place !== undefined && place.inode !== inode)
-    return [...here, ...elsewhere].map(({ device }) => device)
+    const here: Device[] = []
+    const elsewhere: Device[] = []
+    for (const device of this.#all()) {
+      const place = this.#driver.place(device)
+      if (place?.inode === inode) here.push(device)
+      else if (place !== undefined && !only) elsewhere.push(device)
+    }
+    return [...here, ...elsewhere]
   }
 
   /**
