@@ -147,19 +147,19 @@ const readBefore = new WeakMap<Device, Read>()
 /** To read what a link says takes longer than to see that it is what it said before. */
 function readOnce(device: Device, payload: Uint8Array, counters?: Uint8Array): Read {
   const before = readBefore.get(device)
-  const isSame = before !== undefined && Buffer.compare(before.payload, payload) === 0
-  if (isSame && (counters === undefined || Buffer.compare(before.counters ?? NONE, counters) === 0)) return before
+  const isSame = before !== undefined && areSame(before.payload, payload)
+  if (isSame) before.payload = payload // most often the next look gets the very same one
+  if (isSame && areSame(before.counters, counters)) return before
   const lasting = isSame ? before.link : readLink(payload)
-  const read = {
-    payload: isSame ? before.payload : payload.slice(),
-    counters: counters?.slice(),
-    link: counters === undefined ? lasting : { ...lasting, stats: readStats64(counters) },
-  }
+  const link = counters === undefined ? lasting : { ...lasting, stats: readStats64(counters) }
+  const read = { payload, counters: counters?.slice(), link }
   readBefore.set(device, read)
   return read
 }
 
-const NONE = new Uint8Array(0)
+function areSame(one: Uint8Array | undefined, two: Uint8Array | undefined): boolean {
+  return one === two || (one !== undefined && two !== undefined && Buffer.compare(one, two) === 0)
+}
 
 /**
  * Whether the operational state has followed the carrier. The kernel lets it follow up to a second later, but at once for a
