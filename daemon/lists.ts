@@ -1,14 +1,14 @@
 /**
- * Lists of many devices as JSON. Two things keep a list of a thousand devices short:
+ * Lists of many devices as JSON. A list of a thousand devices costs little, and others are served meanwhile:
  *
  *     requests that wait for their turn together ─▶ one answer for all of them
- *     a device of which nothing has changed ──────▶ the bytes of the list before
+ *     a device of which nothing has changed ──────▶ its bytes of the list before
+ *     many that have changed ─────────────────────▶ several turns of the event loop
  *
  * Neighbours: describe.ts says what a device's JSON is, routes/ ask.
  * Invariant: an answer is made after its request came in, so what `ip` did before the request is in it.
  */
-import type { Device, DeviceState } from '../src/veth/device.js'
-import { unlessGone } from '../src/veth/device.js'
+import { type Device, type DeviceState, unlessGone } from '../src/veth/device.js'
 import type { Pair } from '../src/veth/pair.js'
 import { countedBy } from '../src/veth/stats.js'
 import { ownTurn } from '../src/veth/turns.js'
@@ -22,7 +22,7 @@ export class Lists {
   readonly #waiting = new Map<string, Promise<Buffer>>()
 
   /** What `make` gives in a turn of its own; or what another one gives that waits under the same `key`. */
-  inTurn(key: string, make: () => Buffer): Promise<Buffer> {
+  inTurn(key: string, make: () => Buffer | Promise<Buffer>): Promise<Buffer> {
     const before = this.#waiting.get(key)
     if (before !== undefined) return before
     const answer = ownTurn().then(() => {
@@ -35,16 +35,16 @@ export class Lists {
 }
 
 /** `{"devices":[…]}`; devices that are gone are left out. */
-export function devicesList(devices: readonly Device[], reader: Reader): Buffer {
+export function devicesList(devices: readonly Device[], reader: Reader): Promise<Buffer> {
   return list('devices', devices, (device) => bytesOf('device', device, reader))
 }
 
-export function statsList(devices: readonly Device[], reader: Reader): Buffer {
+export function statsList(devices: readonly Device[], reader: Reader): Promise<Buffer> {
   return list('devices', devices, (device) => bytesOf('stats', device, reader))
 }
 
 /** `{"pairs":[…]}`; a pair with an end that is gone is left out. */
-export function pairsList(pairs: readonly Pair[], reader: Reader): Buffer {
+export function pairsList(pairs: readonly Pair[], reader: Reader): Promise<Buffer> {
   return list('pairs', pairs, ({ id, checksum, createdAt, a, b }) => {
     const [bytesA, bytesB] = [bytesOf('device', a, reader), bytesOf('device', b, reader)]
     if (bytesA === undefined || bytesB === undefined) return undefined
@@ -55,9 +55,17 @@ export function pairsList(pairs: readonly Pair[], reader: Reader): Buffer {
 
 const [B, COMMA, END] = [',"b":', ',', '}'].map((text) => Buffer.from(text))
 
-function list<T>(name: string, things: readonly T[], bytesOf: (thing: T) => Buffer | undefined): Buffer {
+/** How long JSON is made before others have their turn. */
+const TURN_MS = 8
+
+async function list<T>(name: string, things: readonly T[], bytesOf: (thing: T) => Buffer | undefined): Promise<Buffer> {
   const parts: Buffer[] = []
+  let until = performance.now() + TURN_MS
   for (const thing of things) {
+    if (performance.now() > until) {
+      await ownTurn()
+      until = performance.now() + TURN_MS
+    }
     const bytes = bytesOf(thing)
     if (bytes !== undefined) parts.push(COMMA, bytes)
   }
@@ -73,7 +81,7 @@ interface Kept {
   peer: DeviceState | undefined
   groFlushUs: number
   counted: number
-  bytes: { [What in keyof typeof DESCRIBE]?: Buffer }
+  bytes: { [What in keyof typeof DESCRIBE]?: Buffer | undefined }
 }
 
 const kept = new WeakMap<Device, Kept>()
@@ -92,6 +100,6 @@ function bytesOf(what: keyof typeof DESCRIBE, device: Device, reader: Reader): B
     known = { state, peer, groFlushUs, counted, bytes: {} }
     kept.set(device, known)
   }
-  known.bytes[what] ??= Buffer.from(JSON.stringify(DESCRIBE[what](device, reader)))
+  known.bytes[what] ??= unlessGone(() => Buffer.from(JSON.stringify(DESCRIBE[what](device, reader))))
   return known.bytes[what]
 }

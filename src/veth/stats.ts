@@ -100,7 +100,7 @@ type Counted = Record<CounterName, bigint>
 
 /**
  * Another number as soon as any counter was raised that deviceStats() looks at beside the kernel's: each of them only grows,
- * so their sum stays only if they all do.
+ * so their sum stays only if they all do. The carrier itself changes nothing: carrier.ts adds up at its edges.
  */
 export function countedBy(device: Device): number {
   return countedByEnd(device) + countedByEnd(device.peer)
