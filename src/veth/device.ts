@@ -22,8 +22,6 @@ export interface DeviceState {
   netns: { inode: number; name?: string }
   /** The name of its master, if that was asked for with it. */
   master?: string
-  /** The link but for its counters: the same object as long as the kernel says the same of it. Of many devices only. */
-  lasting?: LinkInfo
 }
 
 /** Where a device is, and what it is called there. */
