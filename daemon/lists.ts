@@ -92,7 +92,7 @@ function bytesOf(what: keyof typeof DESCRIBE, device: Device, reader: Reader): B
   const state = unlessGone(() => reader.read(device))
   if (state === undefined) return undefined
   const peer = reader.peerOf(device)
-  const { groFlushUs } = device
+  const { groFlushUs } = device.record
   const counted = countedBy(device)
   let known = kept.get(device)
   const isSame =
