@@ -37,6 +37,9 @@ const TO_TEST = {
   unshare: 'util-linux',
 }
 
+/** What test/long needs as well: 21 MB to download, 93 MB on disk. Its systemd is the one that Debian came with. */
+const TO_TEST_LONG = { brctl: 'bridge-utils', podman: 'podman', runc: 'runc', systemctl: 'systemd' }
+
 /** Beside what the tests need: what the benchmarks compare with. */
 const TO_BENCH = { socat: 'socat', vde_plug2tap: 'vde2', vde_switch: 'vde2' }
 
@@ -45,10 +48,11 @@ const NEEDED = {
   unit: { ...TO_BUILD, ps: 'procps' },
   start: { ...TO_BUILD, ...TO_RUN },
   test: { ...TO_BUILD, ...TO_RUN, ...TO_TEST },
+  long: { ...TO_BUILD, ...TO_RUN, ...TO_TEST, ...TO_TEST_LONG },
   bench: { ...TO_BUILD, ...TO_RUN, ...TO_TEST, ...TO_BENCH },
 }
 
-/** Prepares the clone for `purpose`: 'start', 'test', 'bench' or 'unit'. */
+/** Prepares the clone for `purpose`: 'start', 'test', 'long', 'bench' or 'unit'. */
 export async function setUp(purpose) {
   // A root shell without a login has no sbin in its PATH, and that is where ip and nft are.
   process.env.PATH = `${process.env.PATH}:/usr/local/sbin:/usr/sbin:/sbin`

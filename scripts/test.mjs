@@ -60,7 +60,7 @@ await runMain(async () => {
       'these tests make network devices, which takes root: run "sudo npm test", or "npm run test:unit"',
     )
   }
-  await setUp(needsRoot ? 'test' : 'unit')
+  await setUp(isLong ? 'long' : needsRoot ? 'test' : 'unit')
   // The system's own programs first: a version manager's stand-in for python3 takes ten times as long to start.
   process.env.PATH = `/usr/bin:/bin:${process.env.PATH}`
   const { runTestFile, signalRunning } = await import('./test-file.mjs')
