@@ -18,8 +18,9 @@ import type { Context } from './context.js'
 
 export const EXEC_USAGE = `Usage: vethctl [ --socket PATH ] exec [ -- ] COMMAND [ ARG... ]
 
-COMMAND and whatever it starts find an ip on their PATH that gives "ip link add ... type veth" to vethd, and the rest
-to the real ip, and a tc that adds root qdiscs to such devices as to those of kernel veth. stdin, stdout, stderr, signals and exit status are COMMAND's; 127: not found, 126: not executable.
+Runs COMMAND with vethd's own ip and tc first on its PATH. That ip gives "ip link add ... type veth" to vethd, and every
+other command to the real ip. That tc handles the root qdiscs of vethd's devices like those of a kernel veth.
+stdin, stdout, stderr, signals and the exit status are COMMAND's. Exit status 127: not found, 126: not executable.
 `
 
 const SHIM_FOLDER = join(import.meta.dirname, '../shim')

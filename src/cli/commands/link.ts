@@ -28,7 +28,7 @@ export const LINK_USAGE = `Usage: vethctl link add [[ name | dev ] NAME] [ OPTIO
                   [ { arp | multicast | allmulticast | promisc | dynamic | trailers } { on | off } ]
                   [ mode { default | dormant } ] [ { gso_max_size | gso_max_segs | gro_max_size } N ]
                   [ master BRIDGE | nomaster ]
-       DEV     := a name in this network namespace (or in that of -n NETNS), or ID/a or ID/b of a pair
+       DEV     := name of a device in this network namespace (or in that of -n NETNS), or an end of a pair: ID/a, ID/b
 `
 
 /** Runs one command and returns its exit code. */
