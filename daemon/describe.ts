@@ -1,6 +1,6 @@
 /**
- * What the driver knows, in the control API's words: LinkInfo and DeviceStats become the schema's Device and
- * DeviceStats, under the names of `ip -j`, counters as decimal strings. Neighbours: src/api/schema.ts, routes/.
+ * Converts the driver's LinkInfo and DeviceStats to the control API's Device and DeviceStats: with the names of `ip -j`,
+ * and with counters as decimal strings. Neighbours: src/api/schema.ts, routes/.
  */
 import type * as api from '../src/api/schema.js'
 import { getLink } from '../src/netlink/link.js'
@@ -10,7 +10,7 @@ import type { Driver } from '../src/veth/driver.js'
 import type { Pair } from '../src/veth/pair.js'
 import { deviceFate, deviceStats, fateVersion } from '../src/veth/stats.js'
 
-/** Devices for one answer, all read at once; of each the peer is read too. */
+/** The devices of one answer, all read at once, together with their peers. */
 export class Reader {
   readonly #seen: Map<Device, DeviceState>
 
@@ -49,12 +49,12 @@ export function describeDevice(device: Device, reader: Reader): api.Device {
   return describeLink(state.link, masterName(device, state), vethd)
 }
 
-/** What is kept of a device: its text, and all that it was made of. */
+/** The cached JSON of a device, and everything from which it was made. */
 const kept = new WeakMap<Device, { from: unknown[]; text: string }>()
 
 /**
- * The JSON of describeDevice(), for lists. Of a thousand devices hardly one is another than a second ago, so the text is kept
- * until something that it was made of changes. Undefined when the device is gone.
+ * The JSON of describeDevice(), for lists. Most devices do not change between two requests, so the text is cached until one of
+ * its sources changes. Undefined if the device is gone.
  */
 export function deviceText(device: Device, reader: Reader): string | undefined {
   const state = unlessGone(() => reader.read(device))
@@ -70,7 +70,7 @@ export function deviceText(device: Device, reader: Reader): string | undefined {
   return text
 }
 
-/** Leaves out those that went away meanwhile. */
+/** Omits devices that disappeared meanwhile. */
 export function describeAll<T, D>(
   things: readonly T[],
   describe: (thing: T, reader: Reader) => D,
@@ -110,7 +110,7 @@ function digits<Names extends string>(counters: Record<Names, bigint>): Record<N
   return texts
 }
 
-/** Most counters of most devices are 0. */
+/** A shortcut: most counters of most devices are 0. */
 function decimal(count: bigint): string {
   return count === 0n ? '0' : String(count)
 }

@@ -1,4 +1,4 @@
-/** /v1/devices: ends of pairs by DEV (pairs.ts), shown, changed, and deleted, which takes their peers along. */
+/** /v1/devices: shows, changes and deletes ends of pairs, by DEV (pairs.ts). Deleting an end also deletes its peer. */
 import {
   Device,
   Devices,
@@ -26,7 +26,7 @@ import { describeDevice, deviceText, Reader } from '../describe.js'
 import { PROBLEM_TYPE, problemOf, toVethdError } from '../problem.js'
 import type { App, RouteContext } from './context.js'
 
-/** Names that are looked up, among a thousand devices perhaps, before others have their turn. */
+/** Names to look up before other requests get their turn; there may be a thousand devices. */
 const NAMES_A_TURN = 32
 
 export function deviceRoutes(app: App, { driver, registry }: RouteContext): void {
@@ -42,7 +42,7 @@ export function deviceRoutes(app: App, { driver, registry }: RouteContext): void
         const bridge = master === undefined ? undefined : inNetns(here, (rtnl) => masterLink(rtnl, master).index)
         const found = dev === undefined ? registry.devices(inode, only) : [registry.find(dev, inode, only)]
         const reader = new Reader(driver, found)
-        if (dev !== undefined) reader.read(found[0]) // one that was named is there, or it is an error
+        if (dev !== undefined) reader.read(found[0]) // a named device must exist, otherwise it is an error
         const isWanted = ({ link, netns }: DeviceState) =>
           bridge === undefined || (netns.inode === inode && link.master === bridge)
         return inOrder(reader, found, inode, isWanted).map((device) => deviceText(device, reader) ?? [])
@@ -61,7 +61,7 @@ export function deviceRoutes(app: App, { driver, registry }: RouteContext): void
         return withNetns(request.raw.socket, [request.body.netns], ([netnsFd]) => {
           const change = deviceChange(request.body, netnsFd)
           if (Object.keys(change).length > 0) device.set(change)
-          if (change.groFlushUs !== undefined) driver.refresh(device) // no event of the kernel tells of it
+          if (change.groFlushUs !== undefined) driver.refresh(device) // the kernel sends no event for it
           return describeDevice(device, new Reader(driver, [device]))
         })
       })
@@ -88,7 +88,7 @@ export function deviceRoutes(app: App, { driver, registry }: RouteContext): void
           problem = problemOf(toVethdError(error), removed)
         }
       })
-      // one at a time they would cost 18 ms each
+      // deleting them one at a time costs 18 ms each
       await driver.removePairs([...doomed])
       if (problem === undefined) return { removed }
       return reply
@@ -99,7 +99,7 @@ export function deviceRoutes(app: App, { driver, registry }: RouteContext): void
   )
 }
 
-/** Those that are wanted, as `ip` has them: by index; this namespace first, then the others by name. */
+/** The wanted devices in the order of `ip`: by index, this namespace first, then the others by name. */
 function inOrder(
   reader: Reader,
   devices: readonly VethDevice[],
@@ -122,7 +122,7 @@ function inOrder(
     .map(({ device }) => device)
 }
 
-/** Only what is to be changed is a key of it. */
+/** Has only the keys of what changes. */
 function deviceChange(
   { netns: _, master, gro_flush_us: groFlushUs, mode: linkMode, ...rest }: LinkChange,
   netnsFd: number | undefined,

@@ -27,22 +27,22 @@ const CAPABILITIES: { name: string; bit: number; required: boolean; purpose: str
     name: 'CAP_NET_BROADCAST',
     bit: CAP_NET_BROADCAST,
     required: false,
-    purpose: 'hears at once what others do to a device',
-    without: 'what others do to a device is noticed up to 250 ms late',
+    purpose: 'notices changes by others to a device at once',
+    without: 'changes by others to a device are noticed up to 250 ms late',
   },
   {
     name: 'CAP_BPF',
     bit: CAP_BPF,
     required: false,
-    purpose: 'drops too long frames on the sender, as veth does',
-    without: 'too long frames are dropped later, and the sender gets no error',
+    purpose: 'drops frames that are too long at the sender, as veth does',
+    without: 'frames that are too long are dropped later, and the sender gets no error',
   },
   {
     name: 'CAP_SYS_PTRACE',
     bit: CAP_SYS_PTRACE,
     required: false,
-    purpose: 'serves clients that have more rights, or another user, than vethd',
-    without: 'requests of clients that have more rights, or another user, than vethd are refused',
+    purpose: 'serves clients of another user, or with more capabilities than vethd',
+    without: 'requests of clients of another user, or with more capabilities than vethd, are refused',
   },
 ]
 

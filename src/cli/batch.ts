@@ -106,7 +106,7 @@ function readBatch(file: string): string {
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException
     const words = code === 'ENOENT' ? 'No such file or directory' : code === 'EACCES' ? 'Permission denied' : message
-    throw new VethdError('ARGUMENT_INVALID', '-batch takes a file of commands, or - for standard input', {
+    throw new VethdError('ARGUMENT_INVALID', '-batch needs a file of commands, or - for standard input', {
       iproute2: `Cannot open file "${file}" for reading: ${words}`,
       exit: 1,
     })

@@ -18,14 +18,14 @@ export function wrongArgument(argument: string, why: string, detail: string, cod
 
 /** duparg(): the same keyword twice. */
 export function duplicateArgument(key: string, argument: string): VethdError {
-  return new VethdError('ARGUMENT_INVALID', `say "${key}" once`, {
+  return new VethdError('ARGUMENT_INVALID', `give "${key}" only once`, {
     iproute2: `Error: duplicate "${key}": "${argument}" is the second value.`,
   })
 }
 
 /** duparg2(): a word that is no keyword, where a device was named already. */
 export function garbageArgument(key: string, argument: string): VethdError {
-  return new VethdError('ARGUMENT_INVALID', `"${argument}" is no keyword here: see "vethctl link help"`, {
+  return new VethdError('ARGUMENT_INVALID', `"${argument}" is not a keyword here: see "vethctl link help"`, {
     iproute2: `Error: either "${key}" is duplicate, or "${argument}" is a garbage.`,
   })
 }
@@ -93,7 +93,7 @@ function groupNames(): Map<string, number> {
 /** parse_on_off(), and on_off() of ip/iplink.c, which words it in another way and ends with another code. */
 export function parseOnOff(keyword: string, word: string, { exit, allowed }: OnOffRefusal): boolean {
   if (word === 'on' || word === 'off') return word === 'on'
-  throw new VethdError('ARGUMENT_INVALID', `"${keyword}" is "on" or "off"`, {
+  throw new VethdError('ARGUMENT_INVALID', `the value of "${keyword}" must be "on" or "off"`, {
     iproute2: `Error: argument of "${keyword}" must be ${allowed}, not "${word}"`,
     exit,
   })
@@ -110,7 +110,7 @@ export const ONE_OF_ON_OFF: OnOffRefusal = { allowed: 'one of "off", "on"', exit
 export function parseOneOf<const Word extends string>(words: readonly Word[], word: string, what: string): Word {
   const found = words.find((known) => known === word.toLowerCase())
   if (found !== undefined) return found
-  throw wrongArgument(word, `Invalid ${what}`, `it is one of ${words.join(', ')}`)
+  throw wrongArgument(word, `Invalid ${what}`, `it must be one of ${words.join(', ')}`)
 }
 
 /** check_altifname(): what a device may never be called; the length is the kernel's to judge. */

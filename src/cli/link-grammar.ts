@@ -52,7 +52,7 @@ interface Link {
 export function parseLinkAdd(words: readonly string[]): NewPair {
   const link = parseLink(words, 'add')
   if (link.type === undefined) {
-    throw new VethdError('ARGUMENT_MISSING', 'say "type veth" after the options: vethctl link add veth1 type veth', {
+    throw new VethdError('ARGUMENT_MISSING', 'add "type veth" after the options: vethctl link add veth1 type veth', {
       iproute2: 'Not enough information: "type" argument is required',
     })
   }
@@ -120,7 +120,7 @@ function parseLink(words: readonly string[], command: Command, afterKind = false
   const number = (key: 'mtu' | 'txqueuelen' | 'numtxqueues' | 'numrxqueues' | 'gro_flush_us', word: string) => {
     once(key, word)
     const value = parseInteger(word)
-    if (value === undefined) throw wrongArgument(word, `Invalid "${key}" value`, `"${key}" takes a whole number`)
+    if (value === undefined) throw wrongArgument(word, `Invalid "${key}" value`, `"${key}" needs a whole number`)
     attributes[key] = value
   }
 
@@ -249,10 +249,14 @@ function parseLink(words: readonly string[], command: Command, afterKind = false
 export function deviceAt(words: readonly string[], at: number): string {
   if (words[at] === 'dev') return valueAfter(words, at)
   if (!matches(words[at], 'help')) return words[at]
-  throw new VethdError('ARGUMENT_INVALID', `"${words[at]}" is help: say "dev ${words[at]}" for a device`, {
-    iproute2: 'Usage: vethctl link help',
-    exit: 255,
-  })
+  throw new VethdError(
+    'ARGUMENT_INVALID',
+    `"${words[at]}" means help: for a device of that name, write "dev ${words[at]}"`,
+    {
+      iproute2: 'Usage: vethctl link help',
+      exit: 255,
+    },
+  )
 }
 
 /** The word after `words[at]`. */
@@ -264,7 +268,7 @@ export function valueAfter(words: readonly string[], at: number): string {
 /** "ip link add dev" and "ip link add name" mean the same, once. */
 function endOf(link: Link): NewEnd {
   if (link.name !== undefined && link.dev !== link.name) {
-    throw new VethdError('ARGUMENT_INVALID', `call the device "${link.name}" or "${link.dev}"`, {
+    throw new VethdError('ARGUMENT_INVALID', `a device cannot have two names: choose "${link.name}" or "${link.dev}"`, {
       iproute2: 'both "name" and "dev" cannot be used when creating devices.',
     })
   }
@@ -275,7 +279,7 @@ function endOf(link: Link): NewEnd {
 
 function requireDevice(link: Link): string {
   if (link.dev !== undefined) return link.dev
-  throw new VethdError('ARGUMENT_MISSING', 'name a device, or ID/a or ID/b of a pair', {
+  throw new VethdError('ARGUMENT_MISSING', 'name a device, or an end of a pair as ID/a or ID/b', {
     iproute2: 'Not enough information: "dev" argument is required.',
     exit: 255,
   })
@@ -287,7 +291,7 @@ function badName(name: string, keyword: 'name' | 'dev'): VethdError {
 }
 
 function garbageAfterKind(word: string): VethdError {
-  return new VethdError('ARGUMENT_INVALID', `"${word}" means nothing after the type`, {
+  return new VethdError('ARGUMENT_INVALID', `"${word}" is not allowed after the type`, {
     iproute2: `Garbage instead of arguments "${word} ...". Try "vethctl link help".`,
     exit: 1,
   })
@@ -297,14 +301,14 @@ function garbageAfterKind(word: string): VethdError {
 function superFrameLimit(key: string, word: string): number {
   const value = parseUnsigned(word)
   if (value !== undefined && (key !== 'gso_max_segs' || value <= 0xffff)) return value
-  throw wrongArgument(word, `Invalid "${key}" value`, `"${key}" takes a whole number`)
+  throw wrongArgument(word, `Invalid "${key}" value`, `"${key}" needs a whole number`)
 }
 
 /** inet6_validate_link_af(): a device that is being made has no IPv6 yet. */
 function noAddressesYet(): VethdError {
   return new VethdError(
     'ARGUMENT_INVALID',
-    '"addrgenmode" cannot be said of a new device: use "ip link set" after it',
+    'a new device cannot have "addrgenmode": use "ip link set" after it was created',
     {
       iproute2: 'RTNETLINK answers: Address family not supported by protocol',
       exit: 2,
@@ -315,10 +319,10 @@ function noAddressesYet(): VethdError {
 
 export function notOurs(keyword: string, command: Command | 'show', word = keyword): VethdError {
   const meant =
-    word === keyword ? `"${keyword}"` : `"${word}" is short for "${keyword}" (say "dev ${word}" for a device): that`
+    word === keyword ? `"${keyword}"` : `"${keyword}", which "${word}" abbreviates (write "dev ${word}" for a device)`
   const instead = command === 'add' ? 'ip link set' : `ip link ${command}`
   return new VethdError(
     'ARGUMENT_INVALID',
-    `${meant} is not vethd's to do: use "${instead}", the devices are the kernel's`,
+    `vethd does not support ${meant}: use "${instead}", which works on vethd's devices too`,
   )
 }

@@ -75,7 +75,7 @@ export function parseOptions(words: readonly string[]): { options: Options; rest
     else if (matches(option, '-help')) options.help = true
     else if (matches(option, '-netns')) options.netns = value()
     else {
-      throw new VethdError('ARGUMENT_INVALID', 'the options stand before the object: vethctl -s -j link show', {
+      throw new VethdError('ARGUMENT_INVALID', 'options must stand before the object: vethctl -s -j link show', {
         iproute2: `Option "${option}" is unknown, try "vethctl -help".`,
       })
     }

@@ -148,8 +148,8 @@ export class Client {
     const outgoing = request({ ...options, socketPath, timeout }, answered)
     return outgoing.on('timeout', () => {
       const message =
-        `vethd on ${socketPath} has not answered for ${timeout / 1000} s: it is stopped (SIGCONT lets it go on) or ` +
-        'overloaded. It may still do what it was asked for'
+        `vethd on ${socketPath} has not answered for ${timeout / 1000} s: it is stopped (SIGCONT continues it) or ` +
+        'overloaded. It may still carry out the request'
       outgoing.destroy(new VethdError('DAEMON_SILENT', message))
     })
   }
@@ -193,12 +193,12 @@ export class Client {
           details,
         )
       case 'EAGAIN': {
-        const message = `vethd on ${this.socketPath} takes no more connections: it is stopped or overloaded`
+        const message = `vethd on ${this.socketPath} accepts no more connections: it is stopped or overloaded`
         return new VethdError('DAEMON_SILENT', message, details)
       }
       case 'ECONNRESET':
       case 'EPIPE':
-        return new VethdError('DAEMON_NOT_RUNNING', `vethd on ${this.socketPath} went away while it was asked`, details)
+        return new VethdError('DAEMON_NOT_RUNNING', `vethd on ${this.socketPath} ended during the request`, details)
       default:
         return new VethdError('SOCKET_UNUSABLE', `${this.socketPath}: ${error.message}`, details)
     }

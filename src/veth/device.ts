@@ -210,7 +210,7 @@ export class Device {
   #link(rtnl: Rtnetlink, name: string): LinkInfo {
     const link = getLink(rtnl, { name })
     if (link === undefined)
-      throw new VethdError('DEVICE_NOT_FOUND', `"${name}" went away while it was looked at: try again`)
+      throw new VethdError('DEVICE_NOT_FOUND', `"${name}" disappeared while vethd read it: try again`)
     return link
   }
 
@@ -264,7 +264,7 @@ export function masterLink(rtnl: Rtnetlink, name: string): LinkInfo {
   if (master !== undefined) return master
   throw new VethdError(
     'ARGUMENT_INVALID',
-    `there is no device "${name}" to be the master, in the network namespace where the device is`,
+    `the master "${name}" does not exist in the network namespace of the device`,
     {
       iproute2: `Error: argument "${name}" is wrong: Device does not exist`,
     },

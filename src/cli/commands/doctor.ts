@@ -17,7 +17,7 @@ export async function doctor(context: Context): Promise<number> {
     const alone = { daemon: null, reason: why ?? null, checks }
     out(`${formatJson(found === undefined ? alone : { ...found }, options.pretty)}\n`)
   } else {
-    out(found === undefined ? `vethd    not asked: ${why}\n\n${checksText(checks)}` : doctorText(found, options.socket))
+    out(found === undefined ? `vethd    no answer: ${why}\n\n${checksText(checks)}` : doctorText(found, options.socket))
   }
   return checks.every(({ ok, required }) => ok || !required) ? 0 : 1
 }

@@ -32,11 +32,11 @@ export async function exec(words: readonly string[], { options, out }: Context):
     return 0
   }
   if (words[0]?.startsWith('-') && words[0] !== '--') {
-    throw new VethdError('ARGUMENT_INVALID', `options stand before exec, and "--" before a COMMAND like "${words[0]}"`)
+    throw new VethdError('ARGUMENT_INVALID', `put options before exec, and "--" before a COMMAND such as "${words[0]}"`)
   }
   const command = words[0] === '--' ? words.slice(1) : words
   if (command.length === 0)
-    throw new VethdError('ARGUMENT_INVALID', 'say what to run: vethctl exec -- COMMAND [ARG...]')
+    throw new VethdError('ARGUMENT_INVALID', 'COMMAND is missing: vethctl exec -- COMMAND [ARG...]')
   try {
     return exitAs(await runProgram(command, environment(options.socket)))
   } catch (error) {

@@ -39,7 +39,7 @@ export async function link(words: readonly string[], context: Context): Promise<
   if (isDelete(command)) return del(rest, context)
   if (matches(command, 'show') || matches(command, 'lst') || matches(command, 'list')) return show(rest, context)
   if (matches(command, 'help')) return help(context)
-  throw new VethdError('ARGUMENT_INVALID', 'vethctl link takes add, del, set and show', {
+  throw new VethdError('ARGUMENT_INVALID', 'the commands of vethctl link are add, del, set and show', {
     iproute2: `Command "${command}" is unknown, try "vethctl link help".`,
   })
 }

@@ -10,7 +10,7 @@ export interface MonitorOptions {
   present: boolean
 }
 
-const LOST = 'some events are lost: this was too slow to read them, or vethd was started anew'
+const LOST = 'some events are lost: vethctl read them too slowly, or vethd was restarted'
 
 export async function monitor({ present }: MonitorOptions, { client, options, out, err }: Context): Promise<number> {
   const end = new AbortController()
