@@ -1,6 +1,6 @@
 /**
- * iproute2's small change (lib/utils.c, lib/ll_addr.c): how `ip` abbreviates keywords, reads numbers, names and link
- * layer addresses, and what it says when they are wrong. Neighbours: link-grammar.ts, options.ts.
+ * Small functions of iproute2 (lib/utils.c, lib/ll_addr.c): abbreviations of keywords, and parsing of numbers, names and link
+ * layer addresses, with ip's error texts. Neighbours: link-grammar.ts, options.ts.
  */
 import { existsSync, readFileSync } from 'node:fs'
 import { encodeText } from '../abi/text.js'
@@ -23,7 +23,7 @@ export function duplicateArgument(key: string, argument: string): VethdError {
   })
 }
 
-/** duparg2(): a word that is no keyword, where a device was named already. */
+/** duparg2(): a word that is not a keyword, after the device was already named. */
 export function garbageArgument(key: string, argument: string): VethdError {
   return new VethdError('ARGUMENT_INVALID', `"${argument}" is not a keyword here: see "vethctl link help"`, {
     iproute2: `Error: either "${key}" is duplicate, or "${argument}" is a garbage.`,
@@ -37,7 +37,7 @@ export function incompleteCommand(keyword: string): VethdError {
   })
 }
 
-/** get_integer(): C's strtol with base 0 (decimal, 0x…, 0…) within 32 signed bits; undefined when it is no number. */
+/** get_integer(): C's strtol with base 0 (decimal, 0x…, 0…) within 32 signed bits; undefined if it is not a number. */
 export function parseInteger(text: string): number | undefined {
   return parseNumber(text, -0x80000000, 0x7fffffff)
 }
@@ -90,7 +90,7 @@ function groupNames(): Map<string, number> {
   return names
 }
 
-/** parse_on_off(), and on_off() of ip/iplink.c, which words it in another way and ends with another code. */
+/** parse_on_off(), and on_off() of ip/iplink.c, which has another text and another exit code. */
 export function parseOnOff(keyword: string, word: string, { exit, allowed }: OnOffRefusal): boolean {
   if (word === 'on' || word === 'off') return word === 'on'
   throw new VethdError('ARGUMENT_INVALID', `the value of "${keyword}" must be "on" or "off"`, {
@@ -113,7 +113,7 @@ export function parseOneOf<const Word extends string>(words: readonly Word[], wo
   throw wrongArgument(word, `Invalid ${what}`, `it must be one of ${words.join(', ')}`)
 }
 
-/** check_altifname(): what a device may never be called; the length is the kernel's to judge. */
+/** check_altifname(): the characters that a device name cannot have. The kernel checks the length. */
 export function isDeviceName(name: string): boolean {
   return name !== '' && !/[/ \t-\r]/.test(name)
 }
@@ -124,8 +124,8 @@ export function isShortDeviceName(name: string): boolean {
 }
 
 /**
- * ll_addr_a2n(): bytes in hexadecimal with colons, or four in decimal with dots. Returns them as `02:00:…`. How many they are
- * is the kernel's to judge.
+ * ll_addr_a2n(): bytes in hexadecimal with colons, or four in decimal with dots. Returns them as `02:00:…`. The kernel checks
+ * their number.
  */
 export function parseLinkAddress(text: string): string {
   const dotted = text.includes('.')
@@ -145,7 +145,7 @@ export function parseLinkAddress(text: string): string {
   return bytes.map((byte) => byte.toString(16).padStart(2, '0')).join(':')
 }
 
-/** sscanf's %x into an int: as many digits as there are, whatever follows them, and the last 32 bits; NaN without any. */
+/** sscanf's %x into an int: takes the leading digits, ignores the rest, keeps the last 32 bits; NaN without digits. */
 function scanHex(text: string): number {
   const [, sign, digits] = /^\s*([+-]?)(?:0[xX](?=[0-9a-fA-F]))?([0-9a-fA-F]+)/.exec(text) ?? []
   if (digits === undefined) return Number.NaN

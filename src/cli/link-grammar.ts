@@ -1,10 +1,9 @@
 /**
- * The grammar of `link add|set|del`, read as ip/iplink.c (iplink_parse) and ip/link_veth.c (veth_parse_opt) read
- * it: keywords are tried in the same order, so that the same abbreviation means the same, and a word that is no keyword
- * is a device. Neighbours: keywords.ts (abbreviations, numbers, the errors' words), link-filter.ts
- * (`link show`), commands/link.ts.
+ * The grammar of `link add|set|del`, parsed as in ip/iplink.c (iplink_parse) and ip/link_veth.c (veth_parse_opt): keywords are
+ * tried in the same order, so that an abbreviation has the same meaning, and a word that is not a keyword is a device.
+ * Neighbours: keywords.ts (abbreviations, numbers, error texts), link-filter.ts (`link show`), commands/link.ts.
  *
- * Nothing here knows whether a device or a namespace exists, or which MTU is allowed: that is the daemon's to say.
+ * This file does not know whether a device or a namespace exists, or which MTU is allowed. The daemon checks that.
  */
 import { EAFNOSUPPORT } from '../abi/errno.js'
 import { encodeText } from '../abi/text.js'
@@ -38,7 +37,7 @@ const IFALIASZ = 256
 
 const USAGE_VETH = 'Usage: vethctl link <options> type veth [checksum MODE] [peer <options>]'
 
-/** What one run of words said: the device, its (new) name, its attributes, and what follows `type KIND`. */
+/** The result of parsing one part: the device, its (new) name, its attributes, and the words after `type KIND`. */
 interface Link {
   dev?: string
   name?: string
@@ -110,7 +109,7 @@ export function parseLinkDel(words: readonly string[]): string {
   return requireDevice(link)
 }
 
-/** iplink_parse(). `afterKind`: the words of a peer, among which vethd's own `checksum` may stand. */
+/** iplink_parse(). `afterKind`: the words of a peer, which may include vethd's own `checksum`. */
 function parseLink(words: readonly string[], command: Command, afterKind = false): Link {
   const link: Link = { attributes: {}, rest: [] }
   const { attributes } = link
@@ -200,7 +199,7 @@ function parseLink(words: readonly string[], command: Command, afterKind = false
       case 'trailers':
         attributes[keyword.word] = parseOnOff(keyword.word, valueAfter(words, at++), ON_OFF)
         break
-      // Read, and without effect on a new device: rtnl_create_link() and rtnl_configure_link() look at none of these.
+      // Accepted without effect on a new device: rtnl_create_link() and rtnl_configure_link() ignore them.
       case 'carrier':
       case 'protodown':
         parseOnOff(keyword.word, valueAfter(words, at++), ONE_OF_ON_OFF)
@@ -212,7 +211,7 @@ function parseLink(words: readonly string[], command: Command, afterKind = false
         const alias = valueAfter(words, at++)
         if (encodeText(alias).length >= IFALIASZ)
           throw wrongArgument(alias, 'alias too long', `an alias has at most ${IFALIASZ - 1} bytes`)
-        if (command === 'set') attributes.alias = alias // rtnl_create_link() does not look at it
+        if (command === 'set') attributes.alias = alias // rtnl_create_link() ignores it
         break
       }
       case 'parentdev':
@@ -236,7 +235,7 @@ function parseLink(words: readonly string[], command: Command, afterKind = false
         const dev = deviceAt(words, at)
         if (words[at] === 'dev') at += 1
         if (link.dev !== link.name) throw garbageArgument('dev', dev)
-        // ID/a and ID/b name a device by its pair; everything else with a slash is no device
+        // ID/a and ID/b name a device by its pair; any other word with a slash is not a device
         if (!isDeviceName(dev) && (command === 'add' || !/^[0-9]+\/[ab]$/.test(dev))) throw badName(dev, 'dev')
         link.dev = dev
       }
@@ -245,7 +244,7 @@ function parseLink(words: readonly string[], command: Command, afterKind = false
   return link
 }
 
-/** The device that `words[at]` is, or "dev" announces: without that, "h" and more of "help" ask for ip's usage. */
+/** The device at `words[at]`, or after "dev" there. Without "dev", "help" and its abbreviations mean ip's usage. */
 export function deviceAt(words: readonly string[], at: number): string {
   if (words[at] === 'dev') return valueAfter(words, at)
   if (!matches(words[at], 'help')) return words[at]

@@ -6,7 +6,7 @@
  *              ├──→ commands/exec.ts ─→ COMMAND, with shim/ip and shim/tc before its ip and tc
  *              └──→ frame.ts ─→ commands/stats.ts, commands/monitor.ts, commands/doctor.ts
  *
- * Invariant: nothing is loaded for a command but what it needs; a script may call vethctl a thousand times.
+ * Invariant: a command loads only the modules that it needs; a script may call vethctl a thousand times.
  */
 import { Client } from '../client/client.js'
 import { VethdError } from '../errors.js'
@@ -28,7 +28,7 @@ export async function run(words: readonly string[], out: Write, err: Write): Pro
     }
     if (options.help || (rest.length === 0 && options.batch === undefined)) {
       const { help } = await import('./frame.js')
-      // ip without any words: its usage, and exit code 255
+      // like ip without arguments: prints the usage, and exits with 255
       ;(options.help ? out : err)(`${await help()}\n`)
       return options.help ? 0 : 255
     }

@@ -1,14 +1,14 @@
 /**
- * `vethctl exec [--] COMMAND [ARG…]`: COMMAND with an `ip` before the real one on its PATH that makes veth pairs by vethd,
- * and a `tc` whose root qdiscs are added to their ends as to those of a veth.
+ * `vethctl exec [--] COMMAND [ARG…]`: runs COMMAND with an `ip` first on its PATH that creates veth pairs by vethd, and with a
+ * `tc` that handles the root qdiscs of their ends like those of a veth.
  *
  *     COMMAND ─┬→ ip (shim/ip) ─┬─ link add … type veth ─→ as-ip.ts ─→ client ⇢ daemon
  *              │                └─ everything else ──────→ the real ip
- *              └→ tc (shim/tc) ─┬─ qdisc add … root … ───→ as-tc.ts ─→ the real tc, in other words where they are needed
+ *              └→ tc (shim/tc) ─┬─ qdisc add … root … ───→ as-tc.ts ─→ the real tc, with translated words if needed
  *                               └─ everything else ──────→ the real tc
  *
- * What the shims have to know travels in environment variables, so that it reaches every process of COMMAND, in whatever
- * network namespace that runs. One `exec` within another takes its place.
+ * The shims get their settings from environment variables, which reach every process of COMMAND in any network namespace. An
+ * `exec` inside another `exec` replaces its settings.
  */
 import { accessSync, constants, statSync } from 'node:fs'
 import { delimiter, join, resolve } from 'node:path'
@@ -46,7 +46,7 @@ export async function exec(words: readonly string[], { options, out }: Context):
 
 function environment(socket: string): NodeJS.ProcessEnv {
   const { PATH = '', VETHD_SHIM, VETHD_IP = '', VETHD_TC = '' } = process.env
-  // an exec around this one put its own folder there
+  // an outer exec has put its own folder there
   const folders = PATH.split(delimiter).filter((folder) => folder !== VETHD_SHIM && folder !== SHIM_FOLDER)
   const find = (program: string) => folders.map((folder) => join(resolve(folder), program)).find(isProgram)
   return {
@@ -70,7 +70,7 @@ function isProgram(path: string): boolean {
   }
 }
 
-/** 127 and 126, as the shell and env(1) end. */
+/** Exit codes 127 and 126, as in the shell and env(1). */
 function notStarted(command: string, cause: NodeJS.ErrnoException): VethdError {
   if (cause.syscall?.startsWith('spawn') !== true) return cause as unknown as VethdError
   const { errno, syscall } = cause

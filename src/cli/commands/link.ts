@@ -1,6 +1,6 @@
 /**
- * `vethctl link …`: do_iplink of ip/iplink.c. The command may be abbreviated and is looked for in its order; none means
- * `show`. Neighbours: link-grammar.ts reads the words, link-format.ts lays out what is shown.
+ * `vethctl link …`: do_iplink of ip/iplink.c. The command may be abbreviated, and commands are tried in its order. No command
+ * means `show`. Neighbours: link-grammar.ts parses the words, link-format.ts formats the output.
  */
 import type { Device } from '../../api/schema.js'
 import { VethdError } from '../../errors.js'
@@ -44,7 +44,7 @@ export async function link(words: readonly string[], context: Context): Promise<
   })
 }
 
-/** Whether a word of `link …` means delete, whose runs a batch sends as one request. */
+/** Whether a word of `link …` means delete. A batch sends consecutive deletions as one request. */
 export function isDelete(command: string): boolean {
   return matches(command, 'delete')
 }

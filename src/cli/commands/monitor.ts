@@ -1,6 +1,6 @@
 /**
- * `vethctl monitor [--present]`: what happens to devices, an event a line, until Ctrl-C.
- * Neighbours: event-format.ts lays it out.
+ * `vethctl monitor [--present]`: streams changes to devices, one event a line, until Ctrl-C.
+ * Neighbours: event-format.ts formats the lines.
  */
 import { eventText } from '../event-format.js'
 import { formatJson } from '../json.js'
@@ -17,7 +17,7 @@ export async function monitor({ present }: MonitorOptions, { client, options, ou
   const stop = () => end.abort()
   process.once('SIGINT', stop)
   process.once('SIGTERM', stop)
-  process.stdout.once('error', stop) // nobody reads it any more
+  process.stdout.once('error', stop) // the reader of the output is gone
   try {
     for await (const event of client.events({ netns: options.netns, present }, end.signal)) {
       if (event.kind === 'lost') err(`vethctl: ${LOST}\n`)
