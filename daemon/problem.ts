@@ -1,5 +1,6 @@
 /**
- * Errors of the control API: RFC 9457 problem documents, with all that a command line needs to print iproute2's text. Neighbours: src/errors.ts has the codes, server.ts sends these.
+ * Errors of the control API: RFC 9457 problem documents, with all that a command line needs to print iproute2's text.
+ * Neighbours: src/errors.ts has the codes, server.ts sends these.
  */
 import type { FastifyError } from 'fastify'
 import type { NativeError } from '../native-bindings/index.js'

@@ -39,7 +39,7 @@ static bool is_on(int fd, long filesystem) {
   return fstatfs(fd, &found) == 0 && found.f_type == filesystem;
 }
 
-/* Makes `*netns` a new read-only fd of the network namespace that `fd`, of any kind, refers to. EINVAL if it is not a namespace. */
+/* Sets `*netns` to a new read-only fd of the network namespace that `fd` refers to. EINVAL if it is not a namespace. */
 static failure reopen(int fd, int *netns) {
   char self[32];
   errno = EINVAL;

@@ -18,8 +18,8 @@ struct netns_result {
 typedef int netns_opener(int argument, const char **syscall);
 
 /*
- * Calls `open` in the network namespace `netns`, which is an fd or NETNS_OWN. The opened file belongs to that namespace, whichever
- * thread uses it. The calling thread does not change its namespace.
+ * Calls `open` in the network namespace `netns`, which is an fd or NETNS_OWN. The opened file belongs to that namespace,
+ * whichever thread uses it. The calling thread does not change its namespace.
  */
 struct netns_result netns_open_inside(napi_env env, int netns, netns_opener *open, int argument);
 

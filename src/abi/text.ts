@@ -1,5 +1,6 @@
 /**
- * Text that the kernel handles as bytes: names of devices, words of a command line. It can contain any byte, and is usually UTF-8.
+ * Text that the kernel handles as bytes: names of devices, words of a command line. It can contain any byte, and is usually
+ * UTF-8.
  *
  * A byte that is not UTF-8 becomes a lone surrogate, U+DC00 + byte, and is converted back to that byte, as in Python (PEP 383).
  * JSON carries it as an escape: `\udcff`.

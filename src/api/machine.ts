@@ -1,6 +1,7 @@
 /**
  * Checks what this machine grants the calling process: device node, capabilities, kernel features; each is one Check of the
- * `doctor`. It reads only /dev and /proc, so that `vethctl doctor` can use it too if no daemon answers. Neighbours: daemon/routes/doctor.ts, cli/commands/doctor.ts.
+ * `doctor`. It reads only /dev and /proc, so that `vethctl doctor` can use it too if no daemon answers. Neighbours:
+ * daemon/routes/doctor.ts, cli/commands/doctor.ts.
  */
 import { closeSync, constants, existsSync, openSync, readFileSync, statSync } from 'node:fs'
 import { release } from 'node:os'

@@ -1,6 +1,6 @@
 /**
- * `link show` in the layout of print_linkinfo of ip/ipaddress.c, as text and as JSON. One line (or member) is added: `vethd`, with
- * the device's pair, its namespace and its peer. Everything else is byte for byte what `ip` prints for the same device and
+ * `link show` in the layout of print_linkinfo of ip/ipaddress.c, as text and as JSON. One line (or member) is added: `vethd`,
+ * with the device's pair, its namespace and its peer. Everything else is byte for byte what `ip` prints for the same device and
  * options; a test compares both.
  *
  * Neighbours: api/schema.ts (a Device already has ip's names), appearance.ts, link-stats.ts, commands/link.ts.

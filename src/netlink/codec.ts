@@ -6,8 +6,8 @@
  *
  * Everything is in host byte order. Builders are plain functions that return bytes. An attribute whose value is undefined is
  * omitted, so that a request lists all attributes that it may have. Reading never trusts a received length: a header that does
- * not fit ends the parsing, and an attribute that is too short for its type counts as absent. Neighbours: socket.ts sends and receives what is built and read here; link.ts, address.ts,
- * qdisc.ts and nsid.ts know what is inside.
+ * not fit ends the parsing, and an attribute that is too short for its type counts as absent. Neighbours: socket.ts sends and
+ * receives what is built and read here; link.ts, address.ts, qdisc.ts and nsid.ts know what is inside.
  */
 import { endianness } from 'node:os'
 import {
@@ -126,8 +126,9 @@ export function* readMessages(datagram: Uint8Array): Generator<Message, void> {
 }
 
 /**
- * The attributes in `bytes` from `offset` on, by type. If an attribute occurs more than once, the getters return the last, as the
- * kernel's nla_parse does, and {@link all} returns every one. A getter returns undefined for an absent or too short attribute.
+ * The attributes in `bytes` from `offset` on, by type. If an attribute occurs more than once, the getters return the last, as
+ * the kernel's nla_parse does, and {@link all} returns every one. A getter returns undefined for an absent or too short
+ * attribute.
  *
  * Parsing only notes the offset of each attribute: a dump of a thousand links has fifty thousand attributes, of which few are
  * read.
