@@ -94,7 +94,11 @@ t.test('a symbolic link is never taken away, wherever it leads', async (t) => {
   await leaveStale(join(folder, 'stale'))
   for (const target of ['nowhere', 'stale']) {
     symlinkSync(target, path)
-    await t.rejects(claimControlSocket(server(t), path), { code: 'SOCKET_UNUSABLE', message: /is not a socket/ }, target)
+    await t.rejects(
+      claimControlSocket(server(t), path),
+      { code: 'SOCKET_UNUSABLE', message: /is not a socket/ },
+      target,
+    )
     t.equal(readlinkSync(path), target)
     rmSync(path)
   }
