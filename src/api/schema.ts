@@ -6,7 +6,8 @@
  * says about one is spelled as `ip -j -d -s link show` spells it. Counters of 64 bits are decimal strings, because a
  * JSON number is a double to most readers and ends being exact at 2^53. docs/api.md explains the routes.
  */
-import { type Static, Type } from 'typebox'
+import type { Static } from 'typebox'
+import { Type } from './schema-builders.js'
 
 const strict = { additionalProperties: false }
 
