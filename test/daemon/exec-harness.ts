@@ -1,14 +1,11 @@
 /**
  * A rig for `vethctl exec`: a host, and a namespace in which the same is done plainly, with kernel veth.
- *
- * All rigs of a file share one daemon, which lives in a namespace of its own: a daemon's start costs a second of CPU.
  */
 import type { Test } from 'tap'
-import { type Daemon, startDaemon } from '../device/harness/daemon.js'
 import { ExecShell } from '../device/harness/exec-shell.js'
 import type { Output } from '../device/harness/processes.js'
-import { type Namespace, Topology } from '../device/harness/topology.js'
-import { type Rig, rigOf, run, split } from './harness.js'
+import type { Namespace } from '../device/harness/topology.js'
+import { joinRig, type Rig, run, split } from './harness.js'
 
 export interface ExecRig extends Rig {
   kernel: Namespace
@@ -18,21 +15,9 @@ export interface ExecRig extends Rig {
   typed(command: string | string[]): Promise<Output>
 }
 
-let shared: Promise<Daemon> | undefined
-
-/** Ends with the process: a topology undoes itself then. */
-async function startShared(): Promise<Daemon> {
-  const topology = new Topology()
-  const daemon = await startDaemon(topology, await topology.namespace('d'))
-  daemon.process.unref()
-  return daemon
-}
-
 export async function startExecRig(t: Test): Promise<ExecRig> {
-  shared ??= startShared()
-  const topology = Topology.of(t)
-  const daemon = await shared
-  const rig = rigOf(topology, await topology.namespace('h'), daemon)
+  const rig = await joinRig(t)
+  const { topology, daemon } = rig
   const kernel = await topology.namespace('k')
   let shell: ExecShell | undefined
   return {
