@@ -8,7 +8,7 @@ import { closeSync } from 'node:fs'
 import { Client } from '../../src/client/client.js'
 import { deleteLink, getLink, listLinks } from '../../src/netlink/link.js'
 import { resolveNetns } from '../../src/netlink/netns.js'
-import { inNetns } from '../../src/netlink/socket.js'
+import { inNetns, type NetlinkError } from '../../src/netlink/socket.js'
 import { type Daemon, type Engine, startDaemon } from '../device/harness/daemon.js'
 import { ExecShell } from '../device/harness/exec-shell.js'
 import { type Output, type Process, until } from '../device/harness/processes.js'
@@ -100,13 +100,18 @@ export class World {
   }
 }
 
-/** Deletes what is left; a peer goes with its other end. */
+/** Deletes what is left; a peer goes with its other end, that of vethd a moment later. */
 function empty(ns: Namespace): void {
   const fd = resolveNetns(ns.name)
   try {
     inNetns(fd, (rtnl) => {
       for (const { name, index } of listLinks(rtnl)) {
-        if (name !== 'lo' && getLink(rtnl, { index }) !== undefined) deleteLink(rtnl, index)
+        if (name === 'lo' || getLink(rtnl, { index }) === undefined) continue
+        try {
+          deleteLink(rtnl, index)
+        } catch (error) {
+          if ((error as NetlinkError).code !== 'ENODEV') throw error
+        }
       }
     })
   } finally {
