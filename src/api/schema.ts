@@ -1,6 +1,6 @@
 /**
  * The control API's shapes: the one place from which the daemon takes its validation and both daemon and client take
- * their types (the client imports types only, so that a command line never loads typebox).
+ * their types (the client imports types only, so that a command line never loads them).
  *
  * Names are iproute2's: what a request may say about a device is spelled as `ip link add` spells it, and what an answer
  * says about one is spelled as `ip -j -d -s link show` spells it. Counters of 64 bits are decimal strings, because a

@@ -1,7 +1,7 @@
 /**
  * The control API's client: one method a route, over node:http and the daemon's unix socket.
  *
- * Neighbours: api/schema.ts has the shapes (types only: nothing of typebox is loaded here), netns.ts opens the namespaces
+ * Neighbours: api/schema.ts has the shapes (types only: they are not loaded here), netns.ts opens the namespaces
  * of a request, cli/ is the caller.
  * Invariant: whatever goes wrong is thrown as a VethdError that says what to do next; a problem document of the daemon
  * comes back as the error it was made of, with code, exit code and iproute2's text.
