@@ -1,9 +1,9 @@
 /**
  * The counters of one lane, in memory that the worker (writer) and the main thread (reader) share.
  *
- * The worker adds to plain doubles (`burst`) while it handles frames, and folds them into 64-bit totals once per turn. So
- * counting a frame is cheap, and totals are exact beyond 2^53. A sequence number is odd while a fold is under way. By it the
- * reader notices that it has read during a fold, as with the kernel's u64_stats_sync.
+ * The worker adds to plain doubles (`burst`) while it handles frames, and folds them into 64-bit totals once per turn.
+ * So counting a frame is cheap, and totals are exact beyond 2^53. A sequence number is odd while a fold is under way.
+ * By it the reader notices that it has read during a fold, as with the kernel's u64_stats_sync.
  *
  *     SharedArrayBuffer, 32-bit words:  | sequence | – | low 0 | high 0 | low 1 | high 1 | …
  */
@@ -43,7 +43,9 @@ const FRAME_COUNTERS = [
   'protocol_other',
 ] as const
 
-/** All counters: those above, then GRO's. Each frame counts under one verdict, each run under one reason for its flush. */
+/**
+ * All counters: those above, then GRO's. Each frame counts under one verdict, each run under one reason for its flush.
+ */
 export const COUNTER_NAMES = [
   ...FRAME_COUNTERS,
   ...GRO_VERDICTS.map((verdict) => `gro_frame_${verdict}` as const),

@@ -1,6 +1,6 @@
 /**
- * The messages between the main thread and a worker. The main thread posts a command and signals the worker's eventfd. The
- * worker takes commands between two turns (receiveMessageOnPort), so a command never waits for traffic.
+ * The messages between the main thread and a worker. The main thread posts a command and signals the worker's eventfd.
+ * The worker takes commands between two turns (receiveMessageOnPort), so a command never waits for traffic.
  */
 import type { EngineName } from './io/index.js'
 
@@ -74,18 +74,20 @@ export type Command =
 
 export type Report =
   /**
-   * The engine runs. `niceRefused`: why the thread could not raise its priority. `slowed`: why its engine is slower than it
-   * could be.
+   * The engine runs. `niceRefused`: why the thread could not raise its priority. `slowed`: why its engine is slower
+   * than it could be.
    */
   | { kind: 'ready'; niceRefused?: string; slowed?: string }
   /** The command `id` was carried out, or failed for the reason in `error`. */
   | { kind: 'done'; id: number; error?: string }
   /** The device that the lane reads from is gone. `errno` is negative. Reported once. */
   | { kind: 'gone'; lane: number; errno: number }
-  /** A read from the lane's device failed; the worker tries again from time to time. `errno` is negative. Reported once. */
+  /**
+   * A read from the lane's device failed; the worker tries again from time to time. `errno` is negative. Reported once.
+   */
   | { kind: 'read-failed'; lane: number; errno: number }
   /**
-   * The kernel refused a super-frame of the lane although its header is right. `offloads`: the TUN_F_* bits to withdraw from
-   * the sender so that it sends no such frames. Reported once for each kind.
+   * The kernel refused a super-frame of the lane although its header is right. `offloads`: the TUN_F_* bits to withdraw
+   * from the sender so that it sends no such frames. Reported once for each kind.
    */
   | { kind: 'refused'; lane: number; offloads: number }

@@ -1,6 +1,6 @@
 /**
- * Generic receive offload of one lane. It takes the place of the NAPI that a veth has while its `gro` is on. It keeps the
- * open runs and decides for each frame whether it joins a run.
+ * Generic receive offload of one lane. It takes the place of the NAPI that a veth has while its `gro` is on. It keeps
+ * the open runs and decides for each frame whether it joins a run.
  *
  *     xmit ─▶ receive ─▶ a candidate (frame/gro.ts) ─▶ joins its flow's run, ends it, begins one ─▶ written when flushed
  *                    └─▶ anything else ─▶ ends its flow's run ─▶ written as it is
@@ -8,7 +8,8 @@
  * Neighbours: stage.ts, the contract; stages.ts, which opens this stage while the receiving device has `gro` on.
  *
  * Invariants:
- * - Frames of a flow are written in the order of their arrival. A frame that is not merged is written after its flow's run.
+ * - Frames of a flow are written in the order of their arrival. A frame that is not merged is written after its flow's
+ *   run.
  * - A run is written or moved into the hold within the turn in which its frames came. So no slot is reused while it is
  *   part of a run.
  */

@@ -3,9 +3,9 @@
  *
  *     burst slot ──copied once──▶ a place in the hold ──written──▶ given back ──the next submit──▶ free
  *
- * A worker has one Hold, which consists of blocks. Each lane fills blocks of its own, one after the other (LaneHold). A block
- * is free again when all its places were given back, in whatever order. Memory is touched only when it is used, and returns
- * to the system when nothing is held.
+ * A worker has one Hold, which consists of blocks. Each lane fills blocks of its own, one after the other (LaneHold). A
+ * block is free again when all its places were given back, in whatever order. Memory is touched only when it is used,
+ * and returns to the system when nothing is held.
  *
  * Neighbours: io/slab.ts defines where blocks lie; worker/scheduler.ts reports the begin and the end of each submit.
  * Invariant: a place that was given back keeps its bytes until the writes queued from it have been carried out.
@@ -14,7 +14,10 @@ import { BLOCK_BYTES, BLOCK_COUNT, HOLD_OFFSET, RELEASES_A_TURN, WRITES_MAX } fr
 
 /** The most bytes that one lane may hold. */
 export const LANE_HOLD_BYTES = 64 << 20
-/** Blocks that keep their memory while nothing is held. Without it, short holds would discard and touch memory all the time. */
+/**
+ * Blocks that keep their memory while nothing is held. Without it, short holds would discard and touch memory all the
+ * time.
+ */
 const KEPT_BLOCKS = 8
 /** The offset of each place is a multiple of this, as that of each slot is. */
 const ALIGNMENT = 8
@@ -30,8 +33,8 @@ export class Hold {
   readonly #touched = new Uint8Array(BLOCK_COUNT)
   #touchedCount = 0
   /**
-   * The block of each place that was given back, one entry per place. The submit that is under way carries out the writes of
-   * the first `#submitted`.
+   * The block of each place that was given back, one entry per place. The submit that is under way carries out the
+   * writes of the first `#submitted`.
    */
   #given = new Uint16Array(WRITES_MAX)
   #givenCount = 0

@@ -3,8 +3,9 @@
  *
  *     read ─▶ xmit ─▶ stage ─▶ stage ─▶ … ─▶ write
  *
- * A frame is identified by the offset of its vnet header in the worker's slab, and by its length from there on. Its bytes
- * stay there until the end of the turn. A stage that keeps a frame longer copies it into the lane's hold (hold.ts).
+ * A frame is identified by the offset of its vnet header in the worker's slab, and by its length from there on. Its
+ * bytes stay there until the end of the turn. A stage that keeps a frame longer copies it into the lane's hold
+ * (hold.ts).
  *
  * Neighbours: stages.ts lists the stages and joins them to a chain; worker/scheduler.ts drives the chain.
  * Invariant: a stage passes on every frame that it takes, keeps it, or ends it by `drop`. A lane without stages has no
@@ -25,7 +26,10 @@ export interface Stage extends FrameSink {
   next: FrameSink
   /** When the stage wants `endTurn` even if no frame came, in milliseconds of performance.now(). Infinity: never. */
   readonly deadline: number
-  /** All frames of this turn were read: passes on what is due. Called in each turn in which a frame came, and at `deadline`. */
+  /**
+   * All frames of this turn were read: passes on what is due. Called in each turn in which a frame came, and at
+   * `deadline`.
+   */
   endTurn(now: number): void
   /** The stage is being removed: passes on or drops all frames that it keeps. */
   end(): void

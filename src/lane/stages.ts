@@ -8,7 +8,7 @@ import type { StageSettings } from '../messages.js'
 import { GRO } from './gro.js'
 import type { FrameSink, StageContext, StageKind } from './stage.js'
 
-/** Every kind of stage, first to last. GRO is last, because a kernel too merges after everything that happens on the wire. */
+/** Every kind of stage, first to last. GRO is last: the peer's stack, too, would merge after everything else. */
 // biome-ignore lint/suspicious/noExplicitAny: each takes the settings of its own name
 export const STAGES: readonly StageKind<any>[] = [GRO]
 
@@ -27,8 +27,8 @@ export class Chain implements FrameSink {
   }
 
   /**
-   * Gives each stage its settings, opens new stages, and ends those without settings. The first stage ends first, so that the
-   * frames that it still passes on go through the others. Returns whether any stage is left.
+   * Gives each stage its settings, opens new stages, and ends those without settings. The first stage ends first, so
+   * that the frames that it still passes on go through the others. Returns whether any stage is left.
    */
   set(settings: StageSettings): boolean {
     const wanted = this.#kinds.map(({ name }) => (settings as Record<string, unknown>)[name] ?? null)

@@ -1,6 +1,6 @@
 /**
- * The hot path: veth_xmit (drivers/net/veth.c) for one frame, from the read from the sending device until the frame is ready
- * for the write to its peer.
+ * The hot path: veth_xmit (drivers/net/veth.c) for one frame, from the read from the sending device until the frame is
+ * ready for the write to its peer.
  *
  *     received ─▶ length ─▶ class and protocol ─▶ checksum ─▶ to the peer
  *                   │                                │
@@ -29,8 +29,8 @@ import { VLAN_HLEN } from '../frame/vlan.js'
 import { COMPLETE, type Lane, PASS_THROUGH } from './lane.js'
 
 /**
- * Takes one frame: `len` bytes at `off` of `mem`, vnet header first. Counts it as received. Returns how many bytes at `off` go
- * to the peer; 0 when the frame was dropped.
+ * Takes one frame: `len` bytes at `off` of `mem`, vnet header first. Counts it as received. Returns how many bytes at
+ * `off` go to the peer; 0 when the frame was dropped.
  */
 export function vethXmit(lane: Lane, mem: Uint8Array, off: number, len: number): number {
   const counts = lane.counters.burst
@@ -59,8 +59,8 @@ export function vethXmit(lane: Lane, mem: Uint8Array, off: number, len: number):
 }
 
 /**
- * Bytes of an accelerated VLAN tag. The kernel keeps such a tag outside of the frame (skb->vlan_tci) and does not count it in
- * the length; tun has inserted it into the frame.
+ * Bytes of an accelerated VLAN tag. The kernel keeps such a tag outside of the frame (skb->vlan_tci) and does not count
+ * it in the length; tun has inserted it into the frame.
  */
 function reinsertedLen(protocol: number): number {
   return protocol === ETH_P_8021Q || protocol === ETH_P_8021AD ? VLAN_HLEN : 0
@@ -92,7 +92,9 @@ function protocolCounter(protocol: number): number {
   }
 }
 
-/** Mode `software`: computes a checksum that the sender left to its device. Returns the reason to drop the frame, or 0. */
+/**
+ * Mode `software`: computes a checksum that the sender left to its device. Returns the reason to drop the frame, or 0.
+ */
 function complete(mem: Uint8Array, off: number, eth: number, frameLen: number): number {
   if ((vnetFlags(mem, off) & VIRTIO_NET_HDR_F_NEEDS_CSUM) === 0) return 0
   return completeChecksum(mem, off, eth, frameLen) === 0 ? 0 : counter.DROP_BAD_VNET_HDR
