@@ -1,8 +1,9 @@
 /**
  * The TAP device behind a Tap stream: made, asked, changed, deleted, all at once and without waiting.
  *
- * The device is born in a namespace without a name, like those of a pair (veth/birth/newlink.ts): an fd pins the namespace
- * that it was opened in, and udev would give a half-made device another address. Neighbour: tap.ts, the stream.
+ * The device is born in a namespace without a name, like those of a pair (veth/birth/newlink.ts): an fd pins the
+ * namespace that it was opened in, and udev would give a half-made device another address. Neighbour: tap.ts, the
+ * stream.
  *
  * Invariant: the fd is closed once, and nothing is called on it afterwards.
  */

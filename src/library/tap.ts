@@ -62,7 +62,8 @@ const scratch = new Uint8Array(FRAME_BYTES_MAX)
  *
  * A frame that the kernel does not take is lost, as on any network card, and the stream goes on: EIO while the device
  * is down (counted by the kernel as rx_dropped), EINVAL when it is shorter than an Ethernet header. The event `'drop'`
- * tells of it: `(frame: Buffer, error: VethdError)`. What is written is not held against the MTU, by the kernel neither.
+ * tells of it: `(frame: Buffer, error: VethdError)`. What is written is not held against the MTU, by the kernel
+ * neither.
  *
  * The properties are read from the kernel and set in it at once. Setters throw {@link VethdError}, or
  * {@link NetlinkError} with the kernel's own words; nothing has changed then.
@@ -76,8 +77,9 @@ export class Tap extends Duplex {
   #blocked: { frame: Buffer; done: (error?: Error | null) => void } | null = null
 
   /**
-   * Makes the device, synchronously. Throws VethdError: ARGUMENT_INVALID for options that are not as the types have them, NAME_INVALID, DEVICE_EXISTS, NETNS_INVALID, NOT_PERMITTED
-   * (it takes CAP_NET_ADMIN and CAP_SYS_ADMIN), TUN_UNAVAILABLE, LIMIT_REACHED.
+   * Makes the device, synchronously. Throws VethdError: ARGUMENT_INVALID for options that are not as the types have
+   * them, NAME_INVALID, DEVICE_EXISTS, NETNS_INVALID, NOT_PERMITTED (it takes CAP_NET_ADMIN and CAP_SYS_ADMIN),
+   * TUN_UNAVAILABLE, LIMIT_REACHED.
    */
   constructor(options: TapOptions | string = {}) {
     super({ readableObjectMode: true, readableHighWaterMark: READ_AHEAD })
@@ -133,8 +135,9 @@ export class Tap extends Duplex {
 
   /**
    * The first IPv6 address, `2001:db8::1/64`, or undefined; a link-local one only if there is no other. Setting puts
-   * another in the place of the first of the same scope, so that the kernel's own link-local one stays. The kernel looks
-   * for duplicates for a second or two before it uses it, and takes IPv6 addresses away when the device goes down.
+   * another in the place of the first of the same scope, so that the kernel's own link-local one stays. The kernel
+   * looks for duplicates for a second or two before it uses it, and takes IPv6 addresses away when the device goes
+   * down.
    */
   get ipv6(): string | undefined {
     return this.#device.address(AF_INET6)
