@@ -138,6 +138,14 @@ class PoolWorker {
   }
 }
 
+/**
+ * Whether a lane can move. A move ends its stages and opens new ones. GRO writes out the frames that it keeps; other
+ * stages would lose their state.
+ */
+function isMovable({ stages }: Receiver): boolean {
+  return Object.entries(stages).every(([name, settings]) => name === 'gro' || settings == null)
+}
+
 export class Pool {
   /** Why the workers could not raise their priority; undefined if they could. */
   niceRefused: string | undefined
@@ -239,7 +247,7 @@ export class Pool {
   }
 
   async #move(lane: PoolLane, apart: boolean): Promise<void> {
-    if (lane.removed || apart === (lane.worker !== lane.home)) return
+    if (lane.removed || apart === (lane.worker !== lane.home) || !isMovable(lane.request.receiver)) return
     const to = apart ? await this.#otherThan(lane.home) : lane.home
     const index = to === lane.worker ? undefined : this.#workers[to].freeIndexes.pop()
     if (index === undefined) return // there is no other worker, or it has no room: the lane stays

@@ -94,6 +94,10 @@ t.test('a pair is made, shown, changed and deleted', { skip }, async (t) => {
   const changed = await send(daemon.socket, 'PATCH', `/v1/devices?dev=veth1&${here}`, '{"mtu":1400,"up":false}')
   t.match(changed, { status: 200, body: { ifname: 'veth1', mtu: 1400 } })
   t.equal(changed.body.vethd.gro_flush_us, 0)
+  for (const end of ['a', 'b']) {
+    const up = await send(daemon.socket, 'PATCH', `/v1/devices?dev=1/${end}`, '{"up":true}')
+    t.equal(up.body.flags.includes('LOWER_UP'), end === 'b', 'the carrier has followed when a change is answered')
+  }
   const held = await send(daemon.socket, 'PATCH', `/v1/devices?dev=1/a`, '{"gro_flush_us":1000000}')
   t.match(held, { status: 200, body: { mtu: 1400, vethd: { gro_flush_us: 1_000_000 } } })
   for (const us of [-1, 1_000_001]) {

@@ -106,7 +106,7 @@ t.test('outside the tables no line is longer than 130 columns', async (t) => {
 })
 
 t.test('what does not exist is found', async (t) => {
-  t.same(problemsOf('`src/lane/xmit.ts`: `vethXmit`, `Lane`; `src/worker/scheduler.ts`: `#received`'), [])
+  t.same(problemsOf('`src/lane/xmit.ts`: `vethXmit`; `src/worker/scheduler.ts`: `#received`'), [])
   t.same(problemsOf('`src/lane/xmit.ts`: `veth_xmit`'), ['src/lane/xmit.ts does not declare veth_xmit'])
   t.same(problemsOf('`src/lane/xmit.ts`: `ethTypeTrans`'), ['src/lane/xmit.ts does not declare ethTypeTrans'])
   t.same(problemsOf('`src/veth/gone.ts`: `vethXmit`'), ['src/veth/gone.ts does not exist'])

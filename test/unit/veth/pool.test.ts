@@ -5,6 +5,7 @@ import t, { type Test } from 'tap'
 import { native } from '../../../native-bindings/index.js'
 import { createTotals, readTotals } from '../../../src/counters.js'
 import { MAX_LANES } from '../../../src/io/slab.js'
+import type { StageSettings } from '../../../src/messages.js'
 import { type LaneRequest, Pool, type PoolLane, type PoolOptions } from '../../../src/veth/pool.js'
 import { openPipe } from '../native-bindings/helpers.js'
 
@@ -155,6 +156,25 @@ t.test('one that is moved again and again, and changed meanwhile, ends where it 
   await carries(t, from, to)
   await pool.removeLanes([lane])
   t.match(readTotals(request.totals), { class_host: 1n })
+})
+
+t.test('one whose stages keep a state stays where it is, until they are gone', async (t) => {
+  const pool = await openPool(t, 2)
+  const [from, to] = [openPipe(t), openPipe(t)]
+  const [lane] = await pool.addLanes([requestFor(from, to)])
+  const receiver = { macHigh: 0, macLow: 0, mtu: 1500 }
+  const gro = { kinds: 1, maxSize: 65536, flushUs: 0 }
+  for (const [stages, apart, worker] of [
+    [{ gro, keeper: {} }, true, 0],
+    [{ gro, keeper: null }, true, 1],
+    [{ keeper: {} }, false, 1],
+    [{ gro }, false, 0],
+  ] as const) {
+    pool.setReceiver(lane, { ...receiver, stages: stages as StageSettings })
+    await pool.setApart([lane], apart)
+    t.equal(lane.worker, worker)
+    await carries(t, from, to)
+  }
 })
 
 t.test('one that is removed while it moves is not served any more', async (t) => {
