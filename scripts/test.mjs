@@ -1,11 +1,11 @@
 /**
- * `npm test [PATH…]`: sets the clone up, runs the tests, and sums up. `npm run test:long` does the same for test/long/.
+ * `npm test [PATH…]`: sets the clone up, runs the tests, and sums up. `npm run test:long` runs test/long/ alike.
  *
- * A PATH is a folder or a file below test/ (`device`, `unit/frame`, `device/native.test.ts`). Without a PATH, all tests but
- * test/long/ run. Files are found by their sources, so a compiled test without a source never runs. Neighbours: setup.mjs runs
- * first, test-file.mjs runs one file.
+ * A PATH is a folder or a file below test/ (`device`, `unit/frame`, `device/native.test.ts`); none means all of them but
+ * test/long/. Files are found by their sources, so a compiled test whose source is gone never runs. Neighbours: setup.mjs before
+ * it, test-file.mjs runs one file.
  *
- * Invariant: the last line is `N passed, N failed` with tap's own counts. The exit code is 0 only if no test failed.
+ * Invariant: the last line is `N passed, N failed` with tap's own counts, and the exit code is 0 only when none failed.
  */
 import { existsSync, readdirSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
@@ -13,7 +13,7 @@ import { join, relative } from 'node:path'
 import { exitStatus, root, runMain, StepFailed } from './process.mjs'
 import { setUp } from './setup.mjs'
 
-/** Folders of test/ in the order of the report. `root`: whether the folder's tests need root. */
+/** Folders of test/ in the order in which they are reported; `root` is whether they need it. */
 const FOLDERS = [
   { name: 'unit', root: false },
   { name: 'abi', root: false },
@@ -24,26 +24,25 @@ const FOLDERS = [
   { name: 'bench', root: true },
 ]
 
-/** Long tests (`npm run test:long`): soaks, a million cases, statistics of time. */
+/** What is long by nature (`npm run test:long`): soaks, a million cases, statistics of time. */
 const LONG_FOLDERS = [{ name: 'long', root: true }]
 
-/** Number of files that run in parallel. It may exceed the number of CPUs, because each file waits a third of its time. */
+/** Files run side by side, more of them than CPUs, since each waits a third of its time; the longest of them first. */
 const JOBS = Math.max(3, availableParallelism())
-/** The longest files, which start first. */
 const FIRST =
   /^(oracle\/|device\/pair-(traffic|exit|tunnel|gro)|device\/workers|daemon\/(exec|lifecycle|bystanders)|docs\/readme)/
-/** Files that mostly wait. They run in parallel with others and do not count for the limit. */
+/** They wait most of their time, and take no place from the others. */
 const ASLEEP = /^device\/pair-idle/
-/** Files that measure time. They run one by one after the others. */
+/** They measure time: one by one, when the others are done. */
 const ALONE = /^(bench\/|long\/)/
 
-/** Time limits of the whole run in seconds, with set-up and compilation. In CI the run fails beyond the second number. */
+/** Seconds that the whole run may take, set-up and compiling included; in CI it fails beyond the second number. */
 const BUDGET = { default: [480, 600], long: [1500, 1800] }
 
-/** The longest time of a file in seconds. A file that takes longer counts as hung and is ended. */
+/** A file that takes this long hangs, and is ended. */
 const FILE_LIMIT_SECONDS = { default: 300, long: 1500 }
 
-/** The skips that CI accepts, each with its reason. Any other skip fails there. */
+/** Skips that CI accepts, each with its reason; any other one fails there. */
 const ACCEPTED_SKIPS = [
   { file: /^device\/pair-(degraded|xdp)/, reason: 'a kernel before 6.17 has no super-frames in tunnels' },
 ]
@@ -92,7 +91,7 @@ await runMain(async () => {
   return interrupted ? exitStatus(null, interrupted) : exitCode
 })
 
-/** The `candidates` that have a test below one of `paths`, each with the sources of its tests. */
+/** Those of the `candidates` that have a test below one of `paths`, each with the sources of its tests. */
 function selectFolders(candidates, paths) {
   const sources = readdirSync(join(root, 'test'), { recursive: true }).filter((path) => path.endsWith('.test.ts'))
   const wanted = paths.map((path) => (path.startsWith('test/') ? relative('test', path) : path))
@@ -129,7 +128,7 @@ async function runOne(source, limitSeconds, runTestFile) {
   for (const { fullname, name, skip } of skips) console.log(`      skipped: ${fullname || name} (${skip})`)
   for (const { fullname, name, diag } of failures) {
     console.log(`\n      ${fullname || name}`)
-    // The stack already names the location.
+    // Where it happened stands in the stack already.
     const { at: _at, tapCaught: _how, ...details } = diag ?? {}
     for (const [key, value] of Object.entries(details)) console.log(indent(`${key}: ${readable(value)}`, 8))
   }
@@ -158,7 +157,7 @@ function isCi() {
   return process.env.CI === 'true'
 }
 
-/** Prints the table of folders, the exceeded budgets, and the closing line. Returns the exit code. */
+/** Prints the table of folders, what ran over the budget, and the closing line. The exit code. */
 function sumUp(folders, budget, seconds) {
   printTable([
     ['folder', 'files', 'passed', 'failed', 'skipped', 'time of all files'],
@@ -182,7 +181,7 @@ function sumUp(folders, budget, seconds) {
   return failed === 0 ? 0 : 1
 }
 
-/** Aligns the first column left, and numbers right. */
+/** The first column to the left, numbers to the right. */
 function printTable(rows) {
   const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => row[column].length)))
   console.log()
