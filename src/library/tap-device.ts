@@ -132,7 +132,7 @@ function addressesOf(rtnl: Rtnetlink, link: LinkInfo, family: number): AddressIn
   return listAddresses(rtnl, link.index).filter(({ address }) => address.includes(':') === (family === AF_INET6))
 }
 
-/** `192.0.2.1/24` as it has to be here: of this family, and with a prefix length. */
+/** `192.0.2.1/24` as it must be here: of this family, and with a prefix length. */
 function parseAddress(family: number, text: string): { address: string; prefixLength: number } {
   const parsed = text.includes('/') ? parseIpPrefix(text) : undefined
   if (parsed?.family === family) return { address: formatIpAddress(parsed.bytes), prefixLength: parsed.prefixLength }

@@ -43,7 +43,7 @@ export async function newlink(
     const dev = endOf(options.dev, home, [peer])
     return await build(context, id, options.checksum ?? 'offload', dev, peer, steps)
   } catch (error) {
-    for (const err of await steps.rollBack()) context.log.warn({ err }, 'undoing a step of a failed pair failed')
+    for (const err of await steps.rollBack()) context.log.warn({ err }, 'a step of a failed pair could not be undone')
     throw error
   } finally {
     native().close(home)

@@ -38,7 +38,7 @@ export function explainOpen(error: NativeError): Error {
     })
   return new VethdError(
     'TUN_UNAVAILABLE',
-    `${error.message}: is /dev/net/tun there and of the tun driver? "vethctl doctor" tells more`,
+    `${error.message}: check that /dev/net/tun exists and is the tun driver's; "vethctl doctor" tells more`,
     details,
   )
 }
