@@ -8,7 +8,6 @@
 #include <stddef.h>
 
 struct uv_loop_s; /* the result of napi_get_uv_event_loop */
-
 typedef struct uv_handle_s uv_handle_t;
 
 enum { UV_POLL = 8 }; /* a uv_handle_type */
