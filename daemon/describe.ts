@@ -1,21 +1,22 @@
 /**
  * What the driver knows, in the control API's words: LinkInfo and DeviceStats become the schema's Device and
- * DeviceStats, under the names of `ip -j`, counters as decimal strings. Neighbours: src/api/schema.ts, routes/.
+ * DeviceStats, under the names of `ip -j`, counters as decimal strings. Neighbours: src/api/schema.ts, lists.ts, routes/.
  */
 import type * as api from '../src/api/schema.js'
 import { getLink } from '../src/netlink/link.js'
 import type { LinkInfo, Stats64 } from '../src/netlink/link-info.js'
-import type { Pair } from '../src/veth/device.js'
-import { type Device, type DeviceState, unlessGone } from '../src/veth/device.js'
+import type { Device, DeviceState, Pair } from '../src/veth/device.js'
 import type { Driver } from '../src/veth/driver.js'
-import { deviceFate, deviceStats, fateVersion } from '../src/veth/stats.js'
+import { deviceFate, deviceStats } from '../src/veth/stats.js'
 
 /** Devices for one answer, all read at once; of each the peer is read too. */
 export class Reader {
   readonly #seen: Map<Device, DeviceState>
 
   constructor(driver: Pick<Driver, 'look'>, devices: readonly Device[]) {
-    this.#seen = driver.look([...new Set(devices.flatMap((device) => [device, device.peer]))])
+    const both = new Set<Device>()
+    for (const device of devices) both.add(device).add(device.peer)
+    this.#seen = driver.look([...both])
   }
 
   /** Throws DEVICE_NOT_FOUND when it is gone. */
@@ -47,36 +48,6 @@ export function describeDevice(device: Device, reader: Reader): api.Device {
   const fate = { drops: digits(drops), veth: { rx: digits({ ...veth.rx }), tx: digits({ ...veth.tx }) } }
   const vethd = { ...membership(device, state, reader), gro_flush_us: device.record.groFlushUs, ...fate }
   return describeLink(state.link, masterName(device, state), vethd)
-}
-
-/** What is kept of a device: its text, and all that it was made of. */
-const kept = new WeakMap<Device, { from: unknown[]; text: string }>()
-
-/**
- * The JSON of describeDevice(), for lists. Of a thousand devices hardly one is another than a second ago, so the text is kept
- * until something that it was made of changes. Undefined when the device is gone.
- */
-export function deviceText(device: Device, reader: Reader): string | undefined {
-  const state = unlessGone(() => reader.read(device))
-  if (state === undefined) return undefined
-  const peer = reader.peerOf(device)
-  if (state.lasting === undefined || peer?.lasting === undefined) return JSON.stringify(describeDevice(device, reader))
-  const places = [state.netns.inode, state.netns.name, peer.netns.inode, peer.netns.name]
-  const from = [state.link, peer.lasting, state.master, device.record.groFlushUs, ...places, ...fateVersion(device)]
-  const before = kept.get(device)
-  if (before?.from.every((value, i) => value === from[i])) return before.text
-  const text = JSON.stringify(describeDevice(device, reader))
-  kept.set(device, { from, text })
-  return text
-}
-
-/** Leaves out those that went away meanwhile. */
-export function describeAll<T, D>(
-  things: readonly T[],
-  describe: (thing: T, reader: Reader) => D,
-  reader: Reader,
-): D[] {
-  return things.flatMap((thing) => unlessGone(() => describe(thing, reader)) ?? [])
 }
 
 /** Throws DEVICE_NOT_FOUND when it is gone. */

@@ -37,10 +37,14 @@ export class Registry {
   /** Every device, those of the namespace `inode` first, or those of it `only`. */
   devices(inode: number, only: boolean): Device[] {
     this.#driver.settle()
-    const placed = this.#all().map((device) => ({ device, place: this.#driver.place(device) }))
-    const here = placed.filter(({ place }) => place?.inode === inode)
-    const elsewhere = only ? [] : placed.filter(({ place }) => place !== undefined && place.inode !== inode)
-    return [...here, ...elsewhere].map(({ device }) => device)
+    const here: Device[] = []
+    const elsewhere: Device[] = []
+    for (const device of this.#all()) {
+      const place = this.#driver.place(device)
+      if (place?.inode === inode) here.push(device)
+      else if (place !== undefined && !only) elsewhere.push(device)
+    }
+    return [...here, ...elsewhere]
   }
 
   /**
@@ -81,20 +85,29 @@ export class Registry {
       return pair === undefined || doomed.has(pair) ? undefined : pair[side as 'a' | 'b']
     }
     this.#driver.settle()
-    const all = this.#all(doomed)
-    const found = this.#called(dev, inode, all)
+    const found = this.#called(dev, inode, doomed)
     if (found !== undefined) return found
-    const neighbour = all.find((device) => this.#driver.place(device)?.inode === inode)
+    const neighbour = this.#first(doomed, (device) => this.#driver.place(device)?.inode === inode)
     const name = nameByAltname(dev, neighbour)
-    return name === undefined ? undefined : this.#called(name, inode, all)
+    return name === undefined ? undefined : this.#called(name, inode, doomed)
   }
 
   /** The device of that name there: the one that is known so, as long as its own fd says the same. */
-  #called(name: string, inode: number, all: Device[]): Device | undefined {
+  #called(name: string, inode: number, doomed: ReadonlySet<Pair>): Device | undefined {
     const isIt = (place: Place | undefined) => place?.inode === inode && place.name === name
-    const found = all.find((device) => isIt(this.#driver.place(device)))
+    const found = this.#first(doomed, (device) => isIt(this.#driver.place(device)))
     if (found === undefined || isIt(placeByFd(found))) return found
-    return all.find((device) => isIt(placeByFd(device)))
+    return this.#first(doomed, (device) => isIt(placeByFd(device)))
+  }
+
+  /** One pass without a list of all: a request that deletes five hundred pairs looks up as many names. */
+  #first(doomed: ReadonlySet<Pair>, isIt: (device: Device) => boolean): Device | undefined {
+    for (const pair of this.#driver.pairs.values()) {
+      if (doomed.has(pair) || pair.removal !== null) continue
+      const found = isIt(pair.a) ? pair.a : isIt(pair.b) ? pair.b : undefined
+      if (found !== undefined) return found
+    }
+    return undefined
   }
 
   #named(dev: string, doomed: ReadonlySet<Pair> = new Set()): Device[] {

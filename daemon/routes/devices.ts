@@ -16,7 +16,8 @@ import { type DeviceChange, masterLink } from '../../src/veth/change.js'
 import { type DeviceState, type Pair, unlessGone, type Device as VethDevice } from '../../src/veth/device.js'
 import { ownTurn } from '../../src/veth/turns.js'
 import { inCallersNetns, withNetns } from '../caller.js'
-import { describeDevice, deviceText, Reader } from '../describe.js'
+import { describeDevice, Reader } from '../describe.js'
+import { devicesList, JSON_TYPE, Lists } from '../lists.js'
 import { PROBLEM_TYPE, problemOf, toVethdError } from '../problem.js'
 import type { App, RouteContext } from './context.js'
 
@@ -24,24 +25,29 @@ import type { App, RouteContext } from './context.js'
 const NAMES_A_TURN = 32
 
 export function deviceRoutes(app: App, { driver, registry }: RouteContext): void {
+  const lists = new Lists()
+
   app.get(
     '/v1/devices',
     { schema: { querystring: ShownDevices, response: { 200: Devices } } },
     async (request, reply) => {
       const { dev, netns, master } = request.query
       const only = netns !== undefined
-      if (dev === undefined) await ownTurn()
-      const devices = await inCallersNetns(request.raw.socket, netns, (here) => {
+      const answer = await inCallersNetns(request.raw.socket, netns, (here) => {
         const inode = netnsIdentity(here)
         const bridge = master === undefined ? undefined : inNetns(here, (rtnl) => masterLink(rtnl, master).index)
-        const found = dev === undefined ? registry.devices(inode, only) : [registry.find(dev, inode, only)]
-        const reader = new Reader(driver, found)
-        if (dev !== undefined) reader.read(found[0]) // one that was named is there, or it is an error
         const isWanted = ({ link, netns }: DeviceState) =>
           bridge === undefined || (netns.inode === inode && link.master === bridge)
-        return inOrder(reader, found, inode, isWanted).map((device) => deviceText(device, reader) ?? [])
+        const show = (found: VethDevice[], reader = new Reader(driver, found)) =>
+          devicesList(inOrder(reader, found, inode, isWanted), reader)
+        if (dev === undefined)
+          return lists.inTurn(`${inode} ${only} ${bridge}`, () => show(registry.devices(inode, only)))
+        const found = registry.find(dev, inode, only)
+        const reader = new Reader(driver, [found])
+        reader.read(found) // one that was named is there, or it is an error
+        return show([found], reader)
       })
-      return reply.type('application/json; charset=utf-8').send(`{"devices":[${devices.flat().join()}]}` as never)
+      return reply.type(JSON_TYPE).send(answer as never)
     },
   )
 
@@ -100,15 +106,16 @@ function inOrder(
   isWanted: (state: DeviceState) => boolean,
 ): VethDevice[] {
   const rank = ({ netns }: DeviceState) => (netns.inode === inode ? 0 : netns.name === undefined ? 2 : 1)
-  return devices
-    .flatMap((device) => {
-      const state = unlessGone(() => reader.read(device))
-      return state !== undefined && isWanted(state) ? [{ device, state, rank: rank(state) }] : []
-    })
+  const found: { device: VethDevice; state: DeviceState; rank: number }[] = []
+  for (const device of devices) {
+    const state = unlessGone(() => reader.read(device))
+    if (state !== undefined && isWanted(state)) found.push({ device, state, rank: rank(state) })
+  }
+  return found
     .sort(
       ({ state: one, rank }, { state: two, rank: other }) =>
         rank - other ||
-        (one.netns.name ?? '').localeCompare(two.netns.name ?? '') ||
+        (one.netns.inode !== two.netns.inode && (one.netns.name ?? '').localeCompare(two.netns.name ?? '')) ||
         one.netns.inode - two.netns.inode ||
         one.link.index - two.link.index,
     )

@@ -5,12 +5,14 @@ import { VethdError } from '../../src/errors.js'
 import { inNetns } from '../../src/netlink/rtnetlink.js'
 import { masterLink } from '../../src/veth/change.js'
 import { type ChecksumMode, type EndOptions, inherited } from '../../src/veth/options.js'
-import { ownTurn } from '../../src/veth/turns.js'
 import { inCallersNetns, withNetns } from '../caller.js'
-import { describeAll, describePair, Reader } from '../describe.js'
+import { describePair, Reader } from '../describe.js'
+import { JSON_TYPE, Lists, pairsList } from '../lists.js'
 import type { App, RouteContext } from './context.js'
 
 export function pairRoutes(app: App, { driver, registry }: RouteContext): void {
+  const lists = new Lists()
+
   app.post(
     '/v1/pairs',
     { schema: { body: NewPair, querystring: InNetns, response: { 201: Pair } } },
@@ -40,14 +42,13 @@ export function pairRoutes(app: App, { driver, registry }: RouteContext): void {
     },
   )
 
-  app.get('/v1/pairs', { schema: { querystring: NoQuery, response: { 200: Pairs } } }, async () => {
-    await ownTurn()
-    const { pairs } = registry
-    const reader = new Reader(
-      driver,
-      pairs.map(({ a }) => a),
-    )
-    return { pairs: describeAll(pairs, describePair, reader) }
+  app.get('/v1/pairs', { schema: { querystring: NoQuery, response: { 200: Pairs } } }, async (_request, reply) => {
+    const answer = await lists.inTurn('', () => {
+      const { pairs } = registry
+      const devices = pairs.map(({ a }) => a)
+      return pairsList(pairs, new Reader(driver, devices))
+    })
+    return reply.type(JSON_TYPE).send(answer as never)
   })
 
   app.get(

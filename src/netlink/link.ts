@@ -79,6 +79,12 @@ export interface LinkChange extends LinkAttributes {
 
 /** A link, or undefined when there is none. */
 export function getLink(rtnl: Rtnetlink, which: LinkSelector): LinkInfo | undefined {
+  const payload = getLinkPayload(rtnl, which)
+  return payload && readLink(payload)
+}
+
+/** What readLink() reads of a link: for whoever may know it already. */
+export function getLinkPayload(rtnl: Rtnetlink, which: LinkSelector): Uint8Array | undefined {
   try {
     const [reply] = rtnl.request({
       type: abi.RTM_GETLINK,
@@ -89,7 +95,7 @@ export function getLink(rtnl: Rtnetlink, which: LinkSelector): LinkInfo | undefi
       ],
       subject: 'name' in which ? `"${which.name}"` : `ifindex ${which.index}`,
     })
-    return readLink(reply.payload)
+    return reply.payload
   } catch (error) {
     if (error instanceof NetlinkError && error.errno === -ENODEV) return undefined
     throw error

@@ -33,18 +33,40 @@ const names = new Map<number, string>()
 
 /** The name below /var/run/netns of the namespace with this inode number, or undefined. One look once it is known. */
 export function netnsName(inode: number): string | undefined {
-  const known = names.get(inode)
-  if (known !== undefined && namedInode(known) === inode) return known
+  return netnsNames()(inode)
+}
+
+/** netnsName() for many namespaces at one moment: the folder is read once at most, and each namespace looked at once. */
+export function netnsNames(): (inode: number) => string | undefined {
+  const checked = new Map<number, string | undefined>()
+  let hasRead = false
+  return (inode) => {
+    if (checked.has(inode)) return checked.get(inode)
+    let name = names.get(inode)
+    if (!hasRead && (name === undefined || namedInode(name) !== inode)) {
+      readNames()
+      hasRead = true
+      name = names.get(inode)
+    }
+    checked.set(inode, name)
+    return name
+  }
+}
+
+function readNames(): void {
   names.clear()
   for (const name of existsSync(NETNS_RUN_DIR) ? readdirSync(NETNS_RUN_DIR).sort() : []) {
     const found = namedInode(name)
     if (found !== undefined && !names.has(found)) names.set(found, name)
   }
-  return names.get(inode)
 }
 
 /** Of a name that stands for a namespace: a bind mount of nsfs, whose device number is its own. */
 function namedInode(name: string): number | undefined {
   const found = statSync(join(NETNS_RUN_DIR, name), { throwIfNoEntry: false })
-  return found?.dev === statSync('/proc/self/ns/net').dev ? found.ino : undefined
+  nsfs ??= statSync('/proc/self/ns/net').dev
+  return found?.dev === nsfs ? found.ino : undefined
 }
+
+/** The device number of nsfs, one as long as the kernel runs. */
+let nsfs: number | undefined

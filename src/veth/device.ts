@@ -22,10 +22,6 @@ export interface DeviceState {
   netns: { inode: number; name?: string }
   /** The name of its master, if it was read together with the link. */
   master?: string
-  /**
-   * The link without its counters. It is the same object as long as nothing changes in it. Only look.ts sets it.
-   */
-  lasting?: LinkInfo
 }
 
 /** The namespace of a device, and its name there. */

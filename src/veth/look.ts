@@ -9,9 +9,9 @@
  */
 import * as abi from '../abi/rtnetlink.js'
 import { Attributes } from '../netlink/codec.js'
-import { dumpLinks, dumpStats, getLink } from '../netlink/link.js'
+import { dumpLinks, dumpStats, getLinkPayload } from '../netlink/link.js'
 import { type LinkInfo, readLink, readStats64 } from '../netlink/link-info.js'
-import { netnsIdentity, netnsName } from '../netlink/netns.js'
+import { netnsIdentity, netnsNames } from '../netlink/netns.js'
 import { NetlinkError, type Rtnetlink } from '../netlink/rtnetlink.js'
 import { Device, type DeviceState, type Place, unlessGone } from './device.js'
 
@@ -27,33 +27,44 @@ interface Guide {
   version(nsid: number): object | undefined
 }
 
-/** The state of every device; one that is gone has none. */
+/** The state of every device; one that is gone has none. A device's state is the same object as long as nothing in it changes. */
 export function lookAt(follower: Guide, devices: readonly Device[]): Map<Device, DeviceState> {
   follower.settle()
   const seen = new Map<Device, Seen>()
   for (const [nsid, there] of byNsid(follower, devices)) {
     const links = linksOf(follower, nsid, there)
     for (const [device, index] of there) {
-      const found = links.at(device, index)
-      if (found === undefined) continue
-      const { master } = found.link
-      seen.set(device, { nsid, ...found, master: master && links.nameAt(master) })
+      const read = links.at(device, index)
+      if (read === undefined) continue
+      const { master } = read.link
+      seen.set(device, { nsid, read, master: master === undefined ? undefined : links.nameAt(master) })
     }
   }
   follower.settle()
   const states = new Map<Device, DeviceState>()
-  const names = new Map<number, string | undefined>()
+  const nameOf = netnsNames()
   for (const device of devices) {
-    const state = confirmed(follower.place(device), seen.get(device), names) ?? unlessGone(() => device.state())
+    const state = confirmed(follower.place(device), seen.get(device), nameOf) ?? unlessGone(() => device.state())
     if (state !== undefined) states.set(device, state)
   }
   return states
 }
 
-interface Seen extends Pick<DeviceState, 'link' | 'lasting'> {
+interface Seen {
   nsid: number
+  read: Read
   /** The name of its master. */
-  master?: string | 0
+  master?: string
+}
+
+/** What the kernel said of a device, and what that meant. */
+interface Read {
+  /** A RTM_NEWLINK, with the counters unless they came apart. */
+  payload: Uint8Array
+  counters?: Uint8Array
+  link: LinkInfo
+  /** What was made of it. */
+  state?: DeviceState
 }
 
 /** Devices and their indexes by namespace. */
@@ -71,31 +82,38 @@ function byNsid(follower: Guide, devices: readonly Device[]): Map<number, Map<De
 
 /** The links of one namespace, and their names. */
 interface Links {
-  at(device: Device, index: number): Pick<DeviceState, 'link' | 'lasting'> | undefined
+  at(device: Device, index: number): Read | undefined
   nameAt(index: number): string | undefined
 }
 
 function linksOf(follower: Guide, nsid: number, there: Map<Device, number>): Links {
-  const ask = (index: number) => unlessRefused(() => getLink(follower.rtnl, { index, nsid }))
-  const askAlone = (index: number) => {
-    const link = ask(index)
-    return link && { link }
+  const ask = (index: number) => unlessRefused(() => getLinkPayload(follower.rtnl, { index, nsid }))
+  if (there.size <= FEW) {
+    return {
+      at(device, index) {
+        const payload = ask(index)
+        return payload && readOnce(device, payload)
+      },
+      nameAt: (index) => nameIn(ask(index)),
+    }
   }
-  if (there.size <= FEW) return { at: (_device, index) => askAlone(index), nameAt: (index) => ask(index)?.name }
   const links = linksIn(follower, nsid)
   const stats = statsBeside(follower, there)
   return {
     at(device, index) {
       const [payload, counters] = [links?.get(index), stats?.get(index)]
       if (payload === undefined || counters === undefined) return undefined
-      const { lasting, link } = readOnce(device, payload, counters)
-      return isSettled(lasting) ? { link, lasting } : askAlone(index)
+      const read = readOnce(device, payload, counters)
+      if (isSettled(read.link)) return read
+      const alone = ask(index)
+      return alone && { payload: alone, link: readLink(alone) }
     },
-    nameAt(index) {
-      const payload = links?.get(index)
-      return payload && new Attributes(payload, abi.IFINFOMSG_SIZE).string(abi.IFLA_IFNAME)
-    },
+    nameAt: (index) => nameIn(links?.get(index)),
   }
+}
+
+function nameIn(payload: Uint8Array | undefined): string | undefined {
+  return payload && new Attributes(payload, abi.IFINFOMSG_SIZE).string(abi.IFLA_IFNAME)
 }
 
 /** A dump of a namespace's links, by the version of what was known when it began (follower.ts). */
@@ -124,29 +142,23 @@ function statsBeside(follower: Guide, there: Map<Device, number>): Map<number, U
   )
 }
 
-/** What the kernel said of a device when it was last one of many, and what that meant. */
-interface Read {
-  payload: Uint8Array
-  counters: Uint8Array
-  lasting: LinkInfo
-  link: LinkInfo
-}
 const readBefore = new WeakMap<Device, Read>()
 
 /** To read what a link says takes longer than to see that it is what it said before. */
-function readOnce(device: Device, payload: Uint8Array, counters: Uint8Array): Read {
+function readOnce(device: Device, payload: Uint8Array, counters?: Uint8Array): Read {
   const before = readBefore.get(device)
-  const isSame = before !== undefined && Buffer.compare(before.payload, payload) === 0
-  if (isSame && Buffer.compare(before.counters, counters) === 0) return before
-  const lasting = isSame ? before.lasting : readLink(payload)
-  const read = {
-    payload: isSame ? before.payload : payload.slice(),
-    counters: counters.slice(),
-    lasting,
-    link: { ...lasting, stats: readStats64(counters) },
-  }
+  const isSame = before !== undefined && areSame(before.payload, payload)
+  if (isSame) before.payload = payload // most often the next look gets the very same one
+  if (isSame && areSame(before.counters, counters)) return before
+  const lasting = isSame ? before.link : readLink(payload)
+  const link = counters === undefined ? lasting : { ...lasting, stats: readStats64(counters) }
+  const read = { payload, counters: counters?.slice(), link }
   readBefore.set(device, read)
   return read
+}
+
+function areSame(one: Uint8Array | undefined, two: Uint8Array | undefined): boolean {
+  return one === two || (one !== undefined && two !== undefined && Buffer.compare(one, two) === 0)
 }
 
 /**
@@ -162,13 +174,17 @@ function isSettled(link: LinkInfo): boolean {
 function confirmed(
   place: Place | undefined,
   seen: Seen | undefined,
-  names: Map<number, string | undefined>,
+  nameOf: (inode: number) => string | undefined,
 ): DeviceState | undefined {
   if (place === undefined || seen === undefined) return undefined
-  const { nsid, link, lasting, master } = seen
+  const { nsid, read, master } = seen
+  const { link, state: before } = read
+  const { inode } = place
   if (place.nsid !== nsid || place.index !== link.index || place.name !== link.name) return undefined
-  if (!names.has(place.inode)) names.set(place.inode, netnsName(place.inode))
-  return { link, netns: { inode: place.inode, name: names.get(place.inode) }, master: master || undefined, lasting }
+  const name = nameOf(inode)
+  const isSame = before?.netns.inode === inode && before.netns.name === name && before.master === master
+  if (!isSame) read.state = { link, netns: { inode, name }, master }
+  return read.state
 }
 
 /** A namespace that died has no number any more. */

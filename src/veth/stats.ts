@@ -84,13 +84,10 @@ export function deviceStats(device: Device, kernel = device.state().link.stats):
     kernel,
     read: { packets: own.received_packets, bytes: own.received_bytes },
     written: { packets: peerOwn.sent_packets, bytes: peerOwn.sent_bytes },
-    checksumErrors: group(own, 'checksum_', ['ipv4', 'tcp', 'udp', 'icmp', 'icmpv6']),
-    classes: group(own, 'class_', ['host', 'broadcast', 'multicast', 'otherhost']),
-    protocols: group(own, 'protocol_', ['ipv4', 'ipv6', 'arp', 'vlan', '802.3', '802.2', 'other']),
-    gro: {
-      frames: group(peerOwn, 'gro_frame_', [...GRO_VERDICTS]),
-      runs: group(peerOwn, 'gro_run_', [...GRO_FLUSHES]),
-    },
+    checksumErrors: group(own, CHECKSUM_ERRORS),
+    classes: group(own, CLASSES),
+    protocols: group(own, PROTOCOLS),
+    gro: { frames: group(peerOwn, GRO_FRAMES), runs: group(peerOwn, GRO_RUNS) },
   }
 }
 
@@ -101,11 +98,19 @@ export function deviceFate(device: Device, kernel: Stats64): DeviceFate {
 
 type Counted = Record<CounterName, bigint>
 
-/** All that deviceFate() looks at beside the kernel's counters. While it is the same, so is the fate. */
-export function fateVersion({ totals, filter, carrier, record, peer }: Device): unknown[] {
-  const { carrierDrops, carrierDropsBase } = record
-  const lanes = [...totals, ...peer.totals]
-  return [filter?.drops, peer.filter?.drops, carrier, carrierDrops, carrierDropsBase, ...lanes.map(versionOf)]
+/**
+ * Another number as soon as any counter was raised that deviceStats() looks at beside the kernel's: each of them only grows,
+ * so their sum stays only if they all do. The carrier itself changes nothing: carrier.ts adds up at its edges.
+ */
+export function countedBy(device: Device): number {
+  return countedByEnd(device) + countedByEnd(device.peer)
+}
+
+function countedByEnd({ totals, filter, record }: Device): number {
+  let sum = record.carrierDrops + record.carrierDropsBase
+  if (filter !== null) sum += Number(filter.drops)
+  for (const lane of totals) sum += versionOf(lane)
+  return sum
 }
 
 function fateOf(device: Device, kernel: Stats64, own: Counted, peerOwn: Counted): DeviceFate {
@@ -120,15 +125,13 @@ function fateOf(device: Device, kernel: Stats64, own: Counted, peerOwn: Counted)
   }
 }
 
-const GRO_FRAME_NAMES = GRO_VERDICTS.map((verdict) => `gro_frame_${verdict}` as const)
-
 /**
  * A veth whose `gro` is on counts what its NAPI takes from the ring, each frame before it is merged, and without its
  * Ethernet header, which is off by then (veth_xdp_rcv).
  */
 function vethTraffic(own: Counted): Traffic {
   let byNapi = 0n
-  for (const name of GRO_FRAME_NAMES) byNapi += own[name]
+  for (const [, counter] of GRO_FRAMES) byNapi += own[counter]
   return { packets: own.sent_packets, bytes: own.sent_bytes - byNapi * BigInt(ETH_HLEN) }
 }
 
@@ -175,9 +178,21 @@ function sum(drops: Record<string, bigint>): bigint {
   return total
 }
 
-/** The counters `prefix + name` under their names. */
-function group<N extends string>(own: Counted, prefix: string, names: N[]): Record<N, bigint> {
+/** Names, and those of the counters behind them. */
+type Group<N extends string> = readonly (readonly [name: N, counter: CounterName])[]
+
+function groupOf<N extends string>(prefix: string, names: readonly N[]): Group<N> {
+  return names.map((name) => [name, (prefix + name) as CounterName] as const)
+}
+
+const CHECKSUM_ERRORS = groupOf('checksum_', ['ipv4', 'tcp', 'udp', 'icmp', 'icmpv6'])
+const CLASSES = groupOf('class_', ['host', 'broadcast', 'multicast', 'otherhost'])
+const PROTOCOLS = groupOf('protocol_', ['ipv4', 'ipv6', 'arp', 'vlan', '802.3', '802.2', 'other'])
+const GRO_FRAMES = groupOf('gro_frame_', GRO_VERDICTS)
+const GRO_RUNS = groupOf('gro_run_', GRO_FLUSHES)
+
+function group<N extends string>(own: Counted, counters: Group<N>): Record<N, bigint> {
   const found = {} as Record<N, bigint>
-  for (const name of names) found[name] = own[(prefix + name) as CounterName]
+  for (const [name, counter] of counters) found[name] = own[counter]
   return found
 }
