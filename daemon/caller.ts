@@ -1,12 +1,12 @@
 /**
- * The network namespace that a request acts in, and those that it names: as the process at the other end means them.
+ * Resolves the network namespaces of a request from the point of view of the client's process.
  *
- *     nothing        the namespace of that process
- *     fd:7, fd:7=t1  a file that it has open, and what messages call it: vethctl opens namespaces itself
- *     t1, 123, /x    looked up below its root directory and its /proc (src/netns-name.ts)
+ *     nothing        the namespace of the client's process
+ *     fd:7, fd:7=t1  a file that the client has open, and its name in messages: vethctl opens namespaces itself
+ *     t1, 123, /x    looked up below the client's root directory and its /proc (src/netns-name.ts)
  *
- * Invariants: what is taken from the caller's process is the caller's, even if its pid is given again meanwhile. A
- * namespace of a user's is open only while `act` runs. An fd kept would keep it alive after its end.
+ * Invariants: every file comes from the client's process, even if the kernel reuses its pid meanwhile. A user's namespace is
+ * open only while `act` runs, because an open fd keeps a namespace alive.
  */
 import { constants, openSync } from 'node:fs'
 import type { Socket } from 'node:net'
@@ -29,7 +29,7 @@ export async function inCallersNetns<T>(
   }
 }
 
-/** Runs `act` with an fd for every namespace of `specs` that is named. */
+/** Runs `act` with an fd for each namespace that `specs` names. */
 export async function withNetns<T>(
   socket: Socket,
   specs: readonly (string | undefined)[],
@@ -50,7 +50,7 @@ function asCaller<T>(socket: Socket, open: (caller: Caller) => T): T {
   return open(caller)
 }
 
-/** `fd:7` or `fd:7=NAME`; the name is the whole where it has none. */
+/** Parses `fd:7` or `fd:7=NAME`; without NAME the whole text is the name. */
 function parseFd(spec: string): { fd?: number; name: string } {
   const [, fd, name = spec] = /^fd:(\d{1,9})(?:=(.*))?$/s.exec(spec) ?? []
   return fd === undefined ? { name } : { fd: Number(fd), name }
@@ -69,11 +69,11 @@ function openOption(caller: Caller, spec: string): number {
   }
 }
 
-/** The process that connected, which waits for its answer and so still lives. */
+/** The client's process. It waits for the answer, so it is still alive. */
 class Caller implements NetnsOpener, Disposable {
-  /** 0 for a process of a pid namespace that is not below ours. */
+  /** 0 if the process is in a pid namespace that is not below ours. */
   readonly #pid: number
-  /** Undefined where no system call gives one: then only the pid says who it is. */
+  /** Undefined if no system call returns a pidfd: then only the pid identifies the process. */
   readonly #pidfd: number | undefined
   #rootFd: number | undefined
 
@@ -88,7 +88,7 @@ class Caller implements NetnsOpener, Disposable {
     for (const fd of [this.#pidfd, this.#rootFd]) if (fd !== undefined) native().close(fd)
   }
 
-  /** Its own network namespace. */
+  /** The client's own network namespace. */
   netns(): number {
     return (
       this.#byPidfd((pidfd) => native().pidfdGetNetns(pidfd)) ??
@@ -96,10 +96,10 @@ class Caller implements NetnsOpener, Disposable {
     )
   }
 
-  /** The namespace that it has open as `number`; `name` is for messages. */
+  /** The namespace that the client has open as fd `number`; `name` is for messages. */
   descriptor(number: number, name: string): number {
     const absent = () =>
-      new VethdError('NETNS_INVALID', `the process that asks, ${this.#pid}, has no file open as ${number}`)
+      new VethdError('NETNS_INVALID', `the client's process ${this.#pid} has no open file descriptor ${number}`)
     try {
       const taken = this.#byPidfd((pidfd) => native().pidfdGetFd(pidfd, number))
       if (taken === undefined)
@@ -117,7 +117,7 @@ class Caller implements NetnsOpener, Disposable {
 
   file(path: string): number {
     if (!path.startsWith('/'))
-      throw new VethdError('NETNS_INVALID', `"${path}": a path has to be a whole one, which begins with "/"`)
+      throw new VethdError('NETNS_INVALID', `"${path}" is not an absolute path: it must begin with "/"`)
     const inProc = /^\/+proc\/+(self|thread-self|\d+(?:\/+task\/+\d+)?)\/+ns\/+net$/.exec(path)
     if (inProc === null) return this.#below((rootFd) => native().netnsOpenBelow(rootFd, path), path)
     const [, process] = inProc
@@ -132,7 +132,7 @@ class Caller implements NetnsOpener, Disposable {
     return this.#below((rootFd) => native().netnsOpenOfProcess(rootFd, process), `/proc/${process}/ns/net`)
   }
 
-  /** Opens something below its root directory; `path` is for messages. */
+  /** Opens a file below the client's root directory; `path` is for messages. */
   #below(open: (rootFd: number) => number, path: string): number {
     this.#rootFd ??= this.#byPid('its root directory', (proc) =>
       openSync(`${proc}/root`, constants.O_RDONLY | constants.O_DIRECTORY),
@@ -148,14 +148,18 @@ class Caller implements NetnsOpener, Disposable {
       }
       if (syscall === 'openat2' && (errno === -ENOSYS || errno === -EPERM)) {
         const why =
-          'openat2(2) is missing or forbidden here (by a seccomp filter?), and vethd looks namespaces up by it'
-        throw new VethdError('NOT_PERMITTED', `${why}: allow it, or use vethctl, which opens them itself`, details)
+          'openat2(2), by which vethd looks up namespaces, is missing or forbidden here (by a seccomp filter?)'
+        throw new VethdError(
+          'NOT_PERMITTED',
+          `${why}: allow it, or use vethctl, which opens namespaces itself`,
+          details,
+        )
       }
       throw error
     }
   }
 
-  /** Calls what takes a pidfd; undefined where that is missing or forbidden. */
+  /** Calls a function with the pidfd; undefined if the system call is missing or forbidden. */
   #byPidfd(call: (pidfd: number) => number): number | undefined {
     if (this.#pidfd === undefined) return undefined
     try {
@@ -167,10 +171,10 @@ class Caller implements NetnsOpener, Disposable {
     }
   }
 
-  /** Opens something of its folder in /proc, and makes sure that it was the caller's still. */
+  /** Opens a file in the client's /proc folder, and verifies that the pid still was the client's. */
   #byPid(what: string, open: (proc: string) => number): number {
     if (this.#pid === 0) {
-      const why = `vethd cannot see ${what}, for the caller's process lives in another pid namespace`
+      const why = `vethd cannot see ${what}, because the client's process is in another pid namespace`
       throw new VethdError('NETNS_INVALID', `${why}: let vethctl open the namespace, by -n or netns`)
     }
     let fd: number
@@ -190,13 +194,13 @@ class Caller implements NetnsOpener, Disposable {
     throw gone()
   }
 
-  /** Its pid is not given again before. */
+  /** While the process lives, the kernel does not reuse its pid. */
   #hasEnded(): boolean {
     return this.#pidfd !== undefined && native().waitReadable(this.#pidfd, 0)
   }
 }
 
-/** SO_PEERPIDFD, or, before Linux 6.5, what the pid stands for now. */
+/** SO_PEERPIDFD, or, before Linux 6.5, a pidfd of the process that has the pid now. */
 function pidfdOf(socketFd: number, pid: number): number | undefined {
   try {
     return native().peerPidfd(socketFd)
@@ -218,7 +222,7 @@ function throwIfLimit(error: unknown): void {
 }
 
 function gone(cause?: unknown): VethdError {
-  return new VethdError('NETNS_INVALID', 'the process that connected has ended: which namespace it meant is lost', {
+  return new VethdError('NETNS_INVALID', "the client's process has ended, so its network namespace is unknown", {
     cause,
   })
 }

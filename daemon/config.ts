@@ -9,58 +9,58 @@ import { ENGINE_CHOICES, type EngineChoice } from '../src/veth/options.js'
 export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal'] as const
 export type LogLevel = (typeof LOG_LEVELS)[number]
 
-/** Longer than this it would be a loop that happens to wait now and then. */
+/** With a longer time a worker would hardly ever sleep. */
 const BUSY_POLL_MAX_US = 100_000
 
 export interface Config {
   socket: string
   engine: EngineChoice
-  /** Threads of the data plane; left out: the driver's own choice. */
+  /** Worker threads. Default: the driver chooses. */
   workers?: number
-  /** The CPUs that they keep to; left out: wherever the process may run. */
+  /** CPU affinity of the workers. Default: every CPU on which the process may run. */
   cpus?: number[]
-  /** Microseconds for which they ask for the next frame before they wait for one; left out: they adapt. */
+  /** Busy-poll time of the workers in microseconds. Default: adaptive. */
   busyPollUs?: number
-  /** Pairs to make at the start, in the daemon's own network namespace: the names of dev and peer. */
+  /** Names of dev and peer of the pairs to create at start, in the daemon's own network namespace. */
   pairs: [dev: string, peer: string][]
   logLevel: LogLevel
 }
 
-/** Reads the words after `vethd`. Throws ARGUMENT_INVALID; prints and ends by itself for --help and --version. */
+/** Parses the words after `vethd`. Throws ARGUMENT_INVALID. For --help and --version it prints, and ends the process. */
 export function parseConfig(words: readonly string[]): Config {
   const { socket, engine, workers, cpus, busyPoll, pair, logLevel } = yargs([...words])
     .scriptName('vethd')
     .locale('en')
-    .usage('vethd [options]: pairs of TAP devices, joined as veth joins its ends')
+    .usage('vethd [options]: pairs of TAP devices that work as kernel veth pairs do')
     .option('socket', { type: 'string', default: DEFAULT_SOCKET, describe: 'control socket', requiresArg: true })
     .option('engine', {
       choices: ENGINE_CHOICES,
       default: 'auto' as const,
-      describe: 'how frames are read and written',
+      describe: 'I/O engine: io_uring, or batched reads and writes with epoll',
       requiresArg: true,
     })
-    .option('workers', { type: 'number', describe: 'threads of the data plane', requiresArg: true })
+    .option('workers', { type: 'number', describe: 'number of worker threads', requiresArg: true })
     .option('cpus', {
       type: 'string',
-      describe: 'CPUs that these threads keep to, 0-2,5: dealt out one by one',
+      describe: 'CPUs of the worker threads, such as 0-2,5; each thread gets the next one',
       requiresArg: true,
     })
     .option('busy-poll', {
       type: 'number',
-      describe: 'microseconds for which they ask for the next frame before they wait for one; left out, it adapts',
+      describe: 'busy-poll time in µs before sleeping (default: adaptive; 0: off)',
       requiresArg: true,
     })
     .option('pair', {
       type: 'string',
       array: true,
       default: [] as string[],
-      describe: 'DEV,PEER: a pair to make at the start; may be repeated',
+      describe: 'DEV,PEER: names of a pair to create at start; may be repeated',
       requiresArg: true,
     })
     .option('log-level', {
       choices: LOG_LEVELS,
       default: 'info' as const,
-      describe: 'least important line to log',
+      describe: 'minimum log level',
       requiresArg: true,
     })
     .version(packageVersion())
@@ -76,12 +76,15 @@ export function parseConfig(words: readonly string[]): Config {
       throw new VethdError('ARGUMENT_INVALID', `${(message || error.message).replace(/\s+/g, ' ')}; see vethd --help`)
     })
     .parseSync()
-  if (socket === '') throw new VethdError('ARGUMENT_INVALID', '--socket takes a path, and this one is empty')
+  if (socket === '') throw new VethdError('ARGUMENT_INVALID', '--socket needs a path, but the given one is empty')
   if (workers !== undefined && !(Number.isInteger(workers) && workers >= 1)) {
-    throw new VethdError('ARGUMENT_INVALID', '--workers takes a whole number from 1 on')
+    throw new VethdError('ARGUMENT_INVALID', '--workers needs a whole number, 1 or more')
   }
   if (busyPoll !== undefined && !(Number.isInteger(busyPoll) && busyPoll >= 0 && busyPoll <= BUSY_POLL_MAX_US)) {
-    throw new VethdError('ARGUMENT_INVALID', `--busy-poll takes whole microseconds, 0 to ${BUSY_POLL_MAX_US}`)
+    throw new VethdError(
+      'ARGUMENT_INVALID',
+      `--busy-poll needs a whole number of microseconds, 0 to ${BUSY_POLL_MAX_US}`,
+    )
   }
   return {
     socket,
@@ -97,7 +100,7 @@ export function parseConfig(words: readonly string[]): Config {
 function splitPair(text: string): [string, string] {
   const [dev, peer, ...more] = text.split(',')
   if (!dev || !peer || more.length > 0) {
-    throw new VethdError('ARGUMENT_INVALID', `--pair takes two names, DEV,PEER, not "${text}"`)
+    throw new VethdError('ARGUMENT_INVALID', `--pair needs two names, DEV,PEER, not "${text}"`)
   }
   return [dev, peer]
 }

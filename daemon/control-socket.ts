@@ -1,12 +1,12 @@
 /**
- * The control socket's path: taken by one daemon, given back by it, never open to more than those who may use it.
+ * The path of the control socket: one daemon takes it and releases it; its permissions are right from the first moment.
  *
  *     bind PATH's folder/.PID ─→ mode and group ─→ link(2) to PATH ─┬→ ours
- *                                                         EEXIST: somebody answers there → DAEMON_RUNNING
- *                                                                 nobody does → it is stale: take it away, link again
+ *                                                         EEXIST: a daemon answers there → DAEMON_RUNNING
+ *                                                                 no answer → it is stale: remove it, link again
  *
- * link(2) fails where the path exists, so of two daemons that start at once one wins; and a path is only ever taken away
- * after a connect to that very inode was refused. Neighbours: server.ts.
+ * link(2) fails if the path exists, so only one of two daemons that start at once gets it. A path is removed only after a
+ * connect to its inode was refused. Neighbours: server.ts.
  */
 import {
   chmodSync,
@@ -23,20 +23,23 @@ import { connect, type Server } from 'node:net'
 import { dirname, join } from 'node:path'
 import { VethdError } from '../src/errors.js'
 
-/** Members may use the socket, where the group exists. */
+/** If this group exists, its members may use the socket. */
 const GROUP = 'vethd'
 
-/** sun_path of struct sockaddr_un, less its NUL; libuv cuts what is longer. */
+/** Bytes of sun_path in struct sockaddr_un without its NUL; libuv truncates a longer path. */
 const PATH_BYTES_MAX = 107
 
-/** Throws DAEMON_RUNNING when a daemon answers on the path already. */
+/** Throws DAEMON_RUNNING if another daemon answers on the path. */
 export async function refuseSecondDaemon(path: string): Promise<void> {
   if (await answers(path)) {
-    throw new VethdError('DAEMON_RUNNING', `a vethd answers on ${path} already: stop it, or give --socket another path`)
+    throw new VethdError(
+      'DAEMON_RUNNING',
+      `another vethd answers on ${path}: stop it, or name another path with --socket`,
+    )
   }
 }
 
-/** Makes `server` listen on `path`. Returns what takes the path away again, unless it is another daemon's by then. */
+/** Makes `server` listen on `path`. Returns a function that removes the path, unless it belongs to another daemon by then. */
 export async function claimControlSocket(server: Server, path: string): Promise<() => void> {
   const folder = dirname(path)
   const own = join(folder, `.${process.pid}`)
@@ -52,11 +55,15 @@ export async function claimControlSocket(server: Server, path: string): Promise<
   } catch (error) {
     if (error instanceof VethdError) throw error
     const { message, errno, syscall } = error as NodeJS.ErrnoException
-    throw new VethdError('SOCKET_UNUSABLE', `${message}: run as root, or give --socket a path that you may make`, {
-      errno,
-      syscall,
-      cause: error,
-    })
+    throw new VethdError(
+      'SOCKET_UNUSABLE',
+      `${message}: run as root, or name a path with --socket that you may create`,
+      {
+        errno,
+        syscall,
+        cause: error,
+      },
+    )
   }
 }
 
@@ -74,7 +81,7 @@ async function takePath(server: Server, path: string, own: string): Promise<() =
   }
 }
 
-/** bind(2) makes the socket file with the mode that the umask leaves: 0600 from its first moment on. */
+/** bind(2) applies the umask, so the socket file has mode 0600 from its first moment. */
 async function listenPrivately(server: Server, path: string): Promise<void> {
   const umask = process.umask(0o177)
   try {
@@ -110,7 +117,7 @@ function linkUnlessTaken(own: string, path: string): boolean {
   }
 }
 
-/** Takes a socket away on which nobody answers. Another daemon may do the same at this moment. */
+/** Removes a socket on which nobody answers. Another daemon may do the same at this moment. */
 async function removeStale(path: string, own: string): Promise<void> {
   const judged = inodeOf(path)
   await refuseSecondDaemon(path)
@@ -122,7 +129,7 @@ async function removeStale(path: string, own: string): Promise<void> {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return
     throw error
   }
-  // somebody replaced it between the look and the rename: that one is alive, and goes back
+  // another daemon replaced it between the check and the rename: that socket is alive, so it is put back
   if (inodeOf(aside) !== judged) linkUnlessTaken(aside, path)
   rmSync(aside)
 }
@@ -133,7 +140,7 @@ function inodeOf(path: string): number | undefined {
   if (found !== undefined && !found.isSocket()) {
     throw new VethdError(
       'SOCKET_UNUSABLE',
-      `${path} is there and is no socket: move it away, or give --socket another path`,
+      `${path} exists and is not a socket: move it away, or name another path with --socket`,
     )
   }
   return found?.ino

@@ -9,7 +9,7 @@ import type { Device, DeviceState, Pair } from '../src/veth/device.js'
 import type { Driver } from '../src/veth/driver.js'
 import { deviceFate, deviceStats } from '../src/veth/stats.js'
 
-/** Devices for one answer, all read at once; of each the peer is read too. */
+/** The devices of one answer, all read at once, together with their peers. */
 export class Reader {
   readonly #seen: Map<Device, DeviceState>
 
@@ -81,7 +81,7 @@ function digits<Names extends string>(counters: Record<Names, bigint>): Record<N
   return texts
 }
 
-/** Most counters of most devices are 0. */
+/** A shortcut: most counters of most devices are 0. */
 function decimal(count: bigint): string {
   return count === 0n ? '0' : String(count)
 }

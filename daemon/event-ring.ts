@@ -1,20 +1,20 @@
 /**
- * The last events, and who wants the next ones. Neighbours: events.ts fills it, routes/events.ts reads it.
+ * The last events, and the subscribers to the next ones. Neighbours: events.ts fills it, routes/events.ts reads it.
  *
- *     id = LIFE-N      N counts from 1; LIFE-0 is before the first. LIFE is the time this ring began, so that an id of
- *                      another daemon's life is told from one of this
+ *     id = LIFE-N      N counts from 1; LIFE-0 is before the first. LIFE is the start time of this ring, so that the ids
+ *                      of an earlier daemon are recognized
  *
- *     asked for what came after … another life's    N of what is gone    N of what is kept    the last
- *     answer                      lost, all         lost, all            those behind it      nothing
+ *     requested: events after …   an earlier daemon's id   an id no longer kept   an id that is kept   the last id
+ *     answer                      lost, all                lost, all              the later events     nothing
  */
 
-/** One event and where it stands. */
+/** One event and its position. */
 export interface Entry<E> {
   id: string
   event: E
 }
 
-/** What came after an id. Where it is `lost`, `from` is the id behind which `entries` are complete again. */
+/** The events after an id. If some are `lost`, `entries` is complete after the id `from`. */
 export interface Replay<E> {
   lost: boolean
   from: string
@@ -52,7 +52,7 @@ export class EventRing<E> {
     return { lost, from: this.#idOf(from), entries }
   }
 
-  /** Calls `reader` for each event from now on, until what it returns is called. */
+  /** Calls `reader` for each event from now on, until the returned function is called. */
   subscribe(reader: (entry: Entry<E>) => void): () => void {
     this.#readers.add(reader)
     return () => this.#readers.delete(reader)
@@ -71,7 +71,7 @@ export class EventRing<E> {
     return `${this.#life}-${n}`
   }
 
-  /** Undefined for an id that this ring did not give. */
+  /** Undefined for an id that is not from this ring. */
   #numberOf(id: string): number | undefined {
     const [, life, digits] = /^(.*)-(\d+)$/.exec(id) ?? []
     const n = Number(digits)

@@ -1,11 +1,11 @@
 /**
- * What happens to pairs and devices: made, removed and why, what somebody did to a device behind vethd's back, and what
- * a device has to do without. Told here once, to the log and to the readers of GET /v1/events.
+ * Events of pairs and devices: creation, removal with its reason, changes that others made to a device, and lost features.
+ * Each is reported once, to the log and to the subscribers of GET /v1/events.
  *
- *     src/veth/driver.ts ─→ compared with what was told last ─┬→ log
- *                                                             └→ event-ring.ts ─→ routes/events.ts
+ *     src/veth/driver.ts ─→ compared with the last report ─┬→ log
+ *                                                          └→ event-ring.ts ─→ routes/events.ts
  *
- * Invariant: `present`, and then the events from the ring's position on, are all there is to know.
+ * Invariant: `present`, followed by the events from the ring's position on, is a complete picture.
  */
 import type { Event } from '../src/api/schema.js'
 import { netnsName } from '../src/netlink/netns.js'
@@ -14,7 +14,7 @@ import type { Driver, RemovalReason } from '../src/veth/driver.js'
 import { EventRing } from './event-ring.js'
 import type { Log } from './log.js'
 
-/** What was told of a device last. */
+/** The last reported state of a device. */
 interface Told {
   name: string
   netns: string | null
@@ -25,7 +25,7 @@ interface Told {
 export class Events {
   readonly ring = new EventRing<Event>()
   readonly #log: Log
-  /** Every device that was told of, as it was told; in the order in which they came. */
+  /** The last reported state of every device, in the order in which they were added. */
   readonly #told = new Map<Device, Told>()
 
   constructor(driver: Driver, log: Log) {
@@ -35,17 +35,17 @@ export class Events {
       log.info({ pair: pair.id, dev, peer, checksum: pair.checksum }, 'pair added')
     })
     driver.on('pair-removed', (pair, reason) => this.#removed(pair, reason))
-    // what was done to a device is told before what came of it
+    // a cause is reported before its effects
     driver.on('device-changed', (device) => {
       for (const end of [device, device.peer]) this.#compare(end)
     })
     driver.on('device-degraded', (device, { what, why }) => {
-      // what a new device does without is told behind that there is one
+      // a new device is reported before its lost features
       if (this.#told.has(device)) this.#tell('warn', { kind: 'degraded', ...this.#about(device), what, why })
     })
   }
 
-  /** What there is, in events that tell of it. */
+  /** The existing devices, as events. */
   present(): Event[] {
     return [...this.#told.keys()].flatMap((device) => this.#introduce(device, device.pair.createdAt))
   }
@@ -80,8 +80,8 @@ export class Events {
   }
 
   /**
-   * Told as it was known: its namespace may be gone, and the number another's. When the daemon ends, that every stream
-   * ends says it.
+   * Reports the last known name and namespace: the namespace may be gone, and its number reused. When the daemon ends, no event
+   * is needed: every stream ends.
    */
   #removed(pair: Pair, reason: RemovalReason): void {
     this.#log.info({ pair: pair.id, reason }, 'pair removed')
@@ -104,7 +104,7 @@ export class Events {
   }
 }
 
-/** Also of an end that was not told of yet. */
+/** Also for an end that was not reported yet. */
 function nameOf(device: Device): string | null {
   try {
     return device.name

@@ -1,6 +1,6 @@
 /**
- * The daemon's log: JSON lines on stdout, written at once (no worker thread: a dying daemon's last line is the one that
- * counts). On a terminal they are made readable; in the journal each begins with the level that journald reads, `<6>`.
+ * The daemon's log: JSON lines on stdout. They are written synchronously, not by a worker thread, so that the last line of a
+ * dying daemon is not lost. On a terminal they are readable text. In the journal each begins with journald's level, `<6>`.
  */
 import { fstatSync } from 'node:fs'
 import { type DestinationStream, destination, type Logger, pino } from 'pino'
@@ -25,7 +25,7 @@ async function openDestination(): Promise<DestinationStream> {
   return isJournal(process.env.JOURNAL_STREAM) ? withPriorities(stdout) : stdout
 }
 
-/** Escapes a name's bytes that are no UTF-8 (src/abi/text.ts), which pino does not. */
+/** Escapes the bytes of a name that are not UTF-8 (src/abi/text.ts), which pino does not do. */
 export function withEscapes(stdout: DestinationStream): DestinationStream {
   const escaped = (raw: string) => `\\u${raw.charCodeAt(0).toString(16)}`
   return { write: (line) => stdout.write(line.replace(/[\udc80-\udcff]/gu, escaped)) }

@@ -2,8 +2,8 @@
 /**
  * vethd: the daemon.
  *
- *     config ─→ nobody else on the socket? ─→ driver (engine probed, nursery made) ─→ control socket ─→ --pair ─→ ready
- *     SIGTERM, SIGINT ─→ control socket away ─→ driver closed (every device removed) ─→ exit 0
+ *     config ─→ no other daemon on the socket? ─→ driver (engine probed, nursery made) ─→ control socket ─→ --pair ─→ ready
+ *     SIGTERM, SIGINT ─→ remove the control socket ─→ close the driver (every device is deleted) ─→ exit 0
  *     the same signal again, an uncaught exception ─→ exit at once; the driver's exit hook removes the devices
  *
  * Neighbours: config.ts, log.ts, server.ts, sd-notify.ts, src/veth/driver.ts.
@@ -21,7 +21,7 @@ import { Registry } from './registry.js'
 import { openNotify } from './sd-notify.js'
 import { buildServer } from './server.js'
 
-/** Where something failed before the daemon was ready: one line, as vethctl says it, and its exit code. */
+/** Reports a failure before the daemon was ready: one line, as vethctl does, and the error's exit code. */
 function giveUp(thrown: unknown): never {
   const error = toVethdError(thrown)
   process.stderr.write(`vethd: ${error.code === 'INTERNAL' ? (thrown as Error).stack : error.message}\n`)
@@ -29,7 +29,7 @@ function giveUp(thrown: unknown): never {
 }
 
 async function start(config: Config, log: Log): Promise<void> {
-  const notify = openNotify((error) => log.warn({ err: error }, 'the service manager cannot be told'))
+  const notify = openNotify((error) => log.warn({ err: error }, 'the service manager cannot be notified'))
   requireAddon()
   await refuseSecondDaemon(config.socket)
   const driver = await Driver.open({
@@ -57,8 +57,8 @@ async function start(config: Config, log: Log): Promise<void> {
 }
 
 /**
- * The first signal ends everything in good order, a second one at once. npm passes a terminal's SIGINT on to who got it
- * from the terminal already: what follows within a second is the same Ctrl-C.
+ * The first signal ends the daemon in good order, a second one at once. npm forwards a terminal's SIGINT to a child that has
+ * already got it from the terminal, so a second signal within one second is the same Ctrl-C.
  */
 function onSignals(log: Log, stop: () => Promise<void>): void {
   let stoppingSince: number | undefined
@@ -76,9 +76,9 @@ function onSignals(log: Log, stop: () => Promise<void>): void {
   }
 }
 
-// V8's memory reducer would collect garbage when nothing happens for a while, 200 ms of CPU on all its threads, for memory
-// that a daemon needs again at the next request. It is made with the heap, so --no-memory-reducer comes too late here;
-// but it only ever marks incrementally, and that can still be switched off.
+// V8's memory reducer collects garbage when the process is idle: 200 ms of CPU on all its threads, for memory that the daemon
+// needs again at the next request. --no-memory-reducer has no effect here, because the reducer is created with the heap. But
+// it uses only incremental marking, which can still be switched off.
 setFlagsFromString('--no-incremental-marking')
 
 let config: Config
@@ -89,7 +89,7 @@ try {
 }
 const log = await openLog(config.logLevel)
 process.on('uncaughtException', (error) => {
-  log.fatal({ err: error }, 'a fault of vethd itself')
+  log.fatal({ err: error }, 'an internal error of vethd')
   process.exit(1)
 })
 await start(config, log).catch(giveUp)

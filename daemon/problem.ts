@@ -1,6 +1,6 @@
 /**
- * Errors as the control API answers them: RFC 9457 problem documents that hold what a command line needs to say what
- * iproute2 would say. Neighbours: src/errors.ts has the codes, server.ts sends these.
+ * Errors of the control API: RFC 9457 problem documents, with all that a command line needs to print iproute2's text.
+ * Neighbours: src/errors.ts has the codes, server.ts sends these.
  */
 import type { FastifyError } from 'fastify'
 import type { NativeError } from '../native-bindings/index.js'
@@ -11,7 +11,7 @@ import { NetlinkError } from '../src/netlink/rtnetlink.js'
 
 export const PROBLEM_TYPE = 'application/problem+json; charset=utf-8'
 
-/** Whatever a route threw, as an error of the table. */
+/** Converts anything that a route threw to an error of the table. */
 export function toVethdError(error: unknown): VethdError {
   if (error instanceof VethdError) return error
   if (error instanceof NetlinkError) return ofKernel(error, error.iproute2)
@@ -35,7 +35,7 @@ function isNativeError(error: unknown): error is NativeError {
   return error instanceof Error && 'syscall' in error && 'errno' in error
 }
 
-/** What fastify itself refuses: a body that is no JSON, too long, or not as the schema has it. */
+/** Fastify's own refusals: a body that is not JSON, is too long, or does not match the schema. */
 function isRequestError(error: unknown): error is FastifyError {
   const status = (error as FastifyError).statusCode
   return status !== undefined && status >= 400 && status < 500
@@ -58,7 +58,7 @@ export function problemOf(error: VethdError, removed?: number): Problem {
   }
 }
 
-/** 413 and 415 say more than the 400 of the table. */
+/** Fastify's 413 and 415 are more specific than the table's 400. */
 function requestStatus({ code, cause }: VethdError): number | undefined {
   return code === 'REQUEST_INVALID' ? (cause as FastifyError | undefined)?.statusCode : undefined
 }

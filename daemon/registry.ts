@@ -1,9 +1,9 @@
 /**
- * The registry: which device a user means. Names repeat across namespaces, so a DEV is a name in one namespace, or
- * `ID/a`, `ID/b` wherever the device is.
+ * The registry: finds the device that a DEV names. Two namespaces can have devices of the same name, so a DEV is a name in one
+ * namespace, or `ID/a`, `ID/b` wherever the device is.
  *
- * Neighbours: routes/ ask, src/veth/driver.ts owns the pairs. A search begins by taking in what `ip` did so far, so the
- * answer is what the kernel has now; the one device that is meant is asked once more by its fd.
+ * Neighbours: routes/ call it, src/veth/driver.ts owns the pairs. A look-up first applies all changes that `ip` made so far, so
+ * that the answer is the kernel's current state. The found device is verified by its fd.
  */
 import { VethdError } from '../src/errors.js'
 import { getLink } from '../src/netlink/link.js'
@@ -34,7 +34,7 @@ export class Registry {
     return pair
   }
 
-  /** Every device, those of the namespace `inode` first, or those of it `only`. */
+  /** Every device, those of the namespace `inode` first; with `only`, no others. */
   devices(inode: number, only: boolean): Device[] {
     this.#driver.settle()
     const here: Device[] = []
@@ -48,8 +48,8 @@ export class Registry {
   }
 
   /**
-   * The device that may be looked at as `dev`: one of the namespace `inode`, else (unless `only` that one counts) the
-   * only one of that name anywhere. Throws DEVICE_NOT_FOUND, DEVICE_AMBIGUOUS.
+   * The device to read as `dev`: one of the namespace `inode`, otherwise (unless `only`) the only one of that name in any
+   * namespace. Throws DEVICE_NOT_FOUND, DEVICE_AMBIGUOUS.
    */
   find(dev: string, inode: number, only: boolean): Device {
     const found = this.#lookUp(dev, inode)
@@ -66,8 +66,8 @@ export class Registry {
   }
 
   /**
-   * The device that may be changed or deleted as `dev`: nothing beyond the namespace `inode` is reached by name. Pairs
-   * of `doomed` count as gone. Throws DEVICE_NOT_FOUND, which says where devices of that name are.
+   * The device to change or delete as `dev`: a name reaches only devices of the namespace `inode`. Pairs in `doomed` count
+   * as gone. Throws DEVICE_NOT_FOUND, which tells where devices of that name are.
    */
   findHere(dev: string, inode: number, doomed: ReadonlySet<Pair> = new Set()): Device {
     const found = this.#lookUp(dev, inode, doomed)
@@ -119,7 +119,7 @@ export class Registry {
   }
 }
 
-/** Undefined when somebody has deleted the device and its pair is about to follow. */
+/** Undefined if somebody has deleted the device, and its pair is not removed yet. */
 function placeByFd(device: Device): Place | undefined {
   return unlessGone(() => device.whereabouts())
 }
@@ -129,7 +129,7 @@ function nameByAltname(altname: string, neighbour: Device | undefined): string |
   try {
     return unlessGone(() => neighbour?.inItsNetns((rtnl) => getLink(rtnl, { name: altname }))?.name)
   } catch (error) {
-    if (error instanceof NetlinkError) return undefined // nothing can be called so
+    if (error instanceof NetlinkError) return undefined // not a possible name
     throw error
   }
 }

@@ -1,13 +1,13 @@
 /**
- * sd_notify(3): tells the service manager how far the daemon is, by datagrams to $NOTIFY_SOCKET.
- * Invariant: the variable is taken out of the environment, so that no child speaks in the daemon's name.
+ * sd_notify(3): reports the daemon's state to the service manager, by datagrams to $NOTIFY_SOCKET.
+ * Invariant: the variable is removed from the environment, so that no child process notifies in the daemon's name.
  */
 import { native } from '../native-bindings/index.js'
 
 /** Sends `READY=1`, `STATUS=…` and the like; without a service manager it does nothing. */
 export type Notify = (...assignments: string[]) => void
 
-/** Throws nothing: a manager that cannot be reached is told to `warn`, and the daemon works on. */
+/** Never throws: if the manager cannot be reached, `warn` is called and the daemon continues. */
 export function openNotify(warn: (error: unknown) => void, environment = process.env): Notify {
   const path = environment.NOTIFY_SOCKET
   delete environment.NOTIFY_SOCKET

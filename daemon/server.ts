@@ -1,9 +1,9 @@
 /**
- * The control API's server: fastify over the routes, and one way in which every error is answered (problem.ts).
+ * The control API's server: fastify with the routes, and one error handler for all of them (problem.ts).
  *
  *     request ─→ size, JSON, schema ─→ routes/<noun>.ts ─→ caller.ts, pairs.ts ─→ src/veth
  *                    └── refused ──┐         └── thrown ──┐
- *                                  └──────────────────────┴─→ problem.ts, what is no HTTP too
+ *                                  └──────────────────────┴─→ problem.ts, also for bytes that are not HTTP
  *
  * Neighbours: main.ts starts it, control-socket.ts gives it its socket.
  */
@@ -26,7 +26,7 @@ import { statsRoutes } from './routes/stats.js'
 /** The longest body is a new pair with every option. */
 const BODY_LIMIT = 64 * 1024
 
-/** Node's limit of a request line and its headers, in which a DELETE of many devices names them. */
+/** Node's limit for a request line and its headers; a DELETE of many devices names them in its request line. */
 const HEADERS_LIMIT = 64 * 1024
 
 /** Builds the server; nothing listens yet. */
@@ -40,11 +40,11 @@ export async function buildServer(context: RouteContext, log: Log): Promise<App>
     clientErrorHandler: (error, socket) => refuseConnection(error, socket),
     routerOptions: { querystringParser },
     forceCloseConnections: true,
-    // a request says what it means: nothing is converted, nothing that is not understood is dropped
+    // strict validation: no type is coerced, and no unknown member is dropped
     ajv: { customOptions: { coerceTypes: false, removeAdditional: false, useDefaults: false } },
   }).withTypeProvider<TypeBoxTypeProvider>()
 
-  // what a route answers has the schema's type already: a serializer of fastify's takes four times as long
+  // a route's answer already has the schema's type, and fastify's serializers take four times as long
   app.setSerializerCompiler(() => (answer) => JSON.stringify(answer))
 
   app.setErrorHandler((thrown, request, reply) => {
@@ -70,7 +70,7 @@ function answer(reply: FastifyReply, error: VethdError, status = problemOf(error
     .send({ ...problemOf(error), status })
 }
 
-/** Statuses by the code of Node's error; what is not here is 400. */
+/** HTTP status by the code of Node's error; 400 for all others. */
 const CONNECTION_STATUS: Record<string, number> = { HPE_HEADER_OVERFLOW: 431, ERR_HTTP_REQUEST_TIMEOUT: 408 }
 
 /** Answers bytes that are not HTTP. Node's parser rejects them before any route, so this writes the response to the socket. */
@@ -88,7 +88,7 @@ function refuseConnection(error: NodeJS.ErrnoException, socket: Socket): void {
   socket.destroy(error)
 }
 
-/** Any byte may stand in the name of a device: %FF is one. */
+/** The name of a device can contain any byte, such as %FF. */
 function querystringParser(query: string): Record<string, unknown> {
   return parse(query, '&', '=', { decodeURIComponent: percentDecode, maxKeys: 0 })
 }

@@ -2,8 +2,8 @@
  * What every file of the addon shares: the table of functions it offers.
  *
  * Each noun has a file (tap.c, netns.c, …) that ends with its table; addon.c puts all tables into the module's exports.
- * The contract of every function stands in index.ts. There are no mutable globals: the addon is loaded in the main
- * thread and in worker threads at once, and each has an environment of its own.
+ * index.ts has the contract of every function. There are no mutable globals: the addon is loaded in the main thread and in worker
+ * threads at the same time, each with its own environment.
  */
 #ifndef VETHD_ADDON_H
 #define VETHD_ADDON_H

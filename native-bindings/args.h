@@ -1,8 +1,8 @@
 /*
  * Arguments in, results out.
  *
- * Reading is sticky: the first argument that does not fit throws a TypeError which names function and argument, sets
- * `failed`, and makes all later reads return zeros. So a function reads all its arguments and then looks once:
+ * Errors are sticky: the first invalid argument throws a TypeError with the names of function and argument, sets `failed`, and
+ * makes all later reads return zeros. So a function reads all its arguments and then checks once:
  *
  *   struct args args = args_read(env, info);
  *   int fd = args_fd(&args, 0, "fd");
@@ -39,7 +39,7 @@ void args_refuse(struct args *args, const char *name, const char *requirement);
 
 int32_t args_int32(struct args *args, size_t index, const char *name);
 uint32_t args_uint32(struct args *args, size_t index, const char *name);
-/* 32 flag bits. Signed numbers are fine, because that is what JavaScript's | makes of bit 31. */
+/* 32 flag bits. Accepts signed numbers, because JavaScript's | yields them for bit 31. */
 uint32_t args_bits(struct args *args, size_t index, const char *name);
 /* Milliseconds, which may have a fraction, as nanoseconds; -1 when negative: without bound. */
 int64_t args_milliseconds(struct args *args, size_t index, const char *name);

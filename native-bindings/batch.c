@@ -19,8 +19,8 @@
 enum { OP_READ = 0, OP_WRITE = 1, OP_WRITEV = 2 };
 
 /*
- * One operation as it lies in the Int32Array; `length` is overwritten by the result. Of a gathered write, `offset` is
- * where its pieces are listed in the slab, and `length` how many they are.
+ * One operation in the Int32Array; the result overwrites `length`. In a gathered write, `offset` is the offset of its list of
+ * pieces in the slab, and `length` is the number of pieces.
  */
 struct op {
   int32_t opcode;
@@ -64,7 +64,7 @@ static int32_t carry_out(const struct op *op, struct view slab) {
   return -EINVAL;
 }
 
-/* One operation costs less by itself; more than these go in several calls. */
+/* A single operation is cheaper by its own call; more than these are split over several calls. */
 enum { AIO_LEAST = 2, AIO_MOST = 64 };
 
 static bool fits_aio(const struct op *op, struct view slab) {
@@ -82,8 +82,8 @@ static struct iocb iocb_of(const struct op *op, size_t index, struct view slab) 
 }
 
 /*
- * The ring of results at the context's address, as the kernel lays it out for whoever reads it without a call (struct aio_ring,
- * fs/aio.c; its magic number says that it is this).
+ * The ring of results at the context's address, which can be read without a system call (struct aio_ring, fs/aio.c). Its magic
+ * number identifies this layout.
  */
 struct aio_ring {
   uint32_t id, size, head, tail, magic, compat_features, incompat_features, header_length;
@@ -108,8 +108,8 @@ static bool take_event(aio_context_t aio, struct io_event *event) {
 }
 
 /*
- * Operations that were submitted, but whose results cannot be had. They have been carried out, and must not be once more: a
- * write is taken for done, and a read for one that failed.
+ * Operations that were submitted, but whose results cannot be read. They were carried out and must not be repeated: a write
+ * counts as done, a read as failed.
  */
 static void give_up(struct op *ops, uint64_t unanswered) {
   for (struct op *op = ops; unanswered != 0; op++, unanswered >>= 1)
@@ -117,9 +117,9 @@ static void give_up(struct op *ops, uint64_t unanswered) {
 }
 
 /*
- * Linux's asynchronous I/O (io_submit(2)), which on a TAP is none: each operation has ended when io_submit returns, in
- * order. But they are one system call: a write wakes the frame's receiver, and where that one has to have this CPU, it
- * takes it when the call returns, once a burst and not once a frame (50,000 times a second under a flood of UDP).
+ * Linux's asynchronous I/O (io_submit(2)). On a TAP it is synchronous: all operations have ended, in order, when io_submit
+ * returns. The gain is that there is one system call: a write wakes the frame's receiver, and a receiver that preempts this
+ * thread does so when the call returns, once a burst instead of once a frame (50,000 times a second under a flood of UDP).
  *
  * Returns how many of `ops`, from the first on, have their results: 0 when the first is none for it.
  */
@@ -140,7 +140,7 @@ static size_t carry_out_by_aio(aio_context_t aio, struct op *ops, size_t count, 
     if (got < 0 && errno == EINTR) continue;
     if (got != 1) break;
     uint64_t bit = event.data < AIO_MOST ? UINT64_C(1) << event.data : 0;
-    if ((unanswered & bit) == 0) continue; /* an earlier call gave it up */
+    if ((unanswered & bit) == 0) continue; /* an earlier call abandoned it */
     ops[event.data].length = (int32_t)event.res;
     unanswered &= ~bit;
   }
@@ -149,8 +149,8 @@ static size_t carry_out_by_aio(aio_context_t aio, struct op *ops, size_t count, 
 }
 
 /*
- * A burst asks for more frames than there may be. One by one, after the first read of an fd that failed (EAGAIN as a
- * rule), those that follow it directly would fail alike; answering them here saves a system call each.
+ * A burst may request more frames than there are. After a failed read of an fd (usually EAGAIN), the reads of the same fd that
+ * follow it directly would fail too; they get the same result here without a system call.
  */
 static void carry_out_all(aio_context_t aio, struct op *ops, size_t count, struct view slab) {
   const struct op *failed_read = NULL;
@@ -181,7 +181,7 @@ static napi_value io_batch(napi_env env, napi_callback_info info) {
   return NULL;
 }
 
-/* The context is an address, which a double holds exactly. It is none whose results could not be had. */
+/* The context is an address, which a double holds exactly. Contexts with unreadable results are not used. */
 static napi_value aio_setup(napi_env env, napi_callback_info info) {
   (void)info;
   aio_context_t context = 0;
@@ -237,8 +237,8 @@ static napi_value epoll_remove(napi_env env, napi_callback_info info) {
 #define NS_PER_S 1000000000
 
 /*
- * Only a wait with a fraction of a millisecond needs epoll_pwait2; where that is missing (before Linux 5.11) or forbidden,
- * the whole millisecond is waited for.
+ * Only a wait with a fraction of a millisecond needs epoll_pwait2. If that is missing (before Linux 5.11) or forbidden, the wait
+ * is rounded up to the millisecond.
  */
 static int wait_for_events(int epoll, struct epoll_event *events, int room, int64_t timeout_ns) {
   if (timeout_ns > 0 && timeout_ns % NS_PER_MS != 0) {
@@ -260,7 +260,7 @@ static napi_value epoll_wait_tags(napi_env env, napi_callback_info info) {
   struct epoll_event events[EVENTS_MAX];
   size_t room = out.length / 2;
   int count = wait_for_events(epoll, events, room < EVENTS_MAX ? (int)room : EVENTS_MAX, timeout_ns);
-  /* A signal ends the wait with nothing to report: the caller comes back anyway. */
+  /* A signal ends the wait without a result; the caller waits again. */
   if (count < 0) return result_number(env, errno == EINTR ? 0 : -errno);
   int32_t *pair = out.data;
   for (int i = 0; i < count; i++) {

@@ -1,9 +1,9 @@
 /*
  * Kernel constants newer than the oldest headers this must build with (Linux 6.0; Debian 12 has 6.1). The values are
- * kernel ABI and never change; whether the running kernel knows them is found out by trying.
+ * kernel ABI and never change. vethd finds out by trying whether the running kernel supports them.
  *
- * Beside each value stands COMPAT_<name>, which puts the name into abi().missing: the ABI test then knows that there
- * was no header to compare with. An enumerator, which #ifndef cannot see, is asked for by LINUX_VERSION_CODE.
+ * COMPAT_<name> after each value puts the name into abi().missing, which tells the ABI test that there was no header to compare
+ * with. #ifndef cannot test for an enumerator, so those depend on LINUX_VERSION_CODE.
  */
 #ifndef VETHD_COMPAT_H
 #define VETHD_COMPAT_H

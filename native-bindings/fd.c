@@ -1,4 +1,4 @@
-/* What works on any file descriptor: read, write, close, dup, poll, and the eventfd that wakes a waiting thread. */
+/* Functions for any file descriptor: read, write, close, dup, poll, and the eventfd that wakes a waiting thread. */
 #include "fd.h"
 
 #include "addon.h"
@@ -80,7 +80,7 @@ static int64_t now_ms(void) {
   return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-/* poll(2) of one fd that keeps its deadline over signals; the events, 0 after the timeout, or a negative errno. */
+/* poll(2) of one fd; keeps its deadline if signals interrupt it. Returns events, 0 after the timeout, or a negative errno. */
 static int poll_one(int fd, short events, int timeout_ms) {
   struct pollfd one = {.fd = fd, .events = events};
   int64_t deadline = now_ms() + timeout_ms;
@@ -115,7 +115,7 @@ static napi_value eventfd_signal(napi_env env, napi_callback_info info) {
   if (args.failed) return NULL;
   const uint64_t one = 1;
   int32_t put = fd_write(fd, &one, sizeof one);
-  /* EAGAIN: the counter is full, so whoever waits is woken anyway. */
+  /* EAGAIN: the counter is full, so a waiting thread is woken already. */
   if (put < 0 && put != -EAGAIN) return throw_errno(env, -put, "write", "signalling eventfd %d", fd);
   return NULL;
 }

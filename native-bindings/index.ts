@@ -1,10 +1,10 @@
 /**
- * The only door to the native addon: what JavaScript cannot do, typed.
+ * The typed interface of the native addon: everything that JavaScript cannot do. Only this file loads the addon.
  *
  * Every call is synchronous. A failing system call throws a {@link NativeError}, an argument of the wrong type a
  * TypeError that names it; the calls of the hot path (`uringEnter`, `ioBatch`, `epollWait`, `read`, `write`,
  * `netlinkReceive`) return a negative errno instead, because a throw costs three microseconds. A wait that a signal
- * interrupts ends early with nothing to report. File descriptors are plain numbers, close-on-exec, and belong to the
+ * interrupts ends early without a result. File descriptors are plain numbers, close-on-exec, and belong to the
  * caller until `close`.
  *
  * Loadable in the main thread and in worker threads.
@@ -56,8 +56,8 @@ export interface Slab {
 }
 
 /**
- * A file descriptor in the event loop (uv_poll). The callback is never called after `close`. A Watcher that nobody
- * holds goes on watching, and it keeps the process alive unless unref'ed.
+ * A file descriptor in the event loop (uv_poll). The callback is never called after `close`. A Watcher without
+ * references continues to watch, and keeps the process alive unless it is unref'ed.
  */
 export interface Watcher {
   ref(): void
@@ -72,7 +72,7 @@ export interface Credentials {
   gid: number
 }
 
-/** In place of a namespace's fd: the calling thread's own network namespace, which takes no capability to be in. */
+/** Instead of a namespace's fd: the calling thread's own network namespace, which needs no capability. */
 export const OWN_NETNS = -1
 
 export interface Native {
@@ -121,8 +121,8 @@ export interface Native {
   duplicate(fd: number): number
 
   // --- network namespaces ----------------------------------------------------------------------------------------
-  // No thread of Node's ever enters another namespace: `/proc/PID/ns/net` is the process's own at every moment. A thread
-  // of the addon opens what belongs to a namespace (`netnsCreate`, `tapOpen`, `netlinkOpen`), and gives the fd back.
+  // Node's threads never enter another namespace, so `/proc/PID/ns/net` is always the process's own. A thread of the addon
+  // opens the files of other namespaces (`netnsCreate`, `tapOpen`, `netlinkOpen`), and returns their fds.
   /** Makes a nameless network namespace and returns its fd. */
   netnsCreate(): number
   /** Opens the calling thread's own network namespace (/proc/thread-self/ns/net). */
@@ -250,13 +250,13 @@ export interface Native {
   /** prctl(PR_SET_NAME) of the calling thread; cut to 15 bytes. */
   setThreadName(name: string): void
   /**
-   * sched_setaffinity(2) of the calling thread: it runs on these CPUs only. Those that the process may not use are passed
-   * over; EINVAL when none is left.
+   * sched_setaffinity(2) of the calling thread: it runs only on these CPUs. The kernel ignores CPUs that the process may not
+   * use; EINVAL if none is left.
    */
   setThreadAffinity(cpus: Int32Array): void
   /** sched_getaffinity(2) of the calling thread: the CPUs that it may run on, ascending. */
   getThreadAffinity(): number[]
-  /** sched_yield(2): whoever else waits for this CPU runs first. */
+  /** sched_yield(2): lets the other threads that wait for this CPU run first. */
   yieldThread(): void
   /**
    * Constants and struct offsets as the C compiler of this build saw them: `TUNSETIFF`, `offsetof(struct x, y)`,
@@ -288,10 +288,10 @@ function load(): Native {
   }
 }
 
-/** Fills `native` on first use, so that importing this module never fails where nothing native is needed. */
+/** Loads the addon at first use, so that importing this module never fails. */
 let loaded: Native | undefined
 
-/** The addon. Throws a clear message that says what to run when it is not built, or not for this machine. */
+/** The addon. If it is not built, or not for this machine, throws an error that names the command to run. */
 export function native(): Native {
   loaded ??= load()
   return loaded

@@ -25,7 +25,7 @@ static void unmap(napi_env env, void *address, void *length) {
 
 napi_value memory_to_buffer(napi_env env, void *address, size_t length) {
   napi_value buffer;
-  /* When Node refuses a length it has called the finalizer already: unmapping here again could hit somebody else's. */
+  /* When Node refuses a length it has called the finalizer already: unmapping it again could unmap another mapping. */
   if (napi_create_external_arraybuffer(env, address, length, unmap, (void *)(uintptr_t)length, &buffer) != napi_ok)
     return throw_napi(env);
   return buffer;

@@ -1,6 +1,6 @@
 /*
- * Opening network namespaces by paths and fds that come from others. Invariant: a file is opened for reading only after
- * it is known to be in nsfs. Until then O_PATH holds it, which wakes no writer of a FIFO and no driver of a device.
+ * Opens network namespaces by paths and fds from other processes. Invariant: a file is opened for reading only after it is known
+ * to be in nsfs. Until then it is open with O_PATH, which wakes no writer of a FIFO and no driver of a device.
  */
 #include "addon.h"
 #include "args.h"
@@ -20,7 +20,7 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
-/* What failed in opening a namespace; NULL for nothing. errno tells why. */
+/* The call that failed while opening a namespace, with errno set; NULL on success. */
 typedef const char *failure;
 
 /* A rename or mount anywhere in the system while ".." is resolved makes openat2 start anew. */
@@ -39,7 +39,7 @@ static bool is_on(int fd, long filesystem) {
   return fstatfs(fd, &found) == 0 && found.f_type == filesystem;
 }
 
-/* Makes `*netns` a new read-only fd of the network namespace that `fd`, of any kind, refers to. EINVAL if it is none. */
+/* Sets `*netns` to a new read-only fd of the network namespace that `fd` refers to. EINVAL if it is not a namespace. */
 static failure reopen(int fd, int *netns) {
   char self[32];
   errno = EINVAL;
@@ -54,7 +54,7 @@ static failure reopen(int fd, int *netns) {
   return "ioctl(NS_GET_NSTYPE)";
 }
 
-/* The result of every function here: a namespace by its O_PATH fd, which is closed; `call` made that fd. */
+/* The result of every function here: opens the namespace of an O_PATH fd and closes that fd; `call` created the fd. */
 static napi_value open_result(napi_env env, int fd, const char *call, const char *path) {
   int netns;
   if (fd < 0) return throw_errno(env, errno, call, "opening the namespace \"%s\"", path);
@@ -89,7 +89,7 @@ static napi_value netns_open_below(napi_env env, napi_callback_info info) {
   return open_result(env, openat2_path(root, path, 0, RESOLVE_IN_ROOT), "openat2", path);
 }
 
-/* PROCESS/ns of the procfs that is mounted at /proc below `root`, whatever else may be mounted or linked there. */
+/* PROCESS/ns of the procfs at /proc below `root`; follows no other mount or link there. */
 static int open_ns_folder(int root, const char *folder) {
   int proc = openat2_path(root, "/proc", O_DIRECTORY, RESOLVE_IN_ROOT);
   if (proc < 0) return -1;

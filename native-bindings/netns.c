@@ -4,13 +4,13 @@
  *     a Node thread ── netns_open_inside() ──▶ namespace thread: setns, open, setns back ──▶ fd
  *                   ◀───────────── waits ─────────────────────────────────────────────────┘
  *
- * /proc/PID/ns/net is the namespace of PID's thread group leader. `ip netns pids NS | xargs kill`, lsns and podman go by
- * it. So no thread of Node's ever changes its namespace: a leader that did would be taken for a process of the
- * namespace's owner. What needs to be inside a namespace is the opening alone: a socket and a tun file belong to the
- * namespace in which they were opened, and any thread can use them afterwards.
+ * /proc/PID/ns/net is the namespace of PID's thread group leader. `ip netns pids NS | xargs kill`, lsns and podman use it.
+ * Therefore Node's threads never change their namespace: otherwise these tools would regard the process as one of the user's
+ * namespace. Only opening needs to happen inside a namespace: a socket or a tun file belongs to the namespace in which it was
+ * opened, and any thread can use it afterwards.
  *
- * Each environment (the main thread, a Worker) that opens something has a namespace thread of its own. It rests in the
- * namespace of the process, so that it keeps no other one alive.
+ * Each environment (the main thread, a Worker) that opens such files has its own namespace thread. Between tasks that thread is
+ * in the namespace of the process, so that it keeps no other namespace alive.
  */
 #include "netns.h"
 
@@ -32,7 +32,7 @@
 #define OWN_NETNS "/proc/thread-self/ns/net"
 /* Enough for libc and two system calls. */
 #define STACK_BYTES (128 * 1024)
-/* In place of the namespace's fd: make one. */
+/* Instead of a namespace's fd: create a new namespace. */
 #define NETNS_NEW (-2)
 
 struct task {
@@ -48,9 +48,9 @@ struct namespace_thread {
   bool runs;
   pthread_mutex_t lock;
   pthread_cond_t changed;
-  struct task *task; /* NULL when there is nothing to do, or it has been done */
+  struct task *task; /* NULL if there is no task, or it is done */
   bool ending;
-  bool stranded; /* it could not return to its own namespace: it does nothing any more */
+  bool stranded; /* the thread could not return to its own namespace, and accepts no more tasks */
 };
 
 static int open_own(void) { return open(OWN_NETNS, O_RDONLY | O_CLOEXEC); }
@@ -61,7 +61,7 @@ static int open_own_netns(int unused, const char **syscall) {
   return open_own();
 }
 
-/* Moves the calling thread, which is never a thread group leader. */
+/* Moves the calling thread to a namespace. It is never the thread group leader. */
 static int enter(int netns, const char **syscall_name) {
   if (syscall(SYS_gettid) == getpid()) {
     *syscall_name = "setns on the thread group leader";
@@ -120,7 +120,7 @@ static void *serve(void *argument) {
   return NULL;
 }
 
-/* Signals are for Node's own threads. */
+/* Blocks all signals, which Node's own threads handle. */
 static int start(struct namespace_thread *self) {
   sigset_t all, before;
   pthread_attr_t attributes;
@@ -145,7 +145,7 @@ static void hand_over(struct namespace_thread *self, struct task *task) {
   pthread_mutex_unlock(&self->lock);
 }
 
-/* One that is stranded in a user's namespace must not keep it alive: it has ended, and the next task gets another. */
+/* A thread that is stranded in a user's namespace would keep it alive. It has ended, and the next task gets a new thread. */
 static void leave_stranded(struct namespace_thread *self) {
   if (!self->stranded) return;
   pthread_join(self->thread, NULL);

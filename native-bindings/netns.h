@@ -1,25 +1,25 @@
-/* What is opened inside another network namespace, by the namespace thread (netns.c). */
+/* Opens files inside another network namespace, by the namespace thread (netns.c). */
 #ifndef VETHD_NETNS_H
 #define VETHD_NETNS_H
 
 #include <node_api.h>
 
-/* The calling thread's own namespace, in place of an fd. */
+/* Instead of an fd: the calling thread's own namespace. */
 #define NETNS_OWN (-1)
 
-/* What came of it: an fd, or -1 with the positive errno and the system call that failed. */
+/* The result: an fd, or -1 with the positive errno and the failed system call. */
 struct netns_result {
   int fd;
   int error;
   const char *syscall;
 };
 
-/* Opens something and returns its fd, or -1 with errno and *syscall set. Must not touch Node-API. */
+/* Opens a file and returns its fd, or -1 with errno and *syscall set. Must not touch Node-API. */
 typedef int netns_opener(int argument, const char **syscall);
 
 /*
- * Calls `open` in the network namespace `netns`: an fd, or NETNS_OWN. What it opens belongs to that namespace from then
- * on, whichever thread uses it. The calling thread stays where it is.
+ * Calls `open` in the network namespace `netns`, which is an fd or NETNS_OWN. The opened file belongs to that namespace,
+ * whichever thread uses it. The calling thread does not change its namespace.
  */
 struct netns_result netns_open_inside(napi_env env, int netns, netns_opener *open, int argument);
 

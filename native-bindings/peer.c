@@ -1,5 +1,5 @@
-/* Who is at the other end of a unix socket, and what can be taken from that process: by pidfd, which no other process
- * can come to stand for. */
+/* The process at the other end of a unix socket, and its files. It is identified by a pidfd, which never refers to another
+ * process. */
 #include "addon.h"
 #include "args.h"
 #include "compat.h"

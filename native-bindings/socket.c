@@ -22,7 +22,7 @@ static int set_option(int fd, int option, int value) {
   return setsockopt(fd, SOL_NETLINK, option, &value, sizeof value);
 }
 
-/* Acknowledgements with the kernel's own words and without our request in them; strict checking since Linux 4.20. */
+/* Acknowledgements with the kernel's error text and without a copy of the request; strict checking since Linux 4.20. */
 static int set_up_netlink(int fd) {
   struct sockaddr_nl any = {.nl_family = AF_NETLINK};
   if (set_option(fd, NETLINK_EXT_ACK, 1) < 0 || set_option(fd, NETLINK_CAP_ACK, 1) < 0) return -1;
@@ -109,7 +109,7 @@ static int32_t receive_from_kernel(int fd, struct view into, int *nsid) {
     ssize_t got = recvmsg(fd, &header, 0);
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) return -errno;
-    if (from.nl_pid != 0) continue; /* another process may write to this socket; only the kernel is believed */
+    if (from.nl_pid != 0) continue; /* other processes can write to this socket; only messages of the kernel count */
     if (header.msg_flags & MSG_TRUNC) return -EMSGSIZE;
     *nsid = nsid_of(&header);
     return (int32_t)got;
@@ -152,7 +152,7 @@ static int read_fds(struct args *args, size_t index, const char *name, int *fds)
   return (int)count;
 }
 
-/* A leading @ stands for the NUL of the abstract namespace. The length, or 0 when the path is too long. */
+/* A leading @ means the NUL of the abstract namespace. Returns the length, or 0 if the path is too long. */
 static socklen_t unix_address(struct sockaddr_un *address, const char *path, size_t length) {
   if (length == 0 || length >= sizeof address->sun_path) return 0;
   *address = (struct sockaddr_un){.sun_family = AF_UNIX};
@@ -204,8 +204,8 @@ static napi_value unix_send_datagram(napi_env env, napi_callback_info info) {
 }
 
 /*
- * How much an ethtool command may write is known to the kernel alone (it follows from counts inside the struct), so the
- * command works on a copy with this much room behind it; what exceeds the caller's array is cut.
+ * Only the kernel knows how much an ethtool command writes (it depends on counts inside the struct). Therefore the command works
+ * on a copy with this much extra room; bytes beyond the caller's array are discarded.
  */
 #define ETHTOOL_ROOM 65536
 

@@ -1,4 +1,4 @@
-/* The calling thread: its name, as ps and top show it, the CPUs that it may run on, and others first. */
+/* The calling thread: its name in ps and top, its CPU affinity, and yielding its CPU. */
 #include "addon.h"
 #include "args.h"
 #include "errors.h"
@@ -54,7 +54,7 @@ static napi_value get_thread_affinity(napi_env env, napi_callback_info info) {
   return cpus;
 }
 
-/* Returns nothing, cannot fail: a hot path. */
+/* A hot path: returns nothing, cannot fail. */
 static napi_value yield_thread(napi_env env, napi_callback_info info) {
   (void)env;
   (void)info;

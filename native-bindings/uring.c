@@ -27,7 +27,7 @@ static size_t ring_bytes(const struct io_uring_params *params) {
   return sq_end > cq_end ? sq_end : cq_end;
 }
 
-/* Slot n of the SQ ring means entry n for good; TypeScript then never touches the index array. */
+/* Slot n of the SQ ring always means entry n, so that TypeScript never touches the index array. */
 static void fill_index_array(char *ring, const struct io_uring_params *params) {
   uint32_t *array = (uint32_t *)(ring + params->sq_off.array);
   if (params->flags & IORING_SETUP_NO_SQARRAY) return;
@@ -131,7 +131,7 @@ static napi_value uring_enter(napi_env env, napi_callback_info info) {
   struct io_uring_getevents_arg wait = {.ts = timeout_ns < 0 ? 0 : (uintptr_t)&timeout};
   long result = syscall(SYS_io_uring_enter, fd, to_submit, min_complete, IORING_ENTER_GETEVENTS | IORING_ENTER_EXT_ARG,
                         &wait, sizeof wait);
-  /* A signal ends the wait like a completion does: the caller looks at the ring and comes back. */
+  /* A signal ends the wait like a completion: the caller checks the ring and waits again. */
   if (result < 0) result = errno == EINTR ? 0 : -errno;
   return result_number(env, (double)result);
 }
@@ -148,7 +148,7 @@ static napi_value uring_close(napi_env env, napi_callback_info info) {
     args_refuse(&args, "mapping", "what uringSetup returned");
     return NULL;
   }
-  /* The number may be somebody else's tomorrow: a second close must not find it. */
+  /* The fd number can be reused: a second close must not use it. */
   if (!result_set_number(env, args.value[0], "fd", -1)) return NULL;
   if (close(fd) < 0 && errno != EINTR) return throw_errno(env, errno, "close", "closing the io_uring of fd %d", fd);
   return NULL;

@@ -3,7 +3,7 @@
  *
  *   watch() ──▶ watching ── close(), or the environment ends ──▶ closing ── on_closed ──▶ closed
  *
- * A watch is held by the loop until it is closed, and by each of its JavaScript functions until that is collected; the
+ * The loop holds a watch until it is closed, and each of its JavaScript functions holds it until that function is collected. The
  * last holder frees it. Invariant: no callback after close.
  */
 #include "addon.h"
@@ -43,7 +43,7 @@ static void close_watch(struct watch *watch) {
   if (!watch->on_events) return;
   napi_delete_reference(watch->env, watch->on_events);
   watch->on_events = NULL;
-  uv_poll_stop(handle_of(watch)); /* epoll forgets the fd now, so that the caller may close it */
+  uv_poll_stop(handle_of(watch)); /* removes the fd from epoll at once, so that the caller may close it */
   uv_close(handle_of(watch), on_closed);
 }
 
@@ -52,7 +52,7 @@ static void on_environment_end(napi_async_cleanup_hook_handle hook, void *data) 
   close_watch(data);
 }
 
-/* An exception of the callback has nobody above it: it becomes the environment's uncaught exception. */
+/* No JavaScript caller can catch an exception of the callback: it becomes the environment's uncaught exception. */
 static void surface_exception(napi_env env) {
   bool pending = false;
   napi_value exception;
@@ -126,7 +126,7 @@ static napi_value create_watcher(struct watch *watch) {
   return watcher;
 }
 
-/* The loop's hold on the watch begins here: from now on it ends by close_watch. A negative errno when it cannot. */
+/* From here on the loop holds the watch, until close_watch. Returns a negative errno on failure. */
 static int enter_loop(struct watch *watch, int fd) {
   struct uv_loop_s *loop;
   if (napi_get_uv_event_loop(watch->env, &loop) != napi_ok) return -EINVAL;

@@ -1,11 +1,11 @@
 /**
- * Makes a fresh clone ready: Debian packages, npm packages, the native addon, TypeScript; each only when it is missing
- * or older than what it is made from.
+ * Prepares a fresh clone: Debian packages, npm packages, the native addon, TypeScript; each only if it is missing or older than
+ * its sources.
  *
  * Dependency-free: it runs before node_modules exists. Neighbours: start.mjs and test.mjs call it first;
  * build-native.mjs and build-ts.mjs do the two builds.
  *
- * Invariant: it says what it installs before it does, and never installs anything when it is not root.
+ * Invariant: it prints what it is about to install, and installs nothing if it is not root.
  */
 import { accessSync, constants, existsSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
@@ -13,8 +13,8 @@ import { buildTypeScript } from './build-ts.mjs'
 import { isMain, root, run, runMain, StepFailed } from './process.mjs'
 
 /**
- * Commands (or, with a slash, files) that must be there, and the Debian package that has each. raw-socket, an optional
- * package, wants more than our own addon: g++, make and python3.
+ * Required commands (or, with a slash, files), and the Debian package of each. g++, make and python3 are for the optional package
+ * raw-socket; the project's own addon does not need them.
  */
 const TO_BUILD = {
   gcc: 'gcc',
@@ -37,20 +37,24 @@ const TO_TEST = {
   unshare: 'util-linux',
 }
 
-/** Beside what the tests need: what the benchmarks compare with. */
+/** What test/long needs as well: 21 MB to download, 93 MB on disk. Its systemd is the one that Debian came with. */
+const TO_TEST_LONG = { brctl: 'bridge-utils', podman: 'podman', runc: 'runc', systemctl: 'systemd' }
+
+/** What the benchmarks need as well: the programs that they compare with. */
 const TO_BENCH = { socat: 'socat', vde_plug2tap: 'vde2', vde_switch: 'vde2' }
 
-/** What each purpose needs. `unit` takes no root and makes no device: the build, and a look for processes left over. */
+/** What each purpose needs. `unit` needs no root and makes no device; ps is for finding processes that tests left over. */
 const NEEDED = {
   unit: { ...TO_BUILD, ps: 'procps' },
   start: { ...TO_BUILD, ...TO_RUN },
   test: { ...TO_BUILD, ...TO_RUN, ...TO_TEST },
+  long: { ...TO_BUILD, ...TO_RUN, ...TO_TEST, ...TO_TEST_LONG },
   bench: { ...TO_BUILD, ...TO_RUN, ...TO_TEST, ...TO_BENCH },
 }
 
-/** Prepares the clone for `purpose`: 'start', 'test', 'bench' or 'unit'. */
+/** Prepares the clone for `purpose`: 'start', 'test', 'long', 'bench' or 'unit'. */
 export async function setUp(purpose) {
-  // A root shell without a login has no sbin in its PATH, and that is where ip and nft are.
+  // ip and nft are in sbin, which is not on the PATH of a root shell without a login.
   process.env.PATH = `${process.env.PATH}:/usr/local/sbin:/usr/sbin:/sbin`
   await installDebianPackages(NEEDED[purpose])
   await installNpmPackages()
@@ -66,7 +70,7 @@ async function installDebianPackages(needed) {
   if (!isPresent('apt-get')) throw new StepFailed(`${wanted}: install what your system calls ${packages.join(', ')}`)
   if (process.getuid() !== 0) throw new StepFailed(`${wanted}: run "sudo apt-get install ${packages.join(' ')}"`)
   console.log(`vethd: ${wanted}: installing the Debian packages ${packages.join(' ')}`)
-  // dpkg's hundred lines about what it unpacks are left out; what goes wrong is on stderr.
+  // hides dpkg's hundred lines of progress; errors are on stderr
   const quietly = 'export DEBIAN_FRONTEND=noninteractive; apt-get "$@" -qq >/dev/null'
   await run('sh', ['-c', quietly, 'apt-get', 'update'])
   await run('sh', ['-c', quietly, 'apt-get', 'install', '-y', '--no-install-recommends', ...packages])

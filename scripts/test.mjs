@@ -13,7 +13,7 @@ import { join, relative } from 'node:path'
 import { exitStatus, root, runMain, StepFailed } from './process.mjs'
 import { setUp } from './setup.mjs'
 
-/** Folders of test/ in the order in which they are reported; `root` is whether they need it. */
+/** Folders of test/ in the order of the report; `root`: whether they need it. */
 const FOLDERS = [
   { name: 'unit', root: false },
   { name: 'abi', root: false },
@@ -24,25 +24,25 @@ const FOLDERS = [
   { name: 'bench', root: true },
 ]
 
-/** What is long by nature (`npm run test:long`): soaks, a million cases, statistics of time. */
+/** Long tests (`npm run test:long`): soaks, a million cases, statistics of time, recipes with large packages. */
 const LONG_FOLDERS = [{ name: 'long', root: true }]
 
-/** Files run side by side, more of them than CPUs, since each waits a third of its time; the longest of them first. */
+/** Files that run in parallel: more than CPUs, because each waits a third of its time. The longest run first. */
 const JOBS = Math.max(3, availableParallelism())
 const FIRST =
   /^(oracle\/|device\/pair-(traffic|exit|tunnel|gro)|device\/workers|daemon\/(exec|lifecycle|bystanders)|docs\/readme)/
-/** They wait most of their time, and take no place from the others. */
+/** Files marked `asleep` mostly wait; they run in parallel with others. */
 const ASLEEP = /^device\/pair-idle/
-/** They measure time: one by one, when the others are done. */
+/** Files that measure time: they run one by one, after the others. */
 const ALONE = /^(bench\/|long\/)/
 
-/** Seconds that the whole run may take, set-up and compiling included; in CI it fails beyond the second number. */
+/** Seconds for the whole run, with set-up and compiling: the goal, and the limit at which CI fails. */
 const BUDGET = { default: [480, 600], long: [1500, 1800] }
 
-/** A file that takes this long hangs, and is ended. */
+/** A file that takes longer hangs, and is killed. */
 const FILE_LIMIT_SECONDS = { default: 300, long: 1500 }
 
-/** Skips that CI accepts, each with its reason; any other one fails there. */
+/** Skips that CI accepts, with their reasons. Any other skip fails there. */
 const ACCEPTED_SKIPS = [
   { file: /^device\/pair-(degraded|xdp)/, reason: 'a kernel before 6.17 has no super-frames in tunnels' },
 ]
@@ -56,11 +56,9 @@ await runMain(async () => {
   const folders = selectFolders(isLong ? LONG_FOLDERS : FOLDERS, paths)
   const needsRoot = folders.some((folder) => folder.root)
   if (needsRoot && process.getuid() !== 0) {
-    throw new StepFailed(
-      'these tests make network devices, which takes root: run "sudo npm test", or "npm run test:unit"',
-    )
+    throw new StepFailed('these tests make network devices and need root: run "sudo npm test", or "npm run test:unit"')
   }
-  await setUp(needsRoot ? 'test' : 'unit')
+  await setUp(isLong ? 'long' : needsRoot ? 'test' : 'unit')
   // The system's own programs first: a version manager's stand-in for python3 takes ten times as long to start.
   process.env.PATH = `/usr/bin:/bin:${process.env.PATH}`
   const { runTestFile, signalRunning } = await import('./test-file.mjs')

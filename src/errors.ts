@@ -1,13 +1,13 @@
 /**
- * Every error that vethd reports stands here once: its code, the HTTP status of the control API and the exit code of
- * the command line. docs/errors.md is held together with this table by a test.
+ * All errors of vethd: the code, the HTTP status of the control API, and the exit code of the command line. A test compares
+ * docs/errors.md with this table.
  *
- * The exit codes are iproute2's: 1 not found or incomplete, 2 refused by the kernel (or, here, by the driver in the
- * kernel's stead), 255 a wrong argument.
+ * The exit codes are iproute2's: 1 not found or incomplete, 2 refused by the kernel (or by the driver in its place), 255 a
+ * wrong argument.
  */
 import { EMFILE, ENFILE } from './abi/errno.js'
 
-/** One row: what went wrong in words, HTTP status, exit code. */
+/** One row: a description, the HTTP status, the exit code. */
 export interface ErrorRow {
   readonly title: string
   readonly status: number
@@ -15,7 +15,7 @@ export interface ErrorRow {
 }
 
 export const ERRORS = {
-  // --- what was asked for -----------------------------------------------------------------------------------------
+  // --- wrong or impossible requests -------------------------------------------------------------------------------
   DEVICE_EXISTS: { title: 'a device of that name exists in that network namespace', status: 409, exit: 2 },
   DEVICE_NOT_FOUND: { title: 'no such device', status: 404, exit: 1 },
   DEVICE_AMBIGUOUS: { title: 'several devices have that name', status: 409, exit: 1 },
@@ -30,12 +30,12 @@ export const ERRORS = {
   ARGUMENT_INVALID: { title: 'a wrong argument', status: 400, exit: 255 },
   ARGUMENT_MISSING: { title: 'not enough information', status: 400, exit: 1 },
   REQUEST_INVALID: { title: 'a request that the control API does not understand', status: 400, exit: 255 },
-  // --- what the machine lacks or refuses --------------------------------------------------------------------------
+  // --- refused by the machine -------------------------------------------------------------------------------------
   KERNEL_REFUSED: { title: 'the kernel refused', status: 422, exit: 2 },
   NOT_PERMITTED: { title: 'a capability is missing', status: 403, exit: 2 },
   TUN_UNAVAILABLE: { title: 'TAP devices cannot be opened', status: 503, exit: 2 },
   LIMIT_REACHED: { title: 'a limit of the machine is reached', status: 503, exit: 2 },
-  ENGINE_UNAVAILABLE: { title: 'the I/O engine asked for does not work here', status: 503, exit: 2 },
+  ENGINE_UNAVAILABLE: { title: 'the requested I/O engine does not work here', status: 503, exit: 2 },
   ADDON_MISSING: { title: 'the native addon is not built, or not for this machine', status: 503, exit: 1 },
   RAW_SOCKET_MISSING: { title: 'the optional package raw-socket cannot be loaded', status: 503, exit: 2 },
   NO_ROUTE: { title: 'no route to that address through an end of a pair', status: 422, exit: 2 },
@@ -44,12 +44,12 @@ export const ERRORS = {
   DAEMON_RUNNING: { title: 'another daemon answers on the control socket', status: 409, exit: 1 },
   DAEMON_SILENT: { title: 'the daemon does not answer', status: 504, exit: 1 },
   SOCKET_UNUSABLE: { title: 'the control socket cannot be used', status: 503, exit: 1 },
-  INTERNAL: { title: 'a fault of vethd itself', status: 500, exit: 1 },
+  INTERNAL: { title: 'an internal error of vethd', status: 500, exit: 1 },
 } as const satisfies Record<string, ErrorRow>
 
 export type ErrorCode = keyof typeof ERRORS
 
-/** What is known beside the code: all optional. */
+/** More about an error, all optional. */
 export interface ErrorDetails {
   /** iproute2's own text for this case, without a new line: printed first. */
   iproute2?: string
@@ -62,8 +62,8 @@ export interface ErrorDetails {
 }
 
 /**
- * An error of the control path. `message` is one line with the cause and the next step; `iproute2`, where iproute2 has
- * a text of its own for the case, goes before it.
+ * An error of the control path. `message` is one line with the cause and the next step. If iproute2 has its own text for the
+ * case, that is `iproute2`, and is printed first.
  */
 export class VethdError extends Error {
   readonly code: ErrorCode
@@ -87,11 +87,11 @@ export class VethdError extends Error {
   }
 }
 
-/** EMFILE and ENFILE of a system call, as an error that names the limit; undefined for every other error. */
+/** Converts EMFILE and ENFILE to an error that names the limit; undefined for every other error. */
 export function noMoreFiles(cause: unknown): VethdError | undefined {
   const { errno, syscall } = cause as NodeJS.ErrnoException
   if (errno !== -EMFILE && errno !== -ENFILE) return undefined
-  const which = errno === -EMFILE ? 'this process has (LimitNOFILE= or ulimit -n)' : 'this machine has (fs.file-max)'
-  const message = `no more files can be opened: raise the limit that ${which}`
+  const which = errno === -EMFILE ? 'this process (LimitNOFILE= or ulimit -n)' : 'this machine (fs.file-max)'
+  const message = `no more files can be opened: raise the limit of ${which}`
   return new VethdError('LIMIT_REACHED', message, { errno, syscall, cause })
 }

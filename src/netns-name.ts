@@ -1,8 +1,8 @@
 /**
- * Network namespaces by the words of `ip`: how such a word is read, and what is said where it names none.
+ * Names of network namespaces as `ip` reads them, and the errors for names that do not exist.
  *
- * Three callers open namespaces by it, each in its own way: vethctl by fs (client/netns.ts), the library by the addon
- * (netlink/netns.ts), and vethd below the root directory of a caller (daemon/caller.ts).
+ * Three callers open namespaces with it, each in its own way: vethctl by fs (client/netns.ts), the library by the addon
+ * (netlink/netns.ts), and vethd below the root directory of a client (daemon/caller.ts).
  */
 import { readlinkSync } from 'node:fs'
 import { join } from 'node:path'
@@ -15,17 +15,17 @@ export const NETNS_RUN_DIR = '/var/run/netns'
 /** The largest pid that iproute2's get_integer takes. */
 const INT_MAX = 0x7fffffff
 
-/** Both give an fd, which is the caller's to close, or throw a system call's error (`errno`), or a VethdError. */
+/** Both return an fd, which the caller closes, or throw a system call's error (`errno`) or a VethdError. */
 export interface NetnsOpener {
-  /** Opens a file; EINVAL if it is no network namespace. */
+  /** Opens a file; EINVAL if it is not a network namespace. */
   file(path: string): number
   /** Opens the namespace of a process. */
   process(pid: number): number
 }
 
 /**
- * Opens the namespace that `word` names after `netns`: with a slash a path; else a name below /var/run/netns; and only
- * if there is none, a number, as the pid of a process in it (iplink_parse: netns_get_fd, then get_integer).
+ * Opens the namespace that `word` names. A word with a slash is a path. Any other word is a name below /var/run/netns, or, if
+ * there is no such name, the pid of a process in the namespace (iplink_parse: netns_get_fd, then get_integer).
  */
 export function openNetns(word: string, opener: NetnsOpener): number {
   try {
@@ -47,26 +47,26 @@ function openNetnsOfPid(pid: number, opener: NetnsOpener): number {
   }
 }
 
-/** The file of a process's namespace. /proc has the pids of the pid namespace that it was mounted in. */
+/** The file of a process's namespace. A /proc has the pids of the pid namespace in which it was mounted. */
 export function netnsFileOf(pid: number): string {
   if (readlinkSync('/proc/self') === String(process.pid)) return `/proc/${pid}/ns/net`
   throw new VethdError(
     'NETNS_INVALID',
-    `/proc shows the processes of another pid namespace, and so cannot tell which one ${pid} is: mount it anew ` +
+    `/proc belongs to another pid namespace, so pid ${pid} cannot be looked up: mount a new one ` +
       '(unshare --mount-proc), or name a file',
   )
 }
 
-/** What is to be known of an error. */
+/** The fields of a system call's error. */
 type Failure = Pick<NodeJS.ErrnoException, 'errno' | 'syscall'>
 
-/** A system call's error about the namespace that `word` stands for, with what iproute2 says there. */
+/** Converts a system call's error about the namespace `word` to a VethdError with iproute2's text. */
 export function explainNetns(word: string, cause: unknown): unknown {
   const { errno, syscall } = cause as Failure
   if (cause instanceof VethdError || errno === undefined) return cause
   if (errno === -EINVAL) return refused(errno, `"${word}" is a file, but not a network namespace`, cause)
   if (errno === -EACCES) {
-    const message = `the network namespace of ${word} may not be opened; vethd needs CAP_SYS_PTRACE for that`
+    const message = `the network namespace of ${word} cannot be opened: vethd needs CAP_SYS_PTRACE for that`
     return new VethdError('NOT_PERMITTED', message, { errno, syscall, cause })
   }
   return (
@@ -80,14 +80,14 @@ export function explainNetns(word: string, cause: unknown): unknown {
   )
 }
 
-/** What the kernel would have answered to an RTM_SETLINK with this argument. */
+/** The error that the kernel returns for an RTM_SETLINK with this argument. */
 function refused(errno: number, message: string, cause: unknown): VethdError {
   const { syscall } = cause as Failure
   const iproute2 = `RTNETLINK answers: ${errnoText(errno)}`
   return new VethdError('NETNS_INVALID', message, { iproute2, exit: 2, errno, syscall, cause })
 }
 
-/** The same refusal in the words of `ip -n` (netns_switch). */
+/** The same error with the text of `ip -n` (netns_switch). */
 export function asOption(word: string, error: unknown): unknown {
   if (!(error instanceof VethdError) || error.code !== 'NETNS_INVALID') return error
   const { errno = -ENOENT, syscall, message } = error

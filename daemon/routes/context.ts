@@ -1,4 +1,4 @@
-/** What the routes are given: the driver, the registry over it, and what happens in it. */
+/** The objects that the routes work with: the driver, the registry of its pairs, and its events. */
 
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import type {

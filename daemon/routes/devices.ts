@@ -1,4 +1,4 @@
-/** /v1/devices: ends of pairs by DEV (pairs.ts), shown, changed, and deleted, which takes their peers along. */
+/** /v1/devices: shows, changes and deletes ends of pairs, by DEV (pairs.ts). Deleting an end also deletes its peer. */
 import {
   Device,
   Devices,
@@ -21,7 +21,7 @@ import { devicesList, JSON_TYPE, Lists } from '../lists.js'
 import { PROBLEM_TYPE, problemOf, toVethdError } from '../problem.js'
 import type { App, RouteContext } from './context.js'
 
-/** Names that are looked up, among a thousand devices perhaps, before others have their turn. */
+/** Names to look up before other requests get their turn; there may be a thousand devices. */
 const NAMES_A_TURN = 32
 
 export function deviceRoutes(app: App, { driver, registry }: RouteContext): void {
@@ -87,7 +87,7 @@ export function deviceRoutes(app: App, { driver, registry }: RouteContext): void
           problem = problemOf(toVethdError(error), removed)
         }
       })
-      // one at a time they would cost 18 ms each
+      // deleting them one at a time costs 18 ms each
       await driver.removePairs([...doomed])
       if (problem === undefined) return { removed }
       return reply
@@ -98,7 +98,7 @@ export function deviceRoutes(app: App, { driver, registry }: RouteContext): void
   )
 }
 
-/** Those that are wanted, as `ip` has them: by index; this namespace first, then the others by name. */
+/** The wanted devices in the order of `ip`: by index, this namespace first, then the others by name. */
 function inOrder(
   reader: Reader,
   devices: readonly VethDevice[],
@@ -122,7 +122,7 @@ function inOrder(
     .map(({ device }) => device)
 }
 
-/** Only what is to be changed is a key of it. */
+/** Has only the keys of what changes. */
 function deviceChange(
   { netns: _, master, gro_flush_us: groFlushUs, mode: linkMode, ...rest }: LinkChange,
   netnsFd: number | undefined,

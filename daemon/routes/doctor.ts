@@ -1,4 +1,4 @@
-/** /v1/version and /v1/doctor: what runs here, what the machine grants it, and what its probes found. */
+/** /v1/version and /v1/doctor: the running version, what the machine grants it, and the results of its probes. */
 import { checkMachine } from '../../src/api/machine.js'
 import { Doctor, NoQuery, Version } from '../../src/api/schema.js'
 import { packageVersion } from '../../src/api/version.js'

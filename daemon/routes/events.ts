@@ -1,13 +1,13 @@
 /**
- * /v1/events: what happens from now on, as server-sent events, to whoever stays connected.
+ * /v1/events: streams events to a connected client, as server-sent events.
  *
- *     id of the last event, that came after Last-Event-ID or `lost`, what is present if that is asked for
- *         └→ each event as it happens ─→ … ─→ the reader goes, reads too slowly, or the daemon ends
+ *     the events after Last-Event-ID, or `lost`; existing devices if `present`; the current position
+ *         └→ each event as it happens ─→ … ─→ the client leaves, reads too slowly, or the daemon ends
  *
- * What a reader is told first and what it is told then meet in one turn of the event loop: nothing falls in between.
+ * The snapshot is written and the subscription made in one turn of the event loop, so no event is lost between them.
  * Neighbours: events.ts, event-ring.ts; src/client/event-stream.ts reads it.
- * Invariant: a connection carries one stream, and the subscription ends with the connection. Nothing is written behind a
- * stream's end, and nothing runs while nothing happens.
+ * Invariant: a connection carries one stream, and the subscription ends with the connection. Nothing is written after the end
+ * of a stream, and no code runs while no event happens.
  */
 import type { Socket } from 'node:net'
 import { type Event, EventsWanted, LastEventId, type Lost } from '../../src/api/schema.js'
@@ -15,7 +15,7 @@ import { netnsIdentity, netnsName } from '../../src/netlink/netns.js'
 import { inCallersNetns } from '../caller.js'
 import type { App, RouteContext } from './context.js'
 
-/** What may wait for a slow reader, beyond what it was told first: the end of some thousand pairs at once, and more. */
+/** Bytes that may wait for a slow client, in addition to the snapshot: more than the end of some thousand pairs at once. */
 const BACKLOG_BYTES = 4 << 20
 
 type IsWanted = (event: Event) => boolean
@@ -23,14 +23,14 @@ type IsWanted = (event: Event) => boolean
 export function eventRoutes(app: App, { events }: Pick<RouteContext, 'events'>): void {
   const open = new Map<Socket, () => void>()
 
-  // Nothing behind a stream could ever be answered, and Node would keep each request until the end of the connection.
+  // A request after a stream can never be answered, and Node would keep it in memory until the end of the connection.
   const isTaken = (socket: Socket) => open.has(socket) && socket.destroy() !== undefined
   app.addHook('onRequest', (request, reply, done) => {
     if (isTaken(request.raw.socket)) reply.hijack()
     done()
   })
 
-  // before the connections are cut: an end that is said is told from a reader's being too slow
+  // a complete answer before the connections are cut: otherwise the client takes the end for its own slowness
   app.addHook('preClose', async () => {
     for (const end of open.values()) end()
   })
@@ -65,12 +65,12 @@ export function eventRoutes(app: App, { events }: Pick<RouteContext, 'events'>):
       raw.end()
     }
     open.set(socket, end)
-    socket.once('close', leave) // an answer that waits behind another one's on its connection has no 'close' of its own
-    request.log.debug({ netns, present }, 'a reader of events')
+    socket.once('close', leave) // a response that is queued behind another one on its connection has no 'close' event
+    request.log.debug({ netns, present }, 'event stream opened')
   })
 }
 
-/** What a reader is told first. A message without data only says where it stands. */
+/** The first messages to a client. A message without data only tells the current position. */
 function begin(
   events: RouteContext['events'],
   lastId: string | undefined,
@@ -82,7 +82,7 @@ function begin(
   const lost = replay?.lost ? message({ kind: 'lost' }, replay.from) : ''
   if (wantsPresent && replay?.lost !== false) {
     const there = events.present().filter(isWanted)
-    // their id comes last: who is cut off before has not seen them all
+    // the id follows them: a client that is cut off before has not seen them all
     return `${lost}${there.map((event) => message(event)).join('')}id: ${position}\n\n`
   }
   const missed = (replay?.entries ?? []).filter(({ event }) => isWanted(event))
@@ -94,8 +94,8 @@ function message(event: Event | Lost, id?: string): string {
 }
 
 /**
- * Whether an event is of a device that is, or was, in a namespace: by its name where it has one, since a namespace that
- * is made again is meant too, and the number of one that died may be another's.
+ * Whether an event is about a device that is or was in a namespace. A namespace with a name is compared by its name: a
+ * namespace that is created again under the same name counts too, and the number of a dead one can be reused.
  */
 function isIn(inode: number): IsWanted {
   const name = netnsName(inode)

@@ -1,4 +1,4 @@
-/** /v1/pairs: pairs are made, listed, shown and deleted by their id. */
+/** /v1/pairs: creates, lists, shows and deletes pairs. */
 import { ENOTCONN } from '../../src/abi/errno.js'
 import { InNetns, type NewEnd, NewPair, NoQuery, Pair, PairId, Pairs } from '../../src/api/schema.js'
 import { VethdError } from '../../src/errors.js'
@@ -21,7 +21,7 @@ export function pairRoutes(app: App, { driver, registry }: RouteContext): void {
       const { socket } = request.raw
       const { pair, master } = await inCallersNetns(socket, request.query.netns, async (here) => {
         const master = masterOf(dev, here)
-        masterOf(peer, here) // looked for by ip, and not at all by the kernel
+        masterOf(peer, here) // ip looks it up; the kernel ignores it
         if (peer.up) throw peerUp()
         const pair = await withNetns(socket, [dev.netns, peer.netns], ([devNetns = here, peerNetns = here]) =>
           driver.addPair({
@@ -85,9 +85,9 @@ function endOptions(end: NewEnd, netnsFd: number): EndOptions {
   }
 }
 
-/** veth_open of an end that has no peer yet: so it is when the kernel configures the peer. */
+/** The error of veth_open for an end without a peer: the kernel configures the peer before dev exists. */
 function peerUp(): VethdError {
-  return new VethdError('ARGUMENT_INVALID', 'a peer cannot be born up: set it up once the pair is there', {
+  return new VethdError('ARGUMENT_INVALID', 'a new peer cannot be up: set it up after the pair is created', {
     iproute2: 'RTNETLINK answers: Transport endpoint is not connected',
     exit: 2,
     errno: -ENOTCONN,

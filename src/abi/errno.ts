@@ -1,8 +1,8 @@
 /**
- * Errno: the numbers that this project names, their names, and the C library's own sentences, which iproute2 prints
- * behind "RTNETLINK answers:".
+ * Errno: the numbers that this project uses, their names, and the C library's texts, which iproute2 prints after "RTNETLINK
+ * answers:".
  *
- * Numbers are positive here, as in C. System calls and netlink give them negated: the look-ups take either sign.
+ * Numbers are positive here, as in C. System calls and netlink return them negated; the look-ups accept both signs.
  * Source: <errno.h>. The C side of the table is native-bindings/abi-names.h; test/abi compares both.
  */
 export const EPERM = 1

@@ -14,13 +14,13 @@ export const IFF_NO_PI = 0x1000
 export const IFF_VNET_HDR = 0x4000
 export const IFF_TUN_EXCL = 0x8000
 
-// TUNSETOFFLOAD: what the reader of the fd accepts. USO4 and USO6 go together only.
+// TUNSETOFFLOAD: offloads that the reader of the fd accepts. USO4 and USO6 are valid only together.
 export const TUN_F_CSUM = 0x1
 export const TUN_F_TSO4 = 0x2
 export const TUN_F_TSO6 = 0x4
 export const TUN_F_TSO_ECN = 0x8
 export const TUN_F_USO4 = 0x20
 export const TUN_F_USO6 = 0x40
-/** Beside TSO or USO only, and _CSUM beside the other only. */
+/** Valid only with TSO or USO; _CSUM is valid only with the other. */
 export const TUN_F_UDP_TUNNEL_GSO = 0x80
 export const TUN_F_UDP_TUNNEL_GSO_CSUM = 0x100

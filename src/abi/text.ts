@@ -1,8 +1,9 @@
 /**
- * Text that is bytes to the kernel: names of devices, words of a command line. Any byte may stand in them; most are UTF-8.
+ * Text that the kernel handles as bytes: names of devices, words of a command line. It can contain any byte, and is usually
+ * UTF-8.
  *
- * A byte that is no UTF-8 becomes a lone surrogate, U+DC00 + byte, and that byte again on the way back, as Python does it
- * (PEP 383). JSON carries it as an escape: `\udcff`.
+ * A byte that is not UTF-8 becomes a lone surrogate, U+DC00 + byte, and is converted back to that byte, as in Python (PEP 383).
+ * JSON carries it as an escape: `\udcff`.
  *
  * Invariant: encodeText(decodeText(bytes)) is bytes. Neighbours: netlink/ and the command line read and write by these.
  */
@@ -10,7 +11,7 @@ import { isUtf8 } from 'node:buffer'
 
 const RAW = 0xdc00
 const RAW_BYTE = /[\udc80-\udcff]/u
-/** Half of a surrogate pair that stands for no byte. */
+/** Half of a surrogate pair that encodes no byte. */
 const BROKEN = /[\ud800-\udc7f\udd00-\udfff]/u
 
 /** The longest character in UTF-8. */
@@ -28,7 +29,7 @@ export function decodeText(bytes: Uint8Array): string {
   return text
 }
 
-/** Bytes of the character at `at`; 0 when there is none. */
+/** Length in bytes of the UTF-8 character at `at`; 0 if there is no valid one. */
 function characterLength(buffer: Buffer, at: number): number {
   for (let length = 1; length <= CHARACTER_BYTES; length++) if (isUtf8(buffer.subarray(at, at + length))) return length
   return 0
@@ -43,7 +44,7 @@ function rawByte(char: string): Buffer {
   return Buffer.of(char.charCodeAt(0) - RAW)
 }
 
-/** Whether a part of it stands for no bytes: half of a surrogate pair. */
+/** Whether the text contains half of a surrogate pair that encodes no byte. */
 export function isBroken(text: string): boolean {
   return BROKEN.test(text)
 }

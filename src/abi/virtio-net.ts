@@ -1,5 +1,5 @@
 /**
- * struct virtio_net_hdr, which stands before every frame of a TAP with IFF_VNET_HDR. Legacy layout: host byte order.
+ * struct virtio_net_hdr, the header before every frame of a TAP with IFF_VNET_HDR. Legacy layout: host byte order.
  *
  * Source: <linux/virtio_net.h>. The C side of the table is native-bindings/abi-names.h; test/abi compares both.
  */

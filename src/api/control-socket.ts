@@ -1,2 +1,2 @@
-/** Where the daemon listens and the client knocks, unless `--socket` says otherwise. */
+/** The default path of the control socket, for daemon and client. */
 export const DEFAULT_SOCKET = '/run/vethd/control.sock'

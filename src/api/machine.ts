@@ -1,14 +1,14 @@
 /**
- * What this machine grants the process that asks: device node, capabilities, kernel features, each as one Check of
- * the `doctor`. Read from /dev and /proc only, so that the daemon asks it for itself and `vethctl doctor` does where no
- * daemon answers. Neighbours: daemon/routes/doctor.ts, cli/commands/doctor.ts.
+ * Checks what this machine grants the calling process: device node, capabilities, kernel features; each is one Check of the
+ * `doctor`. It reads only /dev and /proc, so that `vethctl doctor` can use it too if no daemon answers. Neighbours:
+ * daemon/routes/doctor.ts, cli/commands/doctor.ts.
  */
 import { closeSync, constants, existsSync, openSync, readFileSync, statSync } from 'node:fs'
 import { release } from 'node:os'
 import { CAP_BPF, CAP_NET_ADMIN, CAP_NET_BROADCAST, CAP_SYS_ADMIN, CAP_SYS_PTRACE } from '../abi/capability.js'
 import type { Check } from './schema.js'
 
-/** Where the kernel's files are; a test gives others. */
+/** Paths of the kernel's files; tests use others. */
 export interface MachinePaths {
   tun: string
   proc: string
@@ -19,7 +19,7 @@ const PATHS: MachinePaths = { tun: '/dev/net/tun', proc: '/proc' }
 /** Misc character device 10:200 (Documentation/admin-guide/devices.txt), as st_rdev encodes it. */
 const TUN_RDEV = (10 << 8) | 200
 
-/** `without`: what vethd does where it lacks the capability and works all the same. */
+/** `without`: the effect if vethd lacks an optional capability. */
 const CAPABILITIES: { name: string; bit: number; required: boolean; purpose: string; without?: string }[] = [
   { name: 'CAP_NET_ADMIN', bit: CAP_NET_ADMIN, required: true, purpose: 'makes and configures devices' },
   { name: 'CAP_SYS_ADMIN', bit: CAP_SYS_ADMIN, required: true, purpose: 'enters network namespaces' },
@@ -27,31 +27,31 @@ const CAPABILITIES: { name: string; bit: number; required: boolean; purpose: str
     name: 'CAP_NET_BROADCAST',
     bit: CAP_NET_BROADCAST,
     required: false,
-    purpose: 'hears at once what others do to a device',
-    without: 'what others do to a device is noticed up to 250 ms late',
+    purpose: 'notices changes by others to a device at once',
+    without: 'changes by others to a device are noticed up to 250 ms late',
   },
   {
     name: 'CAP_BPF',
     bit: CAP_BPF,
     required: false,
-    purpose: 'drops too long frames on the sender, as veth does',
-    without: 'too long frames are dropped later, and the sender gets no error',
+    purpose: 'drops frames that are too long at the sender, as veth does',
+    without: 'frames that are too long are dropped later, and the sender gets no error',
   },
   {
     name: 'CAP_SYS_PTRACE',
     bit: CAP_SYS_PTRACE,
     required: false,
-    purpose: 'serves clients that have more rights, or another user, than vethd',
-    without: 'requests of clients that have more rights, or another user, than vethd are refused',
+    purpose: 'serves clients of another user, or with more capabilities than vethd',
+    without: 'requests of clients of another user, or with more capabilities than vethd, are refused',
   },
 ]
 
-/** Every check, in the order in which they are worth reading. */
+/** All checks, the most important first. */
 export function checkMachine(paths: MachinePaths = PATHS): Check[] {
   return [checkDeviceNode(paths.tun), ...checkCapabilities(paths.proc), ...checkKernel(paths.proc)]
 }
 
-/** Opening the clone device makes nothing: a device exists from TUNSETIFF on. */
+/** Opening the clone device creates no network device; TUNSETIFF does. */
 function checkDeviceNode(path: string): Check {
   const check = { name: path, required: true }
   const remedy = `as root: mkdir -p /dev/net && mknod ${path} c 10 200 && chmod 666 ${path}`
@@ -94,14 +94,14 @@ function checkKernel(proc: string): Check[] {
   ]
 }
 
-/** The sysctl alone; whether a ring can really be made is for the engine's probe to say. */
+/** Checks only the sysctl. The engine's probe finds out whether a ring can be created. */
 function checkUring(proc: string): Check {
   const check = { name: 'io_uring', required: false }
   let disabled = '0'
   try {
     disabled = readFileSync(`${proc}/sys/kernel/io_uring_disabled`, 'utf8').trim()
   } catch {
-    // kernels before 6.6 have no such switch
+    // kernels before 6.6 do not have this sysctl
   }
   if (disabled === '0') return { ...check, ok: true, detail: 'not forbidden by sysctl' }
   return { ...check, ok: false, detail: `kernel.io_uring_disabled=${disabled}: the poll engine serves instead` }

@@ -1,10 +1,10 @@
 /**
- * The control API's shapes: the one place from which the daemon takes its validation and both daemon and client take
- * their types (the client imports types only, so that a command line never loads typebox).
+ * The control API's schemas: the source of the daemon's validation, and of the types of daemon and client. The client imports
+ * only types, so that vethctl never loads typebox.
  *
- * Names are iproute2's: what a request may say about a device is spelled as `ip link add` spells it, and what an answer
- * says about one is spelled as `ip -j -d -s link show` spells it. Counters of 64 bits are decimal strings, because a
- * JSON number is a double to most readers and ends being exact at 2^53. docs/api.md explains the routes.
+ * Names are iproute2's: those of `ip link add` in requests, and those of `ip -j -d -s link show` in answers. 64-bit counters are
+ * decimal strings, because most readers parse a JSON number as a double, which is exact only up to 2^53. docs/api.md explains
+ * the routes.
  */
 import { type Static, Type } from 'typebox'
 
@@ -24,7 +24,7 @@ export type Side = Static<typeof Side>
 
 // --- requests ------------------------------------------------------------------------------------------------------
 
-/** What a device is given when it is made, and may be given later too. */
+/** Settings of a device, at its creation and later. */
 const Attributes = {
   address: Type.Optional(Type.String()),
   broadcast: Type.Optional(Type.String()),
@@ -41,7 +41,7 @@ const Attributes = {
   trailers: Type.Optional(Type.Boolean()),
 }
 
-/** One end of a pair to be made. Ranges are the driver's to check: its errors say what the limit is. */
+/** One end of a new pair. The driver checks the ranges, because its errors tell the limits. */
 export const NewEnd = Type.Object(
   {
     ...Attributes,
@@ -61,14 +61,14 @@ export const NewEnd = Type.Object(
 )
 export type NewEnd = Static<typeof NewEnd>
 
-/** A pair to be made. Without `peer` the peer copies everything of `dev` but name, address, index, flags and master. */
+/** A new pair. Without `peer`, the peer copies everything of `dev` except name, address, index, flags and master. */
 export const NewPair = Type.Object(
   { dev: Type.Optional(NewEnd), peer: Type.Optional(NewEnd), checksum: Type.Optional(Type.String()) },
   strict,
 )
 export type NewPair = Static<typeof NewPair>
 
-/** What `link set` may change. `master: null` takes the device out of its bridge, `alias: ''` takes its alias away. */
+/** Changes of `link set`. `master: null` removes the device from its bridge, `alias: ''` removes its alias. */
 export const LinkChange = Type.Object(
   {
     ...Attributes,
@@ -82,29 +82,29 @@ export const LinkChange = Type.Object(
 )
 export type LinkChange = Static<typeof LinkChange>
 
-/** The namespace that a request acts in, as `ip -n` has it; default: the caller's own. */
+/** The namespace in which a request acts, as with `ip -n`. Default: the client's own. */
 export const InNetns = Type.Object({ netns: Type.Optional(Type.String()) }, strict)
 export type InNetns = Static<typeof InNetns>
 
-/** A request whose query says nothing. */
+/** A request without query members. */
 export const NoQuery = Type.Object({}, strict)
 
 /** A device by name in that namespace, or as `ID/a`, `ID/b` wherever it is. */
 export const OneDevice = Type.Object({ dev: Type.String(), netns: Type.Optional(Type.String()) }, strict)
 export type OneDevice = Static<typeof OneDevice>
 
-/** The same, or every device (of that namespace, when one is given). */
+/** The same, or every device (of the given namespace, if any). */
 export const SomeDevices = Type.Object(
   { dev: Type.Optional(Type.String()), netns: Type.Optional(Type.String()) },
   strict,
 )
 export type SomeDevices = Static<typeof SomeDevices>
 
-/** The same; of them the ports of the bridge `master`, a device in the namespace of the request. */
+/** The same, restricted to the ports of the bridge `master`, a device in the request's namespace. */
 export const ShownDevices = Type.Object({ ...SomeDevices.properties, master: Type.Optional(Type.String()) }, strict)
 export type ShownDevices = Static<typeof ShownDevices>
 
-/** Devices in the order in which they are to be deleted: `?dev=veth1&dev=veth3`. */
+/** Devices in the order of their deletion: `?dev=veth1&dev=veth3`. */
 export const ManyDevices = Type.Object(
   { dev: Type.Union([Type.String(), Type.Array(Type.String())]), netns: Type.Optional(Type.String()) },
   strict,
@@ -114,14 +114,14 @@ export type ManyDevices = Static<typeof ManyDevices>
 export const PairId = Type.Object({ id: Type.String({ pattern: '^[0-9]+$' }) }, strict)
 export type PairId = Static<typeof PairId>
 
-/** `present`: first what is there already, as events of the kind `added`. */
+/** `present`: list existing devices first, as events of the kind `added`. */
 export const EventsWanted = Type.Object(
   { netns: Type.Optional(Type.String()), present: Type.Optional(Type.Literal('true')) },
   strict,
 )
 export type EventsWanted = Static<typeof EventsWanted>
 
-/** Where a reader of events left off. */
+/** The id of the last event that the client has read. */
 export const LastEventId = Type.Object({ 'last-event-id': Type.Optional(Type.String()) })
 export type LastEventId = Static<typeof LastEventId>
 
@@ -163,7 +163,7 @@ export const Stats64 = Type.Object({
 })
 export type Stats64 = Static<typeof Stats64>
 
-/** What no `ip` can say of a device: whose end it is, where it is now, and who its peer is. */
+/** What `ip` cannot show of a device: its pair, its current namespace, and its peer. */
 export const Membership = Type.Object({
   pair: Type.Integer(),
   side: Side,
@@ -186,7 +186,7 @@ export const Fate = Type.Object({
 })
 export type Fate = Static<typeof Fate>
 
-/** One device, as `ip -j -d -s -s link show` shows it, its membership, and what became of its frames. */
+/** One device: the members of `ip -j -d -s -s link show`, its pair, and its drops. */
 export const Device = Type.Object({
   ifindex: Type.Integer(),
   ifname: Type.String(),
@@ -236,7 +236,7 @@ export const Device = Type.Object({
   stats64: Stats64,
   vethd: Type.Object({
     ...Membership.properties,
-    gro_flush_us: Type.Integer({ description: 'how long what it receives may be held to be merged' }),
+    gro_flush_us: Type.Integer({ description: 'how long, in µs, received frames may be held to be coalesced' }),
     ...Fate.properties,
   }),
 })
@@ -262,9 +262,9 @@ export type Removed = Static<typeof Removed>
 
 const Flow = counters('packets', 'bytes')
 /**
- * One device's counters: the kernel's verbatim; vethd's own (`read` from the device, which are its tx; `written` to it,
- * its rx; `drops`: frames that its stack sent and that did not reach its peer); and what veth would show, derived from
- * both.
+ * The counters of one device: the kernel's, unchanged; vethd's own (`read` from the device, which is its tx; `written` to it,
+ * which is its rx; `drops`: frames that its stack sent and that did not reach its peer); and those that a veth would show,
+ * derived from both.
  */
 export const DeviceStats = Type.Object({
   ifname: Type.String(),
@@ -289,7 +289,7 @@ export type AllStats = Static<typeof AllStats>
 /** A namespace by its name in /run/netns, null when it has none, and by its inode number. */
 const Place = { netns: Membership.properties.netns, netns_inode: Membership.properties.netns_inode }
 
-/** What every event says: when, of which device, and what it is called and where it is, once that has happened. */
+/** Members of every event: the time, the device, and its name and namespace after the event. */
 const AboutDevice = {
   time: Type.String({ description: 'RFC 3339' }),
   pair: Type.Integer(),
@@ -298,7 +298,7 @@ const AboutDevice = {
   ...Place,
 }
 
-/** One thing that happened to one device; what happens to a pair is told of both its ends. */
+/** One event of one device. A change to a pair is reported for both ends. */
 export const Event = Type.Union([
   Type.Object({
     kind: Type.Literal('added'),
@@ -319,11 +319,11 @@ export const Event = Type.Union([
 ])
 export type Event = Static<typeof Event>
 
-/** In place of events that a reader asks for and that are not kept any more. */
+/** Replaces requested events that the daemon no longer has. */
 export const Lost = Type.Object({ kind: Type.Literal('lost') })
 export type Lost = Static<typeof Lost>
 
-/** One thing that vethd needs (`required`) or is better with. `detail` says what was found, and what to do. */
+/** One check of the machine: something that vethd requires, or that improves it. `detail`: the finding, and what to do. */
 export const Check = Type.Object({
   name: Type.String(),
   ok: Type.Boolean(),
@@ -340,7 +340,7 @@ export const Version = Type.Object({
 })
 export type Version = Static<typeof Version>
 
-/** What the running daemon found: its machine's checks, the engine that the probe chose, the offloads that work. */
+/** The state of the running daemon: the checks of its machine, the chosen engine, the offloads that work. */
 export const Doctor = Type.Object({
   daemon: Version,
   pairs: Type.Integer(),
@@ -353,14 +353,14 @@ export const Doctor = Type.Object({
   }),
   workers: Type.Array(
     Type.Object({
-      cpus: Type.Union([Type.String(), Type.Null()], { description: 'that it keeps to, 0-2,5; null: any' }),
+      cpus: Type.Union([Type.String(), Type.Null()], { description: 'CPU affinity, 0-2,5; null: any CPU' }),
     }),
   ),
   offloads: Type.Object({ names: Type.Array(Type.String()), refused: Type.Array(Type.String()) }),
 })
 export type Doctor = Static<typeof Doctor>
 
-/** RFC 9457, and what a command line needs of an error: iproute2's own text and the exit code. */
+/** RFC 9457, with two additions for the command line: iproute2's own text and the exit code. */
 export const Problem = Type.Object({
   type: Type.String(),
   title: Type.String(),

@@ -1,19 +1,19 @@
 /**
- * How `ip` lets what it shows look: colours (lib/color.c), numbers for people (print_num of ip/ipaddress.c), one line
- * for everything. Neighbours: options.ts reads the wishes, link-format.ts and link-stats.ts follow them.
+ * The output styles of `ip`: colours (lib/color.c), human-readable numbers (print_num of ip/ipaddress.c), one line for each
+ * device. Neighbours: options.ts parses the options, link-format.ts and link-stats.ts apply them.
  */
 import type { Options } from './options.js'
 
-/** What has a colour of its own. */
+/** The items that have a colour. */
 export type Painted = 'name' | 'address' | 'up' | 'down'
 
 export interface Appearance {
-  /** Between the lines of one device: a backslash with `-o`. */
+  /** The separator between the lines of one device: a backslash with `-o`. */
   eol: string
   paint(text: string, what: Painted | undefined): string
   /** A counter. */
   number(digits: string): string
-  /** Whether columns are as wide as their numbers: not where those are short by themselves. */
+  /** Whether columns adapt to their numbers. Human-readable numbers are always short. */
   exact: boolean
 }
 

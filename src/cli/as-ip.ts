@@ -1,11 +1,11 @@
 #!/usr/bin/env node
 /**
- * What shim/ip runs when words may be vethd's: `as-ip REAL_IP WORD…`, the words being those that ip was called with.
- * `link add … type veth` goes to vethd, and what it refuses is said as ip says it; so does `link replace`, where it adds.
- * Everything else is the real ip's.
+ * shim/ip runs this if a command may be vethd's: `as-ip REAL_IP WORD…`, with the words of ip's command line. `link add … type
+ * veth` goes to vethd, and so does `link replace` if the device does not exist. Errors have ip's texts. The real ip gets every
+ * other command.
  *
- * Neighbours: iproute2-options.ts and link-keywords.ts tell whose the words are, iproute2-batch.ts does the same line by
- * line; as-tc.ts is the same for tc.
+ * Neighbours: iproute2-options.ts and link-keywords.ts decide who gets a command, iproute2-batch.ts does so line by line;
+ * as-tc.ts is the counterpart for tc.
  */
 import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
@@ -22,7 +22,7 @@ import { commandWords } from './words.js'
 
 const [ip, ...words] = commandWords()
 
-/** vethctl's words for ip's user: what it advises to type is ip's. */
+/** Rewrites vethctl's messages for users of ip: the commands that they suggest become ip's. */
 const err = (text: string) => {
   process.stderr.write(
     encodeText(text.replaceAll('try "vethctl ', 'try "ip ').replace(/^Usage: vethctl /, 'Usage: ip ')),
@@ -46,11 +46,11 @@ async function main(): Promise<number> {
   return addVeth(options.rest, options)
 }
 
-/** Runs `link add …` by vethd. Its exit code is ip's. */
+/** Runs `link add …` by vethd. Returns ip's exit code. */
 async function addVeth([object, command, ...words]: readonly string[], ipOptions: Iproute2Options): Promise<number> {
   const { netns, others } = ipOptions
   if (isReplace(command) && isThere(words, ipOptions))
-    return exitAs(await runProgram([ip, ...others, object, command, ...words])) // what the kernel does to it, or says
+    return exitAs(await runProgram([ip, ...others, object, command, ...words])) // an existing device is the kernel's
   const { options } = parseOptions(netns === undefined ? [] : ['-n', netns])
   const client = new Client(seenFromHere(options.socket))
   try {
@@ -62,7 +62,7 @@ async function addVeth([object, command, ...words]: readonly string[], ipOptions
   }
 }
 
-/** Whether the device that is to be replaced is there. */
+/** Whether the device to replace exists. */
 function isThere(words: readonly string[], { netns }: Iproute2Options): boolean {
   const { name, netns: into = netns } = parseLinkAdd(words).dev ?? {}
   if (name === undefined) return false
@@ -70,12 +70,12 @@ function isThere(words: readonly string[], { netns }: Iproute2Options): boolean 
   return spawnSync(ip, [...where, 'link', 'show', 'dev', name], { stdio: 'ignore' }).status === 0
 }
 
-/** A script may have mounted something over the socket's folder (`unshare -m`): exec itself sees it still. */
+/** A script may have mounted over the socket's folder (`unshare -m`); the process of exec still sees the socket. */
 function seenFromHere(socket: string): string {
   if (existsSync(socket)) return socket
   const fromExec = `/proc/${process.env.VETHD_EXEC_PID}/root${socket}`
   return existsSync(fromExec) ? fromExec : socket
 }
 
-// not process.exitCode: a batch that failed has its stdin open still
+// not process.exitCode: after a failed batch the open stdin would keep the process alive
 process.exit(await main().catch((error) => report(error, err)))

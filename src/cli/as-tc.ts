@@ -1,9 +1,9 @@
 #!/usr/bin/env node
 /**
- * What shim/tc runs when words may be for the root qdisc of an end: `as-tc REAL_TC WORD…`, the words being those that tc
- * was called with. The real tc obeys them, in the words that tc-qdisc.ts finds.
+ * shim/tc runs this if a command may be about the root qdisc of an end: `as-tc REAL_TC WORD…`, with the words of tc's command
+ * line. The real tc carries it out, with the words that tc-qdisc.ts returns.
  *
- * Neighbours: iproute2-options.ts reads the options, iproute2-batch.ts does the same line by line; as-ip.ts is the same for ip.
+ * Neighbours: iproute2-options.ts parses the options, iproute2-batch.ts works line by line; as-ip.ts is the counterpart for ip.
  */
 import { spawnSync } from 'node:child_process'
 import { type Iproute2Options, parseTcOptions } from './iproute2-options.js'
@@ -26,7 +26,7 @@ async function main(): Promise<number> {
   return typeof answer === 'number' ? answer : exitAs(await runProgram([tc, ...options.others, ...answer]))
 }
 
-/** Obeys a command for a root qdisc: its exit code, or the words that the real tc has to obey. */
+/** Handles a command for a root qdisc: returns its exit code, or the words for the real tc. */
 async function obey(command: readonly string[], options: Iproute2Options): Promise<number | readonly string[]> {
   const answer = asOnVeth(command, (device) => rootOf(device, options))
   if (answer !== NOTHING_TO_DELETE) return answer
@@ -34,7 +34,7 @@ async function obey(command: readonly string[], options: Iproute2Options): Promi
   return 2
 }
 
-/** The root qdisc of a device, as the kernel has it now. */
+/** The current root qdisc of a device. */
 function rootOf(device: string, { netns }: Iproute2Options): RootQdisc | undefined {
   const where = netns === undefined ? [] : ['-n', netns]
   const { stdout } = spawnSync(tc, [...where, 'qdisc', 'show', 'dev', device, 'root'], {
@@ -45,5 +45,5 @@ function rootOf(device: string, { netns }: Iproute2Options): RootQdisc | undefin
   return kind === undefined ? undefined : { kind, handle }
 }
 
-// not process.exitCode: a batch that failed has its stdin open still
+// not process.exitCode: after a failed batch the open stdin would keep the process alive
 process.exit(await main().catch((error) => report(error, err)))

@@ -2,8 +2,8 @@
  * `vethctl -batch FILE`: one command a line, as lib/utils.c (getcmdline, makeargs, do_batch) reads them. `#` starts a
  * comment, a backslash at the end of a line joins the next one, a word that begins with a quote ends with it.
  *
- * Neighbours: main.ts runs the commands. A run of `link del` lines goes to the daemon as one request, because closing
- * TAPs one by one costs 18 ms each; what it does, says and leaves undone is what the lines one by one would.
+ * Neighbours: main.ts runs the commands. Consecutive `link del` lines go to the daemon as one request, because closing TAPs one
+ * by one costs 18 ms each. Effects, output and errors are the same as line by line.
  */
 import { readFileSync } from 'node:fs'
 import { decodeText } from '../abi/text.js'
@@ -21,7 +21,7 @@ export interface BatchLine {
   number: number
 }
 
-/** A deletion that waits for the lines behind it. */
+/** A deletion that waits for the next lines. */
 interface Deletion {
   dev: string
   number: number
@@ -31,8 +31,7 @@ interface Deletion {
 const DELETIONS_AT_ONCE = 512
 
 /**
- * Exit code of a line at which ip ends, by exit(-1) where it stands: it says no more, and with -force goes on no more
- * than without.
+ * Exit code of a line with a wrong argument. ip calls exit(-1) there: it prints no more, and stops even with -force.
  */
 const ENDS_AT_ONCE = 255
 
@@ -51,7 +50,7 @@ export async function batch(
   }
   const goesOn = () => code === 0 || (context.options.force && code !== ENDS_AT_ONCE)
 
-  /** Sends what waits. Each failing device is one failing line; with -force the ones behind it are tried too. */
+  /** Sends the waiting deletions. Each failing device is one failing line; with -force the devices after it are tried too. */
   const flush = async () => {
     while (deletions.length > 0 && goesOn()) {
       const some = deletions.slice(0, DELETIONS_AT_ONCE)
@@ -71,7 +70,7 @@ export async function batch(
     }
   }
 
-  /** One line. Whatever it does or says comes after what the deletions before it do and say. */
+  /** Runs one line, after the deletions before it were carried out and reported. */
   const obey = async ({ words, number }: BatchLine) => {
     const isDeletion = matches(words[0], 'link') && words.length > 1 && isDelete(words[1])
     try {
@@ -106,14 +105,14 @@ function readBatch(file: string): string {
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException
     const words = code === 'ENOENT' ? 'No such file or directory' : code === 'EACCES' ? 'Permission denied' : message
-    throw new VethdError('ARGUMENT_INVALID', '-batch takes a file of commands, or - for standard input', {
+    throw new VethdError('ARGUMENT_INVALID', '-batch needs a file of commands, or - for standard input', {
       iproute2: `Cannot open file "${file}" for reading: ${words}`,
       exit: 1,
     })
   }
 }
 
-/** The commands of a batch; lines without words are left out. */
+/** The commands of a batch, without empty lines. */
 export function* parseBatch(text: string): Generator<BatchLine> {
   const joiner = new LineJoiner()
   for (const line of linesOf(text)) {
@@ -127,16 +126,16 @@ export function* parseBatch(text: string): Generator<BatchLine> {
   }
 }
 
-/** The lines of a text, each with its end; the last one may have none. */
+/** The lines of a text, each with its line end; the last one may have none. */
 export function linesOf(text: string): string[] {
   return text.match(/[^\n]*\n|[^\n]+$/g) ?? []
 }
 
-/** What the lines of a file make together. */
+/** One command line, joined from one or more lines of a file. */
 export interface JoinedLine {
   /** Without line ends, continuations and comment. */
   text: string
-  /** As it stood in the file. */
+  /** Unchanged, as in the file. */
   raw: string
   /** The number of its last line. */
   number: number
@@ -146,15 +145,15 @@ export interface JoinedLine {
 export class LineJoiner {
   #text = ''
   #number = 0
-  /** The lines that wait for the end of their command, as they stood in the file. */
+  /** The lines of an unfinished command, unchanged. */
   waiting = ''
 
-  /** Takes the next line of the file, with its end. Returns the line that this completes. */
+  /** Takes the next line of the file, with its line end. Returns the command line that it completes. */
   add(line: string): JoinedLine | undefined {
     this.#number += 1
     this.#text += line
     this.waiting += line
-    // a comment takes the backslash and the end of its line with it
+    // in a comment, a backslash at the end of the line has no meaning
     if (!this.#text.includes('#') && this.#text.endsWith('\\\n')) {
       this.#text = this.#text.slice(0, -2)
       return undefined

@@ -1,6 +1,7 @@
 /**
- * The frame around iproute2's grammar, by yargs: help, and the words behind `stats`, `monitor` and `doctor`, which are
- * vethd's own. Loaded only when one of them is asked for: yargs costs more than the rest of vethctl's start.
+ * The commands of vethctl that iproute2 does not have, parsed by yargs: `stats`, `monitor`, `doctor`, and help.
+ *
+ * Imported only when one of them is run: loading yargs takes longer than the rest of vethctl's start.
  */
 import yargs from 'yargs'
 import { VethdError } from '../errors.js'
@@ -10,7 +11,7 @@ import type { MonitorOptions } from './commands/monitor.js'
 import type { StatsOptions } from './commands/stats.js'
 import { PING_USAGE } from './ping/options.js'
 
-/** What stood behind the object. */
+/** The words after `vethctl [ OPTIONS ]`, parsed. */
 export interface OwnCommand extends StatsOptions, MonitorOptions {
   command: 'stats' | 'monitor' | 'doctor'
   json: boolean
@@ -18,17 +19,17 @@ export interface OwnCommand extends StatsOptions, MonitorOptions {
   help: boolean
 }
 
-const OPTIONS = `Options, before the object, as ip takes them:
-  -n[etns] NETNS     act in that network namespace
-  -s[tatistics]      counters; twice: the error counters too
-  -d[etails]         queues, sizes, the TAP's own
-  -br[ief]           a line a device
-  -o[neline]         a line a device, with everything
-  -h[uman-readable]  counters as 1.60k; with -iec as 1.56Ki
-  -c[olor][=WHEN]    colours: always, auto (on a terminal) or never
-  -j[son] -p[retty]  JSON, on one line or on many
-  -b[atch] FILE      commands from a file, - for standard input
-  -force             do not stop a batch at the first error
+const OPTIONS = `Options, before the object, as in ip:
+  -n[etns] NETNS     act in this network namespace
+  -s[tatistics]      show counters; if given twice, the error counters too
+  -d[etails]         show queues, size limits and TAP settings
+  -br[ief]           show one short line for each device
+  -o[neline]         show each device on one line, with everything
+  -h[uman-readable]  print counters as 1.60k; with -iec as 1.56Ki
+  -c[olor][=WHEN]    use colours: always, auto (on a terminal) or never
+  -j[son]            print JSON; with -p[retty] indented
+  -b[atch] FILE      read commands from a file, - for standard input
+  -force             continue a batch after an error
   --socket PATH      the daemon's control socket ($VETHD_SOCKET, or /run/vethd/control.sock)
   -V[ersion] -help
 `
@@ -38,22 +39,22 @@ function frame(words: readonly string[]) {
     .scriptName('vethctl')
     .locale('en')
     .usage('vethctl [ OPTIONS ] { link | stats | monitor | doctor | ping | exec }')
-    .command('link', 'make, change, show and delete pairs of devices: vethctl link help')
-    .command('stats [dev]', "the kernel's counters, vethd's own, and what veth would show", (command) =>
+    .command('link', 'create, change, show and delete pairs of devices: vethctl link help')
+    .command('stats [dev]', "show the kernel's counters, vethd's own, and those that a veth would have", (command) =>
       command
-        .positional('dev', { type: 'string', describe: 'a name, or ID/a or ID/b; default: every device' })
-        .option('watch', { type: 'boolean', default: false, describe: 'again each second, until Ctrl-C' }),
+        .positional('dev', { type: 'string', describe: 'name of a device, or ID/a or ID/b (default: every device)' })
+        .option('watch', { type: 'boolean', default: false, describe: 'refresh every second' }),
     )
-    .command('monitor', 'devices as they come, change and go, an event a line, until Ctrl-C', (command) =>
+    .command('monitor', 'stream changes to devices, one event a line, until Ctrl-C', (command) =>
       command.option('present', {
         type: 'boolean',
         default: false,
-        describe: 'first those that are there, as added: with what follows the whole picture',
+        describe: 'list existing devices first, then stream changes',
       }),
     )
-    .command('doctor', 'whether vethd can work here, with which engine and offloads, and why')
-    .command('ping', 'send echoes through a pair and say how far each came: vethctl ping ADDRESS')
-    .command('exec', 'run a program whose "ip link add ... type veth" makes pairs of vethd: vethctl exec -- COMMAND')
+    .command('doctor', 'check this machine, and tell which I/O engine and offloads vethd uses, and why')
+    .command('ping', 'send echoes through a pair, and report how far each came: vethctl ping ADDRESS')
+    .command('exec', 'run a program whose "ip link add ... type veth" creates pairs of vethd: vethctl exec -- COMMAND')
     .option('json', { alias: 'j', type: 'boolean', default: false, describe: 'JSON' })
     .option('pretty', { alias: 'p', type: 'boolean', default: false, describe: 'JSON, indented' })
     .hide('json')
@@ -77,7 +78,7 @@ export function help(words: readonly string[] = []): Promise<string> {
   return frame(words).getHelp()
 }
 
-/** Reads `stats …`, `monitor …` or `doctor …`. Throws ARGUMENT_INVALID in yargs' words. */
+/** Parses `stats …`, `monitor …` or `doctor …`. Throws ARGUMENT_INVALID with yargs' message. */
 export function parseOwnCommand(words: readonly string[]): OwnCommand {
   const { _, dev, watch, present, json, pretty, help } = frame(words).parseSync() as unknown as Omit<
     OwnCommand,

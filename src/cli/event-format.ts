@@ -1,13 +1,13 @@
 /**
- * An event as one line of `vethctl monitor`: when, what, which device by reference and by name, where it is, and what
- * there is to say of it. Neighbour: commands/monitor.ts.
+ * An event as one line of `vethctl monitor`: time, kind, the device's reference and name, its namespace, and the members of
+ * the kind. Neighbour: commands/monitor.ts.
  *
  *     2026-01-01T12:00:00.123Z  added     1/a     veth1            t1                peer veth2 checksum offload carrier off
  *     2026-01-01T12:00:01.456Z  moved     1/b     veth2            net:[4026531840]  from t1
  */
 import type { Event } from '../api/schema.js'
 
-/** Of the longest kind; of a reference up to a thousand pairs; IFNAMSIZ - 1; of a namespace without a name. */
+/** Column widths: the longest kind; a reference up to a thousand pairs; IFNAMSIZ - 1; a namespace without a name. */
 const [KIND, REFERENCE, NAME, NETNS] = [8, 6, 15, 16]
 
 export function eventText(event: Event): string {

@@ -1,16 +1,16 @@
 /**
- * `ip -batch FILE` and `tc -batch FILE` with lines of ours among the others: do_batch() of lib/utils.c, whose lines are
- * obeyed in order, ours by vethd and each run of others by one `ip -batch -`, fed as they come.
+ * `ip -batch FILE` and `tc -batch FILE` with some lines for vethd: do_batch() of lib/utils.c. Lines are carried out in order:
+ * vethd's own by vethd, and each run of other lines by one `ip -batch -`, which gets them as they arrive.
  *
  *     1  link add a type veth        vethd
- *     2  link set a up             ┐ ip -batch -   (one empty line first, so that it counts as the file does)
+ *     2  link set a up             ┐ ip -batch -   (one empty line first, so that its line numbers are the file's)
  *     3  address add … dev a       ┘
- *     4  link add b type veth        vethd, after that ip has ended
+ *     4  link add b type veth        vethd, after this ip has ended
  *
- * A line of ours may also turn out to be the program's, in other words maybe: then it begins the next run.
+ * A line for vethd may turn out to be one for the program, perhaps with other words. Then it starts the next run.
  *
  * Neighbours: as-ip.ts, as-tc.ts, batch.ts (how lines and words are read).
- * Invariant: of the lines of a run none is obeyed before the line of ours above it is done, and none after the one below.
+ * Invariant: a run starts after the line of vethd before it is done, and ends before the line of vethd after it starts.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -22,18 +22,18 @@ import type { Iproute2Options } from './iproute2-options.js'
 import { type Ending, endingOf, exitAs, runProgram } from './programs.js'
 
 export interface BatchCall {
-  /** The real ip or tc, and the words that it was called with. */
+  /** The real ip or tc, and the words of its command line. */
   program: string
   words: readonly string[]
   options: Iproute2Options
   /** Whether the words of a line go to `obey`. */
   isOurs(words: readonly string[]): boolean
-  /** Obeys a line when those above it are done: the program's exit code for it, or the words that the program obeys. */
+  /** Carries out a line after all lines before it: returns the program's exit code for it, or the words for the program. */
   obey(words: readonly string[]): Promise<number | readonly string[]>
   err(text: string): void
 }
 
-/** A line as the program counts it; `ours` are its words when it is one. */
+/** A line with the program's line number; `ours` are its words if it is for vethd. */
 interface Line {
   raw: string
   first: number
@@ -42,7 +42,7 @@ interface Line {
   ours?: string[]
 }
 
-/** How long the rest of what a program that has ended wrote on stderr may take, when a child of its holds stderr open. */
+/** Time limit for the rest of stderr after the program has ended, because a child of the program can hold stderr open. */
 const STDERR_AFTER_END_MS = 100
 
 /** Runs the batch and returns the program's exit code for it. */
@@ -64,14 +64,14 @@ export async function iproute2Batch(call: BatchCall): Promise<number> {
     run = undefined
     if (ending === undefined || ending.code === 0) return undefined
     failed = true
-    // 1: a line failed, and the program has gone on if it was to; everything else is an end of the program itself
+    // 1: a line failed, and with -force the program continued; any other code means that the program itself ended
     return ending.code === 1 && options.force ? undefined : exitAs(ending)
   }
 
   const lines = whole?.values() ?? linesOfStdin(isOurs)
   for (;;) {
     const next = await Promise.race([lines.next(), run?.ended ?? new Promise<never>(() => {})])
-    // the program ends while there may be more lines when one of them has failed
+    // the program ends at a failed line, although there may be more lines
     if ('signal' in next || next.done) break
     const line = next.value
     if (line.isBlank && run === undefined) continue
@@ -84,12 +84,12 @@ export async function iproute2Batch(call: BatchCall): Promise<number> {
   }
   return (await endRun()) ?? (failed ? 1 : 0)
 
-  /** Obeys a line of ours. Returns the exit code when the batch ends here. */
+  /** Carries out a line for vethd. Returns the exit code if the batch ends here. */
   async function obeyLine(words: readonly string[], number: number): Promise<number | undefined> {
     const answer = await obey(words)
     if (typeof answer !== 'number') return void (await feed(lineOf(answer), number))
     if (answer === 0) return undefined
-    // where ip ends at a wrong argument, it says no more and does not go on
+    // at a wrong argument ip prints no more, and stops
     if (answer === 255) return answer
     failed = true
     err(`Command failed ${file}:${number}\n`)
@@ -97,30 +97,30 @@ export async function iproute2Batch(call: BatchCall): Promise<number> {
   }
 }
 
-/** An `ip -batch -` that obeys lines as they are fed to it, and numbers them from `first` on. */
+/** An `ip -batch -` that gets one line after the other, and numbers them from `first` on. */
 class Run {
   readonly #child: ChildProcess
   readonly #closed: Promise<unknown>
   readonly ended: Promise<Ending>
 
   constructor([program, ...options]: readonly string[], file: string, first: number, err: (text: string) => void) {
-    // stderr goes by way of us only where the file's name has to be put in it
+    // stderr is piped only if the file's name must be inserted
     const stderr = file === '-' ? 'inherit' : 'pipe'
     this.#child = spawn(program, [...options, '-batch', '-'], { stdio: ['pipe', 'inherit', stderr] })
     this.ended = endingOf(this.#child)
     this.#closed = once(this.#child, 'close')
-    this.#child.stdin!.on('error', () => {}) // EPIPE: it has ended, and its exit code tells why
+    this.#child.stdin!.on('error', () => {}) // EPIPE: the program has ended; its exit code tells why
     this.#child.stdin!.write('\n'.repeat(first - 1))
     if (this.#child.stderr) nameFile(this.#child.stderr, file, err)
   }
 
-  /** Writes a line; resolves when the program has room for another one, or has ended. */
+  /** Writes a line; resolves when the program can take another one, or has ended. */
   async feed(raw: string): Promise<void> {
     if (this.#child.stdin!.write(encodeText(raw))) return
     await Promise.race([once(this.#child.stdin!, 'drain').catch(() => {}), this.ended])
   }
 
-  /** Ends the run and waits until all of it has been obeyed. */
+  /** Ends the run, and waits until all its lines are carried out. */
   async end(): Promise<Ending> {
     this.#child.stdin!.end()
     const ending = await this.ended
@@ -145,7 +145,7 @@ function nameFile(stderr: NodeJS.ReadableStream, file: string, err: (text: strin
 
 type IsOurs = BatchCall['isOurs']
 
-/** The lines of a file, where they have to be told apart; one without lines of ours, or unreadable, is the program's. */
+/** The lines of a file. A file without lines for vethd, or an unreadable one, goes to the program as a whole. */
 function linesOfFile(file: string, isOurs: IsOurs): Line[] | 'unchanged' {
   let lines: Line[]
   try {
@@ -153,7 +153,7 @@ function linesOfFile(file: string, isOurs: IsOurs): Line[] | 'unchanged' {
   } catch {
     return 'unchanged'
   }
-  // what came out of a pipe cannot be read again
+  // a pipe cannot be read twice
   return lines.every((line) => line.ours === undefined) && statSync(file).isFile() ? 'unchanged' : lines
 }
 
@@ -170,7 +170,7 @@ async function* linesOfStdin(isOurs: IsOurs): AsyncGenerator<Line> {
   yield* reader.read(linesOf(fromLatin1(rest)), true)
 }
 
-/** Whole lines of a stream that is read as Latin-1, in which no chunk ends within a character. */
+/** Splits a stream into lines. It is read as Latin-1, so that no chunk ends inside a character. */
 function fromLatin1(lines: string): string {
   return decodeText(Buffer.from(lines, 'latin1'))
 }
@@ -184,7 +184,7 @@ class LineReader {
     this.#isOurs = isOurs
   }
 
-  /** The lines that `lines` complete; at the end, what is left. */
+  /** The command lines that `lines` complete; at the end, the rest. */
   read(lines: readonly string[], isEnd: boolean): Line[] {
     const complete: Line[] = []
     for (const line of lines) {
@@ -200,14 +200,14 @@ class LineReader {
       })
       this.#first = joined.number + 1
     }
-    // a line whose continuation is missing: the program says so
+    // a line without its continuation: the program reports it
     if (isEnd && this.#joiner.waiting !== '') {
       complete.push({ raw: this.#joiner.waiting, first: this.#first, last: this.#first })
     }
     return complete
   }
 
-  /** The words of a line of ours; what cannot be read is left to the program, which says why. */
+  /** The words of a line for vethd. Lines that cannot be parsed go to the program, which reports why. */
   #oursIn(text: string): string[] | undefined {
     try {
       const words = splitWords(text)

@@ -3,7 +3,7 @@
  */
 import { matches, parseInteger } from './keywords.js'
 
-/** What vethd has to know of them. */
+/** The options that matter to vethd. */
 export interface Iproute2Options {
   /** The namespace of the last `-n`. */
   netns?: string
@@ -19,7 +19,7 @@ interface Option {
   word: string
   /** No abbreviations. */
   full?: true
-  /** Another word belongs to it: whether the program takes that. */
+  /** It has a value; tells whether the program accepts a value. */
   value?: (word: string) => boolean
   /** The program ends here. */
   ends?: true
@@ -28,7 +28,7 @@ interface Option {
 const anything = () => true
 const FAMILIES = ['inet', 'inet6', 'link', 'bridge', 'mpls']
 
-/** In ip.c's order: the first that fits is meant. */
+/** In ip.c's order: an abbreviation means the first match. */
 const IP: readonly Option[] = [
   { word: '-loops', value: anything },
   { word: '-family', value: (word) => FAMILIES.includes(word) },
@@ -85,7 +85,7 @@ const TC: readonly Option[] = [
   { word: '-echo', full: true },
 ]
 
-/** Reads ip's options; undefined where ip would end at one of them (`-V`, `-help`, a wrong one). */
+/** Parses ip's options; undefined if ip would exit at one of them (`-V`, `-help`, an unknown one). */
 export function parseIpOptions(words: readonly string[]): Iproute2Options | undefined {
   return parse(words, IP, '--')
 }

@@ -1,9 +1,9 @@
 /**
  * JSON as `ip -j` writes it (lib/json_writer.c): one line, or with `-p` one member a line, four columns a level, arrays
- * of plain values on the line of their key. A bigint is written in all its digits, which no double could hold.
+ * of plain values on the line of their key. A bigint is written with all its digits.
  */
 
-/** What `-j` prints; a member that is undefined is left out. */
+/** A value that `-j` prints; undefined members are omitted. */
 export type Json = string | number | bigint | boolean | null | undefined | Json[] | { [key: string]: Json }
 
 /** `value` in iproute2's layout, without the new line at the end. */

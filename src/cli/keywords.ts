@@ -1,6 +1,6 @@
 /**
- * iproute2's small change (lib/utils.c, lib/ll_addr.c): how `ip` abbreviates keywords, reads numbers, names and link
- * layer addresses, and what it says when they are wrong. Neighbours: link-grammar.ts, options.ts.
+ * Small functions of iproute2 (lib/utils.c, lib/ll_addr.c): abbreviations of keywords, and parsing of numbers, names and link
+ * layer addresses, with ip's error texts. Neighbours: link-grammar.ts, options.ts.
  */
 import { existsSync, readFileSync } from 'node:fs'
 import { encodeText } from '../abi/text.js'
@@ -18,14 +18,14 @@ export function wrongArgument(argument: string, why: string, detail: string, cod
 
 /** duparg(): the same keyword twice. */
 export function duplicateArgument(key: string, argument: string): VethdError {
-  return new VethdError('ARGUMENT_INVALID', `say "${key}" once`, {
+  return new VethdError('ARGUMENT_INVALID', `give "${key}" only once`, {
     iproute2: `Error: duplicate "${key}": "${argument}" is the second value.`,
   })
 }
 
-/** duparg2(): a word that is no keyword, where a device was named already. */
+/** duparg2(): a word that is not a keyword, after the device was already named. */
 export function garbageArgument(key: string, argument: string): VethdError {
-  return new VethdError('ARGUMENT_INVALID', `"${argument}" is no keyword here: see "vethctl link help"`, {
+  return new VethdError('ARGUMENT_INVALID', `"${argument}" is not a keyword here: see "vethctl link help"`, {
     iproute2: `Error: either "${key}" is duplicate, or "${argument}" is a garbage.`,
   })
 }
@@ -37,7 +37,7 @@ export function incompleteCommand(keyword: string): VethdError {
   })
 }
 
-/** get_integer(): C's strtol with base 0 (decimal, 0x…, 0…) within 32 signed bits; undefined when it is no number. */
+/** get_integer(): C's strtol with base 0 (decimal, 0x…, 0…) within 32 signed bits; undefined if it is not a number. */
 export function parseInteger(text: string): number | undefined {
   return parseNumber(text, -0x80000000, 0x7fffffff)
 }
@@ -90,10 +90,10 @@ function groupNames(): Map<string, number> {
   return names
 }
 
-/** parse_on_off(), and on_off() of ip/iplink.c, which words it in another way and ends with another code. */
+/** parse_on_off(), and on_off() of ip/iplink.c, which has another text and another exit code. */
 export function parseOnOff(keyword: string, word: string, { exit, allowed }: OnOffRefusal): boolean {
   if (word === 'on' || word === 'off') return word === 'on'
-  throw new VethdError('ARGUMENT_INVALID', `"${keyword}" is "on" or "off"`, {
+  throw new VethdError('ARGUMENT_INVALID', `the value of "${keyword}" must be "on" or "off"`, {
     iproute2: `Error: argument of "${keyword}" must be ${allowed}, not "${word}"`,
     exit,
   })
@@ -110,10 +110,10 @@ export const ONE_OF_ON_OFF: OnOffRefusal = { allowed: 'one of "off", "on"', exit
 export function parseOneOf<const Word extends string>(words: readonly Word[], word: string, what: string): Word {
   const found = words.find((known) => known === word.toLowerCase())
   if (found !== undefined) return found
-  throw wrongArgument(word, `Invalid ${what}`, `it is one of ${words.join(', ')}`)
+  throw wrongArgument(word, `Invalid ${what}`, `it must be one of ${words.join(', ')}`)
 }
 
-/** check_altifname(): what a device may never be called; the length is the kernel's to judge. */
+/** check_altifname(): the characters that a device name cannot have. The kernel checks the length. */
 export function isDeviceName(name: string): boolean {
   return name !== '' && !/[/ \t-\r]/.test(name)
 }

@@ -1,12 +1,12 @@
 /**
- * The grammar of `link show` (ipaddr_list_flush_or_save of ip/ipaddress.c), and which devices its words let through. The
- * bridge after `master` is the daemon's to look up. Neighbours: link-grammar.ts, commands/link.ts.
+ * The grammar of `link show` (ipaddr_list_flush_or_save of ip/ipaddress.c), and the filter that it describes. The daemon looks
+ * up the bridge after `master`. Neighbours: link-grammar.ts, commands/link.ts.
  */
 import type { Device } from '../api/schema.js'
 import { garbageArgument, parseGroup } from './keywords.js'
 import { deviceAt, notOurs, valueAfter } from './link-grammar.js'
 
-/** What `link show` is to show; what is absent does not matter. */
+/** The filter of `link show`; absent members do not matter. */
 export interface LinkFilter {
   up?: boolean
   /** No port of any bridge. */
@@ -16,13 +16,13 @@ export interface LinkFilter {
   slaveKind?: string
 }
 
-/** All words together. */
+/** A device must match all words. */
 interface ShowWords extends LinkFilter {
   dev?: string
   master?: string
 }
 
-/** `ip` calls the kind of an end tun, and vethctl makes it by `type veth`: it is both. */
+/** An end has both kinds: `ip` shows tun, and vethctl creates it by `type veth`. */
 const OUR_KIND = 'veth'
 
 /** `link show [[dev] DEV] [up] [master BRIDGE | nomaster] [group GROUP] [type KIND]` (ipaddr_list_flush_or_save). */

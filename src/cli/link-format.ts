@@ -1,10 +1,9 @@
 /**
- * `link show` as print_linkinfo of ip/ipaddress.c lays it out, as text and as JSON, and one thing more: the line (or the
- * member) `vethd` that says whose end a device is, where it is now and who its peer is.
+ * `link show` in the layout of print_linkinfo of ip/ipaddress.c, as text and as JSON. One line (or member) is added: `vethd`,
+ * with the device's pair, its namespace and its peer. Everything else is byte for byte what `ip` prints for the same device and
+ * options; a test compares both.
  *
- * Neighbours: api/schema.ts (a Device has ip's own names already), appearance.ts, link-stats.ts,
- * commands/link.ts. What `ip` would print for the
- * same device and options is printed byte for byte; a test compares them.
+ * Neighbours: api/schema.ts (a Device already has ip's names), appearance.ts, link-stats.ts, commands/link.ts.
  */
 import type { Device, Fate, Membership } from '../api/schema.js'
 import type { Appearance } from './appearance.js'
@@ -65,7 +64,7 @@ export function linkJson(device: Device, show: Show): Json {
   }
 }
 
-/** Every string below `counters` as the number it spells. */
+/** Converts every string below `counters` to a number. */
 export function exact(counters: object): Json {
   return Object.fromEntries(
     Object.entries(counters).map(([name, value]: [string, string | object]) => {
@@ -74,7 +73,7 @@ export function exact(counters: object): Json {
   )
 }
 
-/** In ip's order, whatever order they came in. */
+/** Members in ip's order. */
 function linkinfoJson({ info_kind, info_data: tun, info_slave_kind }: Device['linkinfo']): Json {
   const info_data = tun && {
     type: tun.type,
@@ -141,7 +140,7 @@ function paintOf(operstate: string): 'up' | 'down' | undefined {
 }
 
 /**
- * What became of the frames, in columns like those above:
+ * Drops and veth's counters, in columns like those of the kernel's counters:
  *
  * ```text
  *     vethd drops peer_down 2
@@ -167,7 +166,7 @@ export function nonZero(counters: Record<string, string>): string {
   return counted.length === 0 ? 'none' : counted.map(([name, count]) => `${name} ${count}`).join('  ')
 }
 
-/** What is not as it is by default. */
+/** The settings that are not the default. */
 function groText({ gro_flush_us }: Device['vethd']): string {
   return gro_flush_us === 0 ? '' : ` gro-flush-us ${gro_flush_us}`
 }

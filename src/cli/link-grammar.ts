@@ -1,10 +1,9 @@
 /**
- * The grammar of `link add|set|del`, read as ip/iplink.c (iplink_parse) and ip/link_veth.c (veth_parse_opt) read
- * it: keywords are tried in the same order, so that the same abbreviation means the same, and a word that is no keyword
- * is a device. Neighbours: keywords.ts (abbreviations, numbers, the errors' words), link-filter.ts
- * (`link show`), commands/link.ts.
+ * The grammar of `link add|set|del`, parsed as in ip/iplink.c (iplink_parse) and ip/link_veth.c (veth_parse_opt): keywords are
+ * tried in the same order, so that an abbreviation has the same meaning, and a word that is not a keyword is a device.
+ * Neighbours: keywords.ts (abbreviations, numbers, error texts), link-filter.ts (`link show`), commands/link.ts.
  *
- * Nothing here knows whether a device or a namespace exists, or which MTU is allowed: that is the daemon's to say.
+ * This file does not know whether a device or a namespace exists, or which MTU is allowed. The daemon checks that.
  */
 import { EAFNOSUPPORT } from '../abi/errno.js'
 import { encodeText } from '../abi/text.js'
@@ -38,7 +37,7 @@ const IFALIASZ = 256
 
 const USAGE_VETH = 'Usage: vethctl link <options> type veth [checksum MODE] [peer <options>]'
 
-/** What one run of words said: the device, its (new) name, its attributes, and what follows `type KIND`. */
+/** The result of parsing one part: the device, its (new) name, its attributes, and the words after `type KIND`. */
 interface Link {
   dev?: string
   name?: string
@@ -52,7 +51,7 @@ interface Link {
 export function parseLinkAdd(words: readonly string[]): NewPair {
   const link = parseLink(words, 'add')
   if (link.type === undefined) {
-    throw new VethdError('ARGUMENT_MISSING', 'say "type veth" after the options: vethctl link add veth1 type veth', {
+    throw new VethdError('ARGUMENT_MISSING', 'add "type veth" after the options: vethctl link add veth1 type veth', {
       iproute2: 'Not enough information: "type" argument is required',
     })
   }
@@ -110,7 +109,7 @@ export function parseLinkDel(words: readonly string[]): string {
   return requireDevice(link)
 }
 
-/** iplink_parse(). `afterKind`: the words of a peer, among which vethd's own `checksum` may stand. */
+/** iplink_parse(). `afterKind`: the words of a peer, which may include vethd's own `checksum`. */
 function parseLink(words: readonly string[], command: Command, afterKind = false): Link {
   const link: Link = { attributes: {}, rest: [] }
   const { attributes } = link
@@ -120,7 +119,7 @@ function parseLink(words: readonly string[], command: Command, afterKind = false
   const number = (key: 'mtu' | 'txqueuelen' | 'numtxqueues' | 'numrxqueues' | 'gro_flush_us', word: string) => {
     once(key, word)
     const value = parseInteger(word)
-    if (value === undefined) throw wrongArgument(word, `Invalid "${key}" value`, `"${key}" takes a whole number`)
+    if (value === undefined) throw wrongArgument(word, `Invalid "${key}" value`, `"${key}" needs a whole number`)
     attributes[key] = value
   }
 
@@ -200,7 +199,7 @@ function parseLink(words: readonly string[], command: Command, afterKind = false
       case 'trailers':
         attributes[keyword.word] = parseOnOff(keyword.word, valueAfter(words, at++), ON_OFF)
         break
-      // Read, and without effect on a new device: rtnl_create_link() and rtnl_configure_link() look at none of these.
+      // Accepted without effect on a new device: rtnl_create_link() and rtnl_configure_link() ignore them.
       case 'carrier':
       case 'protodown':
         parseOnOff(keyword.word, valueAfter(words, at++), ONE_OF_ON_OFF)
@@ -212,7 +211,7 @@ function parseLink(words: readonly string[], command: Command, afterKind = false
         const alias = valueAfter(words, at++)
         if (encodeText(alias).length >= IFALIASZ)
           throw wrongArgument(alias, 'alias too long', `an alias has at most ${IFALIASZ - 1} bytes`)
-        if (command === 'set') attributes.alias = alias // rtnl_create_link() does not look at it
+        if (command === 'set') attributes.alias = alias // rtnl_create_link() ignores it
         break
       }
       case 'parentdev':
@@ -236,7 +235,7 @@ function parseLink(words: readonly string[], command: Command, afterKind = false
         const dev = deviceAt(words, at)
         if (words[at] === 'dev') at += 1
         if (link.dev !== link.name) throw garbageArgument('dev', dev)
-        // ID/a and ID/b name a device by its pair; everything else with a slash is no device
+        // ID/a and ID/b name a device by its pair; any other word with a slash is not a device
         if (!isDeviceName(dev) && (command === 'add' || !/^[0-9]+\/[ab]$/.test(dev))) throw badName(dev, 'dev')
         link.dev = dev
       }
@@ -245,14 +244,18 @@ function parseLink(words: readonly string[], command: Command, afterKind = false
   return link
 }
 
-/** The device that `words[at]` is, or "dev" announces: without that, "h" and more of "help" ask for ip's usage. */
+/** The device at `words[at]`, or after "dev" there. Without "dev", "help" and its abbreviations mean ip's usage. */
 export function deviceAt(words: readonly string[], at: number): string {
   if (words[at] === 'dev') return valueAfter(words, at)
   if (!matches(words[at], 'help')) return words[at]
-  throw new VethdError('ARGUMENT_INVALID', `"${words[at]}" is help: say "dev ${words[at]}" for a device`, {
-    iproute2: 'Usage: vethctl link help',
-    exit: 255,
-  })
+  throw new VethdError(
+    'ARGUMENT_INVALID',
+    `"${words[at]}" means help: for a device of that name, write "dev ${words[at]}"`,
+    {
+      iproute2: 'Usage: vethctl link help',
+      exit: 255,
+    },
+  )
 }
 
 /** The word after `words[at]`. */
@@ -264,7 +267,7 @@ export function valueAfter(words: readonly string[], at: number): string {
 /** "ip link add dev" and "ip link add name" mean the same, once. */
 function endOf(link: Link): NewEnd {
   if (link.name !== undefined && link.dev !== link.name) {
-    throw new VethdError('ARGUMENT_INVALID', `call the device "${link.name}" or "${link.dev}"`, {
+    throw new VethdError('ARGUMENT_INVALID', `a device cannot have two names: choose "${link.name}" or "${link.dev}"`, {
       iproute2: 'both "name" and "dev" cannot be used when creating devices.',
     })
   }
@@ -275,7 +278,7 @@ function endOf(link: Link): NewEnd {
 
 function requireDevice(link: Link): string {
   if (link.dev !== undefined) return link.dev
-  throw new VethdError('ARGUMENT_MISSING', 'name a device, or ID/a or ID/b of a pair', {
+  throw new VethdError('ARGUMENT_MISSING', 'name a device, or an end of a pair as ID/a or ID/b', {
     iproute2: 'Not enough information: "dev" argument is required.',
     exit: 255,
   })
@@ -287,7 +290,7 @@ function badName(name: string, keyword: 'name' | 'dev'): VethdError {
 }
 
 function garbageAfterKind(word: string): VethdError {
-  return new VethdError('ARGUMENT_INVALID', `"${word}" means nothing after the type`, {
+  return new VethdError('ARGUMENT_INVALID', `"${word}" is not allowed after the type`, {
     iproute2: `Garbage instead of arguments "${word} ...". Try "vethctl link help".`,
     exit: 1,
   })
@@ -297,14 +300,14 @@ function garbageAfterKind(word: string): VethdError {
 function superFrameLimit(key: string, word: string): number {
   const value = parseUnsigned(word)
   if (value !== undefined && (key !== 'gso_max_segs' || value <= 0xffff)) return value
-  throw wrongArgument(word, `Invalid "${key}" value`, `"${key}" takes a whole number`)
+  throw wrongArgument(word, `Invalid "${key}" value`, `"${key}" needs a whole number`)
 }
 
 /** inet6_validate_link_af(): a device that is being made has no IPv6 yet. */
 function noAddressesYet(): VethdError {
   return new VethdError(
     'ARGUMENT_INVALID',
-    '"addrgenmode" cannot be said of a new device: use "ip link set" after it',
+    'a new device cannot have "addrgenmode": use "ip link set" after it was created',
     {
       iproute2: 'RTNETLINK answers: Address family not supported by protocol',
       exit: 2,
@@ -315,10 +318,10 @@ function noAddressesYet(): VethdError {
 
 export function notOurs(keyword: string, command: Command | 'show', word = keyword): VethdError {
   const meant =
-    word === keyword ? `"${keyword}"` : `"${word}" is short for "${keyword}" (say "dev ${word}" for a device): that`
+    word === keyword ? `"${keyword}"` : `"${keyword}", which "${word}" abbreviates (write "dev ${word}" for a device)`
   const instead = command === 'add' ? 'ip link set' : `ip link ${command}`
   return new VethdError(
     'ARGUMENT_INVALID',
-    `${meant} is not vethd's to do: use "${instead}", the devices are the kernel's`,
+    `vethd does not support ${meant}: use "${instead}", which works on vethd's devices too`,
   )
 }

@@ -1,5 +1,5 @@
 /**
- * The keywords of `ip link` in iplink_parse's order, who obeys them, and whether a command line of ip's adds a veth.
+ * The keywords of `ip link` in iplink_parse's order, whether vethd supports them, and whether an ip command line adds a veth.
  *
  * Neighbours: link-grammar.ts reads the words of vethctl, as-ip.ts and iproute2-batch.ts those of `ip`.
  */
@@ -9,14 +9,14 @@ export type Command = 'add' | 'set' | 'del'
 
 export interface Keyword {
   word: string
-  /** May be abbreviated (matches() in iplink_parse); the others stand in full (strcmp()). */
+  /** May be abbreviated (matches() in iplink_parse); the others must be complete (strcmp()). */
   short?: true
   also?: string
-  /** The commands in which vethd takes it; in the others `ip` does. */
+  /** The commands in which vethd supports it. */
   in: readonly Command[]
 }
 
-/** In iplink_parse's order: the first that fits is meant. */
+/** In iplink_parse's order: an abbreviation means the first match. */
 const KEYWORDS: readonly Keyword[] = [
   { word: 'up', in: ['add', 'set'] },
   { word: 'down', in: ['add', 'set'] },
@@ -62,23 +62,23 @@ const KEYWORDS: readonly Keyword[] = [
   { word: 'parentdev', in: ['add'] },
 ]
 
-/** The keyword that is meant by a word, if it is one. */
+/** The keyword that a word means, if any. */
 export function keywordOf(text: string): Keyword | undefined {
   return KEYWORDS.find(({ word, short, also }) => text === word || text === also || (short && matches(text, word)))
 }
 
-/** Whether a command of `link` is `replace`: it adds what is not there. */
+/** Whether a command of `link` is `replace`, which adds a device that does not exist. */
 export function isReplace(command: string): boolean {
   return matches(command, 'replace')
 }
 
-/** Keywords of iplink_parse with no value, or with as many words as only ip knows; every other one has a single value. */
+/** Keywords of iplink_parse without a value, or with a varying number of words. All others have exactly one value. */
 const WITHOUT_VALUE = ['up', 'down', 'nomaster']
 const WITH_MANY_VALUES = ['xdpgeneric', 'xdpdrv', 'xdpoffload', 'xdp', 'vf', 'protodown_reason']
 
 /**
- * Whether the words behind `ip` add a link of type veth (`replace` does, where there is none of the name), whatever else
- * they say: "type" and "veth" are names too. What can only end with ip's usage is not counted.
+ * Whether the words after `ip` add a link of type veth; `replace` does if no link has the name. "type" and "veth" can also be
+ * names. Does not count command lines at which ip can only print its usage.
  */
 export function isVethAdd([object = '', command = '', ...words]: readonly string[]): boolean {
   if (!matches(object, 'link') || !(matches(command, 'add') || isReplace(command))) return false

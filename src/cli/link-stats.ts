@@ -1,12 +1,12 @@
 /**
  * The kernel's counters of a link as `ip -s [-s] link show` has them, in JSON and as text.
- * Neighbour: link-format.ts, of whose output they are a part.
+ * Neighbour: link-format.ts, which includes them in its output.
  */
 import type { Stats64 } from '../api/schema.js'
 import type { Appearance } from './appearance.js'
 import type { Json } from './json.js'
 
-/** `stats64`: the error counters only where `-s` was given twice (`carrierChanges` is), zeros of rare ones never. */
+/** `stats64`: with error counters only if `-s` was given twice (then `carrierChanges` is set); omits rare ones that are 0. */
 export function statsJson({ rx, tx }: Stats64, carrierChanges: number | undefined): Json {
   const all = carrierChanges !== undefined
   const unlessZero = (counter: string) => (counter === '0' ? undefined : BigInt(counter))

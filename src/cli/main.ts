@@ -1,10 +1,10 @@
 #!/usr/bin/env node
-/** vethctl: `ip link` for vethd's pairs, and `stats`, `monitor`, `doctor`, `ping` and `exec`. run.ts does it; this gives it the process. */
+/** vethctl: `ip link` for vethd's pairs, and `stats`, `monitor`, `doctor`, `ping` and `exec`. Connects run.ts with the process. */
 import { encodeText } from '../abi/text.js'
 import { run } from './run.js'
 import { commandWords } from './words.js'
 
-// `vethctl … | head` closes the pipe early: that is no error
+// `vethctl … | head` closes the pipe early, which is not an error
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code !== 'EPIPE') throw error
 })

@@ -1,6 +1,6 @@
 /**
- * The options before the object, read as ip.c reads them: one or two dashes, any abbreviation that stands first in
- * this order, none after the object. Neighbours: main.ts.
+ * The options before the object, parsed as in ip.c: one or two dashes; an abbreviation means the first match in this order; no
+ * options after the object. Neighbours: main.ts.
  */
 import { DEFAULT_SOCKET } from '../api/control-socket.js'
 import { VethdError } from '../errors.js'
@@ -27,7 +27,7 @@ export interface Options {
   version: boolean
 }
 
-/** Reads the options and returns them with the words that follow. Throws as `ip` complains, exit 255. */
+/** Parses the options, and returns them with the words after them. Throws with ip's text, exit 255. */
 export function parseOptions(words: readonly string[]): { options: Options; rest: string[] } {
   const options: Options = {
     socket: process.env.VETHD_SOCKET || DEFAULT_SOCKET,
@@ -75,7 +75,7 @@ export function parseOptions(words: readonly string[]): { options: Options; rest
     else if (matches(option, '-help')) options.help = true
     else if (matches(option, '-netns')) options.netns = value()
     else {
-      throw new VethdError('ARGUMENT_INVALID', 'the options stand before the object: vethctl -s -j link show', {
+      throw new VethdError('ARGUMENT_INVALID', 'options must stand before the object: vethctl -s -j link show', {
         iproute2: `Option "${option}" is unknown, try "vethctl -help".`,
       })
     }
@@ -83,7 +83,7 @@ export function parseOptions(words: readonly string[]): { options: Options; rest
   return { options, rest: words.slice(at) }
 }
 
-/** `-socket=PATH` as `-socket PATH`: the one option that is not iproute2's is read in both fashions. */
+/** `-socket` is not iproute2's: it accepts `-socket=PATH` and `-socket PATH`. */
 function splitAttached(word: string): [option: string, value?: string] {
   return word.startsWith('-socket=') ? ['-socket', word.slice('-socket='.length)] : [word]
 }

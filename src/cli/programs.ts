@@ -1,16 +1,16 @@
 /**
- * Programs that vethctl runs in its own place: the COMMAND of `exec`, and the real ip. They have its stdin, stdout and
- * stderr, the signals it is sent, and its exit status is theirs.
+ * Programs that vethctl runs in its own place: the COMMAND of `exec`, and the real ip. A program has vethctl's stdin, stdout and
+ * stderr, gets the signals sent to vethctl, and sets vethctl's exit status.
  *
- * Node cannot replace itself by a program (execve), so it stays beside it and passes everything on.
+ * Node cannot replace itself by a program (execve), so vethctl stays as its parent process and forwards signals.
  */
 import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process'
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import { constants } from 'node:os'
 
-/** What is sent to vethctl and meant for the program. The others stop both or neither, or cannot be caught. */
+/** Signals to forward to the program. All others stop both processes or neither, or cannot be caught. */
 const PASSED_ON = ['SIGHUP', 'SIGINT', 'SIGQUIT', 'SIGTERM', 'SIGUSR1', 'SIGUSR2', 'SIGALRM'] as const
-/** A terminal sends these to every process of the foreground job: the program has had them already. */
+/** A terminal sends these to every process of the foreground job, so the program has already got them. */
 const FROM_TERMINAL: readonly string[] = ['SIGINT', 'SIGQUIT']
 
 /** How a program ended: by itself, or by a signal. */
@@ -26,7 +26,7 @@ export async function runProgram(argv: readonly string[], env: NodeJS.ProcessEnv
     if (FROM_TERMINAL.includes(signal) && isForegroundJob()) return
     child?.kill(signal)
   }
-  // before the start: a signal in between would end vethctl alone
+  // installed before the start: otherwise a signal in between would end only vethctl
   for (const signal of PASSED_ON) process.on(signal, passOn)
   try {
     child = spawn(argv[0], argv.slice(1), { env, stdio: inheritedFiles() })
@@ -44,17 +44,17 @@ export function endingOf(child: ChildProcess): Promise<Ending> {
   })
 }
 
-/** The exit code for an ending. A program that a signal ended takes this process with it by the same signal. */
+/** The exit code of a program. If a signal ended the program, this process ends by the same signal. */
 export function exitAs({ code, signal }: Ending): number {
   if (signal === null) return code ?? 1
-  // Node ignores some signals (SIGPIPE); a handler that comes and goes leaves the default behind
+  // Node ignores some signals (SIGPIPE); adding and removing a handler restores the default action
   const handler = () => {}
   if (signal !== 'SIGKILL' && signal !== 'SIGSTOP') process.on(signal, handler).off(signal, handler)
   process.kill(process.pid, signal)
   return 128 + constants.signals[signal]
 }
 
-/** Whether this process is of the job that its terminal's keys go to (proc(5): pgrp and tpgid of stat). */
+/** Whether this process is in the foreground job of its terminal (proc(5): pgrp and tpgid of stat). */
 function isForegroundJob(): boolean {
   const stat = readFileSync('/proc/self/stat', 'utf8')
   const [, , pgrp, , , tpgid] = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
@@ -62,8 +62,8 @@ function isForegroundJob(): boolean {
 }
 
 /**
- * The files that vethctl was started with, as spawn takes them: Node closes all but the first three in a child. Its own
- * are told by what they are: anonymous inodes, and pipes that this process holds by both ends.
+ * The files that vethctl was started with, for spawn: by default Node closes all but the first three in a child. Node's own
+ * files are recognized by their kind: anonymous inodes, and pipes of which this process has both ends.
  */
 function inheritedFiles(): SpawnOptions['stdio'] {
   const files: (number | 'ignore')[] = [0, 1, 2]
@@ -71,7 +71,7 @@ function inheritedFiles(): SpawnOptions['stdio'] {
     try {
       return [{ fd: Number(name), target: readlinkSync(`/proc/self/fd/${name}`) }]
     } catch {
-      return [] // the folder's own, closed by now
+      return [] // the descriptor that read the folder; it is closed now
     }
   })
   for (const { fd, target } of opened) {

@@ -1,9 +1,9 @@
 /**
- * How vethctl complains: iproute2's own text first, where it has one, then one line with the cause and the next step.
+ * Error output of vethctl: first iproute2's own text, if it has one, then one line with the cause and the next step.
  */
 import { VethdError } from '../errors.js'
 
-/** Writes an error and returns the exit code it stands for. */
+/** Writes an error, and returns its exit code. */
 export function report(error: unknown, err: (text: string) => void): number {
   if (error instanceof VethdError) {
     if (error.iproute2 !== undefined) err(`${error.iproute2}\n`)

@@ -7,7 +7,7 @@
  *              ├──→ commands/ping.ts, in a process of its own when its namespace is another
  *              └──→ frame.ts ─→ commands/stats.ts, commands/monitor.ts, commands/doctor.ts
  *
- * Invariant: nothing is loaded for a command but what it needs; a script may call vethctl a thousand times.
+ * Invariant: a command loads only the modules that it needs; a script may call vethctl a thousand times.
  */
 import { Client } from '../client/client.js'
 import { VethdError } from '../errors.js'

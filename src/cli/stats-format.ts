@@ -1,8 +1,8 @@
 /**
  * `vethctl stats` as text and as JSON.
  *
- * Neighbours: api/schema.ts (DeviceStats), commands/stats.ts. Counters are printed in all their digits: they come as
- * decimal strings and never pass through a double.
+ * Neighbours: api/schema.ts (DeviceStats), commands/stats.ts. Counters are decimal strings from the API to
+ * the output, so all their digits are printed.
  */
 import type { DeviceStats } from '../api/schema.js'
 import type { Json } from './json.js'
@@ -51,7 +51,7 @@ export function statsText(stats: DeviceStats): string {
   return `${stats.ifname}: ${membershipText(stats)}\n${[...table, ...counted].join('\n')}\n`
 }
 
-/** GRO is off as a rule, and then nobody wants to read of it. */
+/** GRO is usually off, and then its counters are omitted. */
 function isCounting(counters: Record<string, string>): boolean {
   return Object.values(counters).some((count) => count !== '0')
 }

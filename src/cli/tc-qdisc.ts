@@ -1,8 +1,8 @@
 /**
- * `tc qdisc` for the root of an end, in words that have the effect there that tc's own words have on a veth.
+ * Translates `tc qdisc` commands for the root of an end, so that they have the same effect as on a veth.
  *
- * Both have noqueue at their root. The kernel passes over a veth's, since the handle of that is 0:, but not over an
- * end's: a qdisc that is set always has a handle (netlink/qdisc.ts sets it).
+ * Both devices have noqueue as their root qdisc. The kernel ignores a veth's, because its handle is 0:. It does not ignore that
+ * of an end: a qdisc that was set explicitly always has a handle (netlink/qdisc.ts sets it).
  *
  * Neighbour: as-tc.ts runs what this returns.
  */
@@ -13,24 +13,24 @@ export interface RootQdisc {
   handle: string
 }
 
-/** What vethd gives every end. On another device only somebody's hand can have put it there. */
+/** The root qdisc that vethd gives to every end. On other devices it was set by a user. */
 const OURS = { kind: 'noqueue', handle: '8001:' }
 const NO_HANDLE = '0:'
 
-/** What the kernel says where it has nothing to delete; tc exits with 2 then. */
+/** The kernel's text if there is no qdisc to delete; tc then exits with 2. */
 export const NOTHING_TO_DELETE = 'Error: Cannot delete qdisc with handle of zero.'
 
 /** The commands that differ on an end, in tc_qdisc's order. `replace` and `show` do not. */
 const COMMANDS = ['add', 'change', 'link', 'delete'] as const
 
-/** Whether words of tc's are a command for a root qdisc that may have to be another one on an end. */
+/** Whether the words are a command for a root qdisc that may need a translation on an end. */
 export function isForRoot(words: readonly string[]): boolean {
   return matches(words[0] ?? '', 'qdisc') && commandOf(words) !== undefined && words.includes('root', 2)
 }
 
 /**
- * The words that do to the root of an end what `words`, for which isForRoot() holds, do to that of a veth.
- * `NOTHING_TO_DELETE` where there are no such words.
+ * The words with the effect on an end's root qdisc that `words` have on a veth's; isForRoot() holds for `words`.
+ * `NOTHING_TO_DELETE` if there are none.
  */
 export function asOnVeth(
   words: readonly string[],
@@ -42,7 +42,7 @@ export function asOnVeth(
   if (root === undefined) return words
   const others = rest.toSpliced(at, 2)
   const isOurs = root.kind === OURS.kind && root.handle === OURS.handle
-  // the TAP's default qdisc, which vethd is about to replace by its own
+  // the TAP's default qdisc, which vethd will replace soon
   const becomesOurs = root.kind !== OURS.kind && root.handle === NO_HANDLE
   if (!(isOurs || becomesOurs) || !others.includes('root')) return words
 

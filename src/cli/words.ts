@@ -1,6 +1,6 @@
 /**
- * The words that this process was called with, byte for byte: Node puts U+FFFD for whatever is no UTF-8, and a device's
- * name may be that.
+ * The words of this process's command line, byte for byte. Node replaces bytes that are not UTF-8 by U+FFFD, but the name of a
+ * device can contain them.
  */
 import { readFileSync } from 'node:fs'
 import { decodeText } from '../abi/text.js'

@@ -1,10 +1,10 @@
 /**
- * The control API's client: one method a route, over node:http and the daemon's unix socket.
+ * The control API's client: one method for each route, over node:http and the daemon's unix socket.
  *
- * Neighbours: api/schema.ts has the shapes (types only: nothing of typebox is loaded here), netns.ts opens the namespaces
- * of a request, cli/ is the caller.
- * Invariant: whatever goes wrong is thrown as a VethdError that says what to do next; a problem document of the daemon
- * comes back as the error it was made of, with code, exit code and iproute2's text.
+ * Neighbours: api/schema.ts has the types (only types are imported, so typebox is not loaded), netns.ts opens the namespaces of
+ * a request, cli/ is the caller.
+ * Invariant: every failure is thrown as a VethdError with the next step. A problem document of the daemon becomes the error
+ * from which it was made, with code, exit code and iproute2's text.
  */
 import { statSync } from 'node:fs'
 import { Agent, type ClientRequest, type IncomingMessage, type RequestOptions, request } from 'node:http'
@@ -30,8 +30,8 @@ import { readEventStream } from './event-stream.js'
 import { OpenNamespaces } from './netns.js'
 
 /**
- * How long the daemon may be silent before it counts as stopped. What takes longest is to delete as many devices as a
- * request can name, which takes it some seconds.
+ * How long the daemon may be silent before it counts as stopped. The longest request deletes as many devices as its query can
+ * name, which takes some seconds.
  */
 export const ANSWER_WITHIN_MS = 30_000
 
@@ -41,7 +41,7 @@ interface Answer {
 }
 
 export class Client {
-  /** One connection, kept for as long as commands follow each other (`-batch`). */
+  /** One connection, kept open while commands follow each other (`-batch`). */
   readonly #agent = new Agent({ keepAlive: true, maxSockets: 1 })
 
   constructor(
@@ -91,9 +91,9 @@ export class Client {
   }
 
   /**
-   * What happens to devices from now on, until `signal`; with `present` first what there is. A reader that was cut off,
-   * being too slow, goes on where it left off, and gets `lost` when that is not kept any more. Throws DAEMON_NOT_RUNNING
-   * when the daemon ends.
+   * Streams changes to devices until `signal`; with `present`, existing devices first. After it was cut off because it read too
+   * slowly, it resumes at the last event, and yields `lost` if the daemon no longer has the next ones. Throws
+   * DAEMON_NOT_RUNNING when the daemon ends.
    */
   async *events(filter: { netns?: string; present?: boolean }, signal: AbortSignal): AsyncGenerator<Event | Lost> {
     const present = filter.present ? 'true' : undefined
@@ -112,7 +112,7 @@ export class Client {
         const cutOff = (error as NodeJS.ErrnoException).code === 'ECONNRESET' && lastId !== begunAt
         if (cutOff) continue
         const unreachable = this.#unreachable(error as NodeJS.ErrnoException, 'GET')
-        // a daemon that is killed may still take a connection, and resets it then
+        // a killed daemon may still accept a connection, and then reset it
         if (lastId === undefined || unreachable.code !== 'DAEMON_NOT_RUNNING') throw unreachable
       }
       throw new VethdError('DAEMON_NOT_RUNNING', `vethd on ${this.socketPath} has ended`)
@@ -123,7 +123,7 @@ export class Client {
     this.#agent.destroy()
   }
 
-  /** An answer that goes on, on a connection of its own. Once it has begun, it may be silent for as long as it likes. */
+  /** A streamed answer, on its own connection. After its start, it has no time limit. */
   async #stream(
     { netns, present }: { netns?: string; present?: string },
     lastId: string | undefined,
@@ -142,14 +142,14 @@ export class Client {
     })
   }
 
-  /** A request that fails with DAEMON_SILENT when nothing comes for `answerWithinMs`. */
+  /** A request that fails with DAEMON_SILENT if no byte arrives for `answerWithinMs`. */
   #request(options: RequestOptions, answered: (incoming: IncomingMessage) => void): ClientRequest {
     const { socketPath, answerWithinMs: timeout } = this
     const outgoing = request({ ...options, socketPath, timeout }, answered)
     return outgoing.on('timeout', () => {
       const message =
-        `vethd on ${socketPath} has not answered for ${timeout / 1000} s: it is stopped (SIGCONT lets it go on) or ` +
-        'overloaded. It may still do what it was asked for'
+        `vethd on ${socketPath} has not answered for ${timeout / 1000} s: it is stopped (SIGCONT continues it) or ` +
+        'overloaded. It may still carry out the request'
       outgoing.destroy(new VethdError('DAEMON_SILENT', message))
     })
   }
@@ -180,7 +180,7 @@ export class Client {
       case 'EPERM':
         return new VethdError('NOT_PERMITTED', `${whoMayUse(this.socketPath)}: use sudo`, {
           ...details,
-          // ip lets everybody look, and refuses changes in these words
+          // with ip everybody can read; changes are refused with this text
           ...(method === 'GET' ? { exit: 1 } : { iproute2: 'RTNETLINK answers: Operation not permitted' }),
         })
       case 'ENOENT':
@@ -193,12 +193,12 @@ export class Client {
           details,
         )
       case 'EAGAIN': {
-        const message = `vethd on ${this.socketPath} takes no more connections: it is stopped or overloaded`
+        const message = `vethd on ${this.socketPath} accepts no more connections: it is stopped or overloaded`
         return new VethdError('DAEMON_SILENT', message, details)
       }
       case 'ECONNRESET':
       case 'EPIPE':
-        return new VethdError('DAEMON_NOT_RUNNING', `vethd on ${this.socketPath} went away while it was asked`, details)
+        return new VethdError('DAEMON_NOT_RUNNING', `vethd on ${this.socketPath} ended during the request`, details)
       default:
         return new VethdError('SOCKET_UNUSABLE', `${this.socketPath}: ${error.message}`, details)
     }
@@ -223,7 +223,7 @@ function query(parameters: Record<string, string | string[] | undefined>): strin
   return members.length === 0 ? '' : `?${members.join('&')}`
 }
 
-/** encodeURIComponent, also of bytes that are no UTF-8. */
+/** encodeURIComponent that also encodes bytes that are not UTF-8. */
 function percentEncode(text: string): string {
   const bytes = encodeText(text).toString('latin1')
   return bytes.replace(/[^\w.~-]/g, (byte) => `%${byte.charCodeAt(0).toString(16).padStart(2, '0').toUpperCase()}`)
@@ -246,13 +246,13 @@ function errorOf(answer: Answer): VethdError {
   })
 }
 
-/** Says who may use the socket, from its mode and group. */
+/** Tells who may use the socket, from its mode and group. */
 function whoMayUse(socketPath: string): string {
   try {
     const { mode } = statSync(socketPath)
     if (mode & 0o060) return `only root and the socket's group may use ${socketPath}`
   } catch {
-    // not even its folder may be read
+    // even its folder is not readable
   }
   return `only root may use ${socketPath}`
 }

@@ -3,13 +3,13 @@
  * a line and one line of data. Neighbour: client.ts.
  */
 
-/** One message; without data it only says where the stream stands. */
+/** One message. Without data it only tells the current position in the stream. */
 export interface StreamMessage {
   id?: string
   data?: string
 }
 
-/** Reads messages out of text that is cut anywhere. What is not ended by an empty line is left out. */
+/** Parses messages from chunks of text. Omits a last message that no empty line ends. */
 export async function* readEventStream(chunks: AsyncIterable<string>): AsyncGenerator<StreamMessage> {
   let rest = ''
   for await (const chunk of chunks) {

@@ -1,9 +1,9 @@
 /**
- * The namespaces that a request names, opened by this process: what its names, paths and pids mean is only known here.
- * The daemon takes them as `fd:7=NAME`, by which it also knows what messages call them.
+ * Opens the namespaces of a request in this process, because names, paths and pids depend on the process. The daemon gets them
+ * as `fd:7=NAME`; NAME is for messages.
  *
- * Neighbours: netns-name.ts reads the words; daemon/caller.ts takes the files.
- * Invariant: the files are open until the daemon has answered, and no longer: an open one keeps its namespace alive.
+ * Neighbours: netns-name.ts parses the names; daemon/caller.ts takes the files.
+ * Invariant: the files are open only until the daemon has answered, because an open file keeps its namespace alive.
  */
 import { closeSync, openSync, statSync } from 'node:fs'
 import { resolve } from 'node:path'
@@ -13,7 +13,7 @@ import { asOption, type NetnsOpener, netnsFileOf, openNetns } from '../netns-nam
 
 const BY_FS: NetnsOpener = {
   file: (path) => {
-    // a FIFO would be waited for, a device begin to work; the kernel would refuse either as a namespace
+    // opening a FIFO would block and opening a device could start it; neither can be a namespace
     if (!statSync(path).isFile()) throw Object.assign(new Error(`"${path}" is no file`), { errno: -EINVAL })
     return openSync(path, 'r')
   },
@@ -43,7 +43,7 @@ export class OpenNamespaces implements Disposable {
       this.#fds.push(fd)
       return `fd:${fd}=${word}`
     } catch (error) {
-      // other users' processes: the daemon looks at them for those who may ask it
+      // processes of other users: the daemon opens their namespaces for clients that may use it
       if (!(error instanceof VethdError && error.code === 'NOT_PERMITTED')) throw error
       return word.includes('/') ? resolve(word) : word
     }

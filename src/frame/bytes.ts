@@ -4,8 +4,8 @@
  * Neighbours: every other file of this folder reads and writes through these. Network order is big-endian (`be`), the
  * virtio_net_hdr is little-endian (`le`: it is in host order, and x86 and arm64 are little-endian hosts).
  *
- * Invariant of the whole folder: whoever calls has made sure that `off` and what is read behind it lie inside `mem`;
- * nothing here allocates, throws or makes a view. V8 inlines these; a DataView would be no faster.
+ * Invariant of the whole folder: the caller has checked that `off` and the bytes read after it lie inside `mem`. Nothing here
+ * allocates, throws or creates a view. V8 inlines these functions; a DataView would not be faster.
  */
 
 /** Unsigned 16 bits, network order. */

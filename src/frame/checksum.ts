@@ -1,40 +1,40 @@
 /**
- * The Internet checksum, RFC 1071, and completing one that the sender left to its device.
+ * The Internet checksum, RFC 1071, and completion of a checksum that the sender left to its device.
  *
  * Neighbours: virtio-net-hdr.ts, whose NEEDS_CSUM asks for completing; verify.ts, which sums what was received.
  *
  * A sum is a one's complement sum of big-endian 16-bit words, kept as a plain integer. Three steps, as in the kernel:
- * pieces are added (`checksumAdd`, pseudo headers), `fold` brings the sum to 16 bits, `checksumFinish` inverts it into
- * what stands in a header. Bytes that hold their own checksum sum up to 0xFFFF.
+ * pieces are added (`checksumAdd`, pseudo headers), `fold` reduces the sum to 16 bits, and `checksumFinish` inverts it to the
+ * checksum in a header. Bytes that contain their own correct checksum sum up to 0xFFFF.
  *
- * The sum of a large piece is taken in native 32-bit words, and its bytes swapped at the end (RFC 1071 section 2: the
- * order of the bytes does not matter to the sum). Two sums in doubles, which stay exact up to 2^53: integers would have
- * to be split at every step to keep their carries. Measured for 1500 bytes: 220 ns, against 620 by 16-bit pairs.
+ * A large piece is summed in native 32-bit words, and the bytes of the sum are swapped at the end (RFC 1071 section 2: the sum
+ * is independent of byte order). It uses two sums in doubles, which are exact up to 2^53; integers would have to be split at
+ * each step to keep their carries. Measured for 1500 bytes: 220 ns, compared with 620 ns for 16-bit pairs.
  */
 import { IPHDR_DADDR, IPHDR_SADDR, IPV6HDR_LEN, IPV6HDR_SADDR } from '../abi/ip.js'
 import { VIRTIO_NET_HDR_F_NEEDS_CSUM, VIRTIO_NET_HDR_GSO_NONE } from '../abi/virtio-net.js'
 import { be16, putBe16 } from './bytes.js'
 import { setVnetFlags, vnetCsumOffset, vnetCsumStart, vnetFlags, vnetGsoType } from './virtio-net-hdr.js'
 
-/** From how many bytes on words are faster than pairs of bytes. */
+/** From this length on, words are faster than pairs of bytes. */
 const WORDS_FROM = 48
 
 /**
- * Adds `len` bytes at `off` to `sum` and folds; `len` may be 0 and `off` odd. Where `len` is odd a zero byte is thought
- * behind it, so only the last piece of a packet may be odd. `sum` is below 2^30 (thousands of unfolded words); the
- * answer is 0..0xFFFF, and 0 only if everything added was 0.
+ * Adds `len` bytes at `off` to `sum` and folds; `len` may be 0 and `off` odd. An odd `len` is padded with a zero byte, so only
+ * the last piece of a packet may be odd. `sum` must be below 2^30 (thousands of unfolded words). The result is 0..0xFFFF,
+ * and 0 only if everything added was 0.
  */
 export function checksumAdd(mem: Uint8Array, off: number, len: number, sum: number): number {
   return len < WORDS_FROM ? fold(addPairs(mem, off, len, sum)) : addWords(mem, off, len, sum)
 }
 
-/** A sum below 2^32 brought to 16 bits, carries added back in. Not inverted: as a NEEDS_CSUM field holds it. */
+/** Reduces a sum below 2^32 to 16 bits by adding the carries. Not inverted, as in a NEEDS_CSUM field. */
 export function fold(sum: number): number {
   sum = (sum & 0xffff) + (sum >>> 16)
   return (sum & 0xffff) + (sum >>> 16)
 }
 
-/** csum_fold(): a sum turned into the checksum that stands in a header. */
+/** csum_fold(): converts a sum to the checksum in a header. */
 export function checksumFinish(sum: number): number {
   return ~fold(sum) & 0xffff
 }
@@ -60,7 +60,7 @@ export const COMPLETE_OUT_OF_BOUNDS = 1
 /** A super-frame: each of its segments needs a checksum of its own. */
 export const COMPLETE_GSO = 2
 
-/** What stands for a computed 0, which in UDP would mean "no checksum" (CSUM_MANGLED_0; the kernel does it for all). */
+/** Replaces a computed 0, which in UDP would mean "no checksum" (CSUM_MANGLED_0; the kernel does it for all protocols). */
 const CSUM_MANGLED_0 = 0xffff
 
 /**
@@ -98,7 +98,7 @@ function addWords(mem: Uint8Array, off: number, len: number, sum: number): numbe
   const tail = head + 4 * count
   const body = swap(sumWords((origin + off + head) >>> 2, count))
   const rest = fold(addPairs(mem, off + tail, len - tail, body))
-  // What starts at an odd place has its high and low bytes the other way round.
+  // At an odd start, high and low bytes are swapped.
   return fold(addPairs(mem, off, head, sum) + (head & 1 ? swap(rest) : rest))
 }
 
@@ -124,13 +124,13 @@ function swap(word: number): number {
 }
 
 /**
- * The words of the array seen last. A worker has one slab, so that this is set once; whoever takes turns between
- * arrays pays for a look-up, never twice for a view.
+ * The words of the last array. A worker has one slab, so this is set once. A caller that alternates between arrays pays for a
+ * look-up, but no view is made twice.
  */
 const views = new WeakMap<Uint8Array, Int32Array>()
 let viewed: Uint8Array | undefined
 let words: Int32Array = new Int32Array(0)
-/** Where the viewed array starts in its buffer; word 0 starts where the buffer does. */
+/** The start of the viewed array in its buffer. Word 0 is at the start of the buffer. */
 let origin = 0
 
 function view(mem: Uint8Array): void {

@@ -1,7 +1,7 @@
 /**
  * The Ethernet header: eth_type_trans(), net/ethernet/eth.c.
  *
- * Neighbours: veth/xmit.ts counts a frame by what this says; vlan.ts looks behind tags, which this does not.
+ * Neighbours: veth/xmit.ts counts frames by these results; vlan.ts parses VLAN tags, which this does not.
  *
  *   0          6          12        14
  *   +----------+----------+---------+--------------
@@ -24,16 +24,16 @@ import { be16, be32 } from './bytes.js'
 export const ETH_PROTO = 12
 
 /**
- * What the receiving device makes of a frame: its packet type and its protocol, packed into one integer; read it with
+ * Classifies a frame as the receiving device does: packet type and protocol, packed into one integer. Read them with
  * {@link packetType} and {@link protocol}.
  *
- * - `off`, `len`: the frame, without its vnet header. At least ETH_HLEN bytes: tun hands out and takes no less.
+ * - `off`, `len`: the frame, without its vnet header. At least ETH_HLEN bytes: tun neither delivers nor accepts fewer.
  * - `macHigh`, `macLow`: the upper 16 and the lower 32 bits of the **receiving** device's address, unsigned, as `be16`
  *   and `be32` read them. `broadcastHigh`, `broadcastLow`: its broadcast address, which `ip link set` can change.
  *
- * The broadcast address is PACKET_BROADCAST if it is a group address, and not the device's own address. A VLAN tag is not looked
- * behind: its EtherType is the protocol. A length (below ETH_P_802_3_MIN) becomes ETH_P_802_3 for the raw IPX frames
- * that start with 0xFFFF, and ETH_P_802_2 otherwise, also when there are no two bytes to look at.
+ * The broadcast address is PACKET_BROADCAST if it is a group address, and not the device's own address. A VLAN tag is not
+ * parsed: its EtherType is the protocol. A length (below ETH_P_802_3_MIN) becomes ETH_P_802_3 for the raw IPX frames
+ * that start with 0xFFFF, and ETH_P_802_2 otherwise, also if fewer than two bytes follow.
  */
 export function ethTypeTrans(
   mem: Uint8Array,

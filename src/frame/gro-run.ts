@@ -1,5 +1,5 @@
 /**
- * A run: frames of one flow that go to the receiver as one super-frame.
+ * A run: frames of one flow that are written to the receiver as one super-frame.
  *
  * Neighbours: gro.ts says what a candidate is; lane/gro.ts finds the run that a candidate may join, and writes it.
  *
@@ -8,8 +8,8 @@
  *                                                              └───┬─────┘
  * Nothing is copied: `pieces` lists where those bytes lie. ─────────┘
  *
- * Invariant: the frames of a run, cut at gso_size again, are byte for byte those that joined, but for what nobody can
- * tell apart (a checksum that was right and is now left to the device, PSH and FIN where they already were).
+ * Invariant: segmenting the super-frame at gso_size yields the original frames byte for byte. The one exception has no effect:
+ * a checksum that was correct is now left to the device. PSH and FIN stay where they were.
  */
 import { ETH_HLEN } from '../abi/ether.js'
 import {
@@ -59,17 +59,17 @@ import {
   setVnetHdrLen,
 } from './virtio-net-hdr.js'
 
-/** Why a run was written. Each gets exactly one reason. In the order of their numbers below. */
+/** Why a run was written: exactly one reason for each run. In the order of their numbers below. */
 export const GRO_FLUSHES = [
-  /** What its lane had to read in this turn is read. */
+  /** The lane has read all frames of this turn. */
   'burst_end',
   /** It was held as long as `gro-flush-us` allows. */
   'timeout',
-  /** A segment shorter than the first has joined: nothing may follow it. */
+  /** A segment shorter than the first has joined, so it must be the last. */
   'short_segment',
   /** A segment with PSH or FIN has joined. */
   'pushed',
-  /** As long as an IP packet or gro_max_size allows, or 64 datagrams. */
+  /** The run has reached the limit of an IP packet, gro_max_size, or 64 datagrams. */
   'full',
   // The next frame of the flow differs:
   'ethernet',
@@ -84,7 +84,7 @@ export const GRO_FLUSHES = [
   'sequence',
   /** It is longer than the first. */
   'size',
-  /** The next frame of the flow is one that cannot be merged at all. */
+  /** The next frame of the flow cannot be coalesced at all. */
   'unmergeable',
   /** Its place was needed for another flow. */
   'evicted',
@@ -109,12 +109,12 @@ export const FLUSH_UNMERGEABLE = 13
 export const FLUSH_EVICTED = 14
 export const FLUSH_SWITCHED_OFF = 15
 
-/** What `mismatch` and `add` return for a run that goes on. */
+/** The result of `mismatch` and `add` if the run continues. */
 export const NO_FLUSH = -1
 
 /** UDP_GRO_CNT_MAX, net/ipv4/udp_offload.c */
 const UDP_GRO_CNT_MAX = 64
-/** Frames in one gathered write: within what any engine takes, and more than 65535 bytes hold at an MTU of 576. */
+/** Frames in one gathered write: every engine supports so many, and 65535 bytes have fewer at an MTU of 576. */
 export const RUN_PIECES = 128
 
 export class GroRun {
@@ -123,9 +123,9 @@ export class GroRun {
   vnetHdrLen = 0
   candidate = 0
   hash = 0
-  /** Payload of the first frame: all are as long, but for a shorter last one. */
+  /** Payload length of the first frame. All others have the same, except that the last may be shorter. */
   gsoSize = 0
-  /** Of the IP packet as it will be. */
+  /** Length of the resulting IP packet. */
   packetLen = 0
   frames = 0
   /** FIN and PSH of the last. */
@@ -137,15 +137,15 @@ export class GroRun {
   heldSince = 0
   isHeld = false
 
-  // What the next frame has to have, in words as `be32` reads them, signed: a small integer costs nothing to keep.
+  // Required fields of the next frame, as signed words from `be32`: V8 stores small integers without allocation.
   #ethernet0 = 0
   #ethernet1 = 0
   #ethernet2 = 0
-  /** DF, TOS and TTL; or all before the payload's length in an IPv6 header: Linux takes another flow label for a flow. */
+  /** DF, TOS and TTL; in IPv6 all fields before the payload length: to Linux another flow label is another flow. */
   #network = 0
   #hopLimit = 0
   #id = 0
-  /** The ids are all the same. */
+  /** All IPv4 ids are equal. */
   #fixedId = false
   #seq = 0
   #ack = 0
@@ -194,8 +194,8 @@ export class GroRun {
   }
 
   /**
-   * Why a candidate of the same flow and kind cannot join: FLUSH_*, or NO_FLUSH if it can. `maxSize`: gro_max_size. May
-   * find that the run's id is a constant one.
+   * The reason why a candidate of the same flow and kind cannot join: FLUSH_*, or NO_FLUSH if it can. `maxSize`: gro_max_size.
+   * Side effect: may note that the run has a constant IPv4 id.
    */
   mismatch(mem: Uint8Array, eth: number, frameLen: number, candidate: number, maxSize: number): number {
     if (
@@ -215,7 +215,7 @@ export class GroRun {
     return this.packetLen + payload >= maxSize || this.pieceCount === RUN_PIECES ? FLUSH_FULL : NO_FLUSH
   }
 
-  /** inet_gro_flush(), include/net/gro.h: one more for each frame, or beside DF the same for all. */
+  /** inet_gro_flush(), include/net/gro.h: the id increases by one with each frame, or, with DF, is equal in all frames. */
   #isNextId(mem: Uint8Array, ip: number): boolean {
     const ahead = (be16(mem, ip + IPHDR_ID) - this.#id) & 0xffff
     if (this.frames === 1 && ahead === 0 && be16(mem, ip + IPHDR_FRAG_OFF) === IP_DF) this.#fixedId = true
@@ -235,7 +235,7 @@ export class GroRun {
     return NO_FLUSH
   }
 
-  /** A candidate without a mismatch joins. Why it must be the last one, or NO_FLUSH. */
+  /** Adds a candidate that has no mismatch. Returns the reason why it must be the last one, or NO_FLUSH. */
   add(mem: Uint8Array, eth: number, frameLen: number, candidate: number): number {
     const headerLen = groHeaderLen(candidate)
     const payload = frameLen - headerLen
@@ -254,7 +254,7 @@ export class GroRun {
     return this.lastFlags === 0 ? NO_FLUSH : FLUSH_PUSHED
   }
 
-  /** Copies the pieces to `to`, one behind the other; what lies there already stays. */
+  /** Copies the pieces to `to`, one after the other, except those that already lie there. */
   moveTo(mem: Uint8Array, to: number): void {
     let at = to
     for (let i = 0; i < 2 * this.pieceCount; i += 2) {
@@ -310,7 +310,7 @@ function networkWord(mem: Uint8Array, eth: number, candidate: number): number {
   return (be16(mem, ip + IPHDR_FRAG_OFF) << 16) | (mem[ip + IPHDR_TOS] << 8) | mem[ip + IPHDR_TTL]
 }
 
-/** Header length, flags, of which FIN and PSH may differ, and window: tcp_flag_word(). */
+/** Header length, flags without FIN and PSH (which may differ), and window: tcp_flag_word(). */
 function tcpWord(mem: Uint8Array, tcp: number): number {
   return word(mem, tcp + TCPHDR_FLAGS - 1) & ~(TCP_LAST << 16)
 }

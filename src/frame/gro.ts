@@ -1,10 +1,10 @@
 /**
- * Generic receive offload: which frames may be merged with others of their flow. Linux's own rules, and no frame that
- * Linux would leave alone: dev_gro_receive(), inet_gro_receive(), tcp_gro_receive(), udp_gro_receive_segment().
+ * Generic receive offload: which frames may be coalesced with others of their flow. These are Linux's own rules; no frame is
+ * coalesced that Linux would not coalesce: dev_gro_receive(), inet_gro_receive(), tcp_gro_receive(), udp_gro_receive_segment().
  *
  * Neighbours: gro-run.ts joins the frames of one flow; veth/gro.ts keeps the runs of a lane and counts the verdicts.
  *
- * A candidate is one integer: negative (the verdict, negated) where the frame passes as it is, otherwise
+ * A candidate is one integer: the negated verdict if the frame passes unchanged, otherwise
  *
  *    31            16  15          8 7        0
  *   +----------------+-------------+-----------+
@@ -14,10 +14,10 @@
  * Invariant: in a candidate all headers lie inside the frame, the packet ends where the frame does, there is payload, and
  * its checksums are right or left to the device.
  *
- * Where this is stricter than Linux, there is a reason: a segment with CWR is never merged, since kernels disagree about
- * it (RFC 3168 before 6.15, Accurate ECN from then on) and a vnet header cannot tell which is meant; a constant IPv4 id
- * counts only beside DF, since a vnet header cannot say that it stays constant; VLAN tags, IPv6 extension headers and
- * super-frames pass as they are.
+ * It is stricter than Linux in three points. A segment with CWR is never coalesced: kernels treat it differently (RFC 3168
+ * before 6.15, Accurate ECN since then), and a vnet header cannot express which is meant. A constant IPv4 id is accepted only
+ * with DF: a vnet header cannot express that the id stays constant. VLAN tags, IPv6 extension headers and super-frames pass
+ * unchanged.
  */
 import { ETH_HLEN, ETH_P_IP, ETH_P_IPV6 } from '../abi/ether.js'
 import {
@@ -53,7 +53,7 @@ import { vnetCsumOffset, vnetCsumStart, vnetFlags, vnetGsoType } from './virtio-
 
 // --- Verdicts ---------------------------------------------------------------------------------------------------
 
-/** What becomes of a frame. Each that is looked at gets exactly one. In the order of their numbers below. */
+/** Verdicts: each frame gets exactly one. In the order of their numbers below. */
 export const GRO_VERDICTS = [
   /** Begins a run. */
   'held',
@@ -66,13 +66,13 @@ export const GRO_VERDICTS = [
   /** Options, or no sound header. */
   'ip_header',
   'fragment',
-  /** What follows is not what is merged here: TCP, and UDP while `rx-udp-gro-forwarding` is on. */
+  /** Neither TCP, nor UDP while `rx-udp-gro-forwarding` is on. */
   'protocol',
   /** Padding behind the packet, or lengths that contradict each other. */
   'length',
   /** A pure acknowledgement, an empty datagram. */
   'no_payload',
-  /** SYN, RST, URG, CWR; PSH or FIN without a run to end. */
+  /** SYN, RST, URG or CWR; also PSH or FIN if there is no run that it could end. */
   'tcp_flags',
   /** A checksum is wrong; or, in UDP, there is none. */
   'checksum',
@@ -92,7 +92,7 @@ export const GRO_CHECKSUM = 10
 
 // --- Kinds ------------------------------------------------------------------------------------------------------
 
-/** What may be merged, as bits of a mask. */
+/** The kinds of frames to coalesce, as bits of a mask. */
 export const GRO_TCPV4 = 1
 export const GRO_TCPV6 = 2
 export const GRO_UDPV4 = 4
@@ -127,15 +127,15 @@ export function isV6(kind: number): boolean {
 
 /** Flags of a segment that is never merged. */
 const NEVER = TH_SYN | TH_RST | TH_URG | TH_CWR
-/** Flags that end a run: such a segment may join, and never begin. */
+/** Flags that end a run: such a segment may join a run, but not start one. */
 export const TCP_LAST = TH_FIN | TH_PUSH
 
-/** What bytes that hold their own checksum sum up to. */
+/** The sum of bytes that contain their own correct checksum. */
 const GOOD_SUM = 0xffff
 
 /**
- * The frame of `frameLen` (at least ETH_HLEN) bytes at `eth`, with its vnet header at `off`: a candidate, or a verdict
- * negated. `kinds`: what may be merged. `verified`: all checksums of the frame have been found right already.
+ * Judges the frame of `frameLen` (at least ETH_HLEN) bytes at `eth`, with its vnet header at `off`: a candidate, or a negated
+ * verdict. `kinds`: the kinds to coalesce. `verified`: all checksums of the frame are already known to be correct.
  */
 export function groCandidate(
   mem: Uint8Array,
@@ -174,7 +174,7 @@ function ipv6(mem: Uint8Array, eth: number, frameLen: number, kinds: number): nu
   return transport(mem, l4, frameLen - ETH_HLEN - IPV6HDR_LEN, mem[ip + IPV6HDR_NEXTHDR], kinds, 1)
 }
 
-/** `len` bytes from `l4` on, all that is left of frame and packet. `v6`: 1 behind IPv6. */
+/** `len`: the bytes from `l4` to the end of frame and packet. `v6`: 1 after IPv6. */
 function transport(mem: Uint8Array, l4: number, len: number, protocol: number, kinds: number, v6: 0 | 1): number {
   const kind = (protocol === IPPROTO_TCP ? GRO_TCPV4 : protocol === IPPROTO_UDP ? GRO_UDPV4 : 0) << v6
   if ((kind & kinds) === 0) return -GRO_PROTOCOL
@@ -197,7 +197,7 @@ function udpHeaderLen(mem: Uint8Array, l4: number, len: number): number {
   return be16(mem, l4 + UDPHDR_CHECK) === 0 ? -GRO_CHECKSUM : UDPHDR_LEN
 }
 
-/** skb_gro_checksum_validate(): good are one that is left to the device, one that was verified before, and a right one. */
+/** skb_gro_checksum_validate(): accepts a checksum that is left to the device, was verified before, or is correct. */
 function hasGoodChecksum(mem: Uint8Array, off: number, eth: number, frameLen: number, candidate: number): boolean {
   const kind = groKind(candidate)
   const l4Off = groL4Offset(candidate)
@@ -214,7 +214,7 @@ export function groCsumOffset(kind: number): number {
   return isTcp(kind) ? TCPHDR_CHECK : UDPHDR_CHECK
 }
 
-/** The unfolded pseudo header of a frame, whose `len` bytes from TCP's or UDP's header on it goes with. */
+/** The unfolded sum of the pseudo header for the `len` bytes from TCP's or UDP's header on. */
 export function groPseudoHeader(mem: Uint8Array, eth: number, kind: number, len: number): number {
   const protocol = isTcp(kind) ? IPPROTO_TCP : IPPROTO_UDP
   const ip = eth + ETH_HLEN
@@ -223,14 +223,14 @@ export function groPseudoHeader(mem: Uint8Array, eth: number, kind: number, len:
 
 // --- Flows ------------------------------------------------------------------------------------------------------
 
-/** No TCP or UDP: nothing that could be of a run's flow. */
+/** Neither TCP nor UDP: the frame cannot belong to the flow of a run. */
 export const FLOW_NONE = -1
-/** A fragment, or headers that cannot be followed: of any flow, for all that can be said. */
+/** A fragment, or headers that cannot be parsed: the frame may belong to any flow. */
 export const FLOW_ANY = -2
 
 /**
- * Of which flow is a frame that is no candidate? FLOW_NONE, FLOW_ANY, or bytes from the Ethernet header to TCP's or
- * UDP's.
+ * The flow of a frame that is no candidate: FLOW_NONE, FLOW_ANY, or the bytes from the Ethernet header to TCP's or UDP's
+ * header.
  */
 export function flowOffset(mem: Uint8Array, eth: number, frameLen: number): number {
   const protocol = be16(mem, eth + ETH_PROTO)
@@ -246,7 +246,7 @@ export function flowOffset(mem: Uint8Array, eth: number, frameLen: number): numb
 /** Both ports, at the beginning of TCP's and of UDP's header. */
 const PORTS = 4
 
-/** A number that is the same for all frames of a flow; `l4` is TCP's or UDP's header. */
+/** A hash of the flow: equal for all its frames. `l4` is TCP's or UDP's header. */
 export function flowHash(mem: Uint8Array, eth: number, l4: number): number {
   const ip = eth + ETH_HLEN
   const v6 = mem[ip] >>> 4 === 6
@@ -257,8 +257,8 @@ export function flowHash(mem: Uint8Array, eth: number, l4: number): number {
 }
 
 /**
- * Same version, addresses and ports? `a` and `b` are Ethernet headers, `aL4` and `bL4` what follows IP's. That one may be
- * TCP and the other UDP is the caller's to see.
+ * Whether two frames have the same version, addresses and ports. `a` and `b` are Ethernet headers, `aL4` and `bL4` the headers
+ * after IP. The caller checks that both are TCP or both UDP.
  */
 export function isSameFlow(mem: Uint8Array, a: number, aL4: number, b: number, bL4: number): boolean {
   const aIp = a + ETH_HLEN

@@ -1,13 +1,13 @@
 /**
- * IPv4 and IPv6 headers: are they sound, and what do they carry, where? The fields' offsets are in abi/ip.ts.
+ * IPv4 and IPv6 headers: validates them, and finds what they carry. The offsets of the fields are in abi/ip.ts.
  *
  * Neighbours: vlan.ts finds the network header; verify.ts sums what is found here.
  *
- * A layout is one integer: negative (IP_*) where the header is not sound, otherwise
+ * A layout is one integer: negative (IP_*) if the header is invalid, otherwise
  *
  *    31        26  25     24     23            8 7          0
  *   +-------------+------+------+---------------+------------+
- *   | 0           | r    | f    | l4Offset      | l4Protocol |   f: a fragment, r: not at its destination yet
+ *   | 0           | r    | f    | l4Offset      | l4Protocol |   f: a fragment, r: not yet at its destination
  *   +-------------+------+------+---------------+------------+
  *
  * Invariant: in a sound layout the network header, with its options or extension headers, lies inside the packet, and
@@ -31,15 +31,15 @@ import {
 } from '../abi/ip.js'
 import { be16 } from './bytes.js'
 
-/** Fewer bytes than the header, its options or an extension header needs, or than the packet says it has. */
+/** The frame has fewer bytes than the header, its options, an extension header or the packet's length require. */
 export const IP_TRUNCATED = -1
-/** The version, the header's length or the total length makes no sense. */
+/** The version, the header length or the total length is impossible. */
 export const IP_MALFORMED = -2
 
 const FRAGMENT = 1 << 24
 const REROUTED = 1 << 25
 
-/** IPPROTO_* of what follows the network header; of a fragment, what the first one starts with. */
+/** IPPROTO_* of the header after the network header; in a fragment, that of the first fragment. */
 export function l4Protocol(layout: number): number {
   return layout & 0xff
 }
@@ -49,14 +49,14 @@ export function l4Offset(layout: number): number {
   return (layout >>> 8) & 0xffff
 }
 
-/** Is this a part of a datagram? An IPv6 fragment header with neither offset nor M (RFC 6946) makes no fragment. */
+/** Whether this is a fragment. An IPv6 fragment header with neither offset nor M (RFC 6946) makes no fragment. */
 export function isFragment(layout: number): boolean {
   return (layout & FRAGMENT) !== 0
 }
 
 /**
- * Are the header's addresses, because of source routing or Mobile IPv6, not those that the pseudo header is made of? A
- * checksum can only be verified where they are.
+ * Whether the pseudo header has other addresses than this header, because of source routing or Mobile IPv6. Then the checksum
+ * cannot be verified here.
  */
 export function isRerouted(layout: number): boolean {
   return (layout & REROUTED) !== 0
@@ -75,12 +75,12 @@ export function ipv4HeaderLen(mem: Uint8Array, off: number, len: number): number
   return headerLen <= len ? headerLen : IP_TRUNCATED
 }
 
-/** tot_len: header and payload. Whatever follows it in the frame is padding. */
+/** tot_len: header and payload. The bytes after it in the frame are padding. */
 export function ipv4PacketLen(mem: Uint8Array, off: number): number {
   return be16(mem, off + IPHDR_TOT_LEN)
 }
 
-/** The layout of the IPv4 packet at `off`, of whose frame `len` bytes are left; its checksum is not looked at. */
+/** The layout of the IPv4 packet at `off`; `len` bytes of the frame are left. Does not check the header's checksum. */
 export function ipv4Layout(mem: Uint8Array, off: number, len: number): number {
   const headerLen = ipv4HeaderLen(mem, off, len)
   if (headerLen < 0) return headerLen
@@ -98,7 +98,7 @@ const IPOPT_NOOP = 1
 const IPOPT_LSRR = 131
 const IPOPT_SSRR = 137
 
-/** Do the options hold a source route with hops left (RFC 791 section 3.1: its pointer is not past its length)? */
+/** Whether the options contain a source route with hops left (RFC 791 section 3.1: its pointer is not past its length). */
 function isSourceRouted(mem: Uint8Array, off: number, end: number): boolean {
   for (let i = off; i + 2 < end && mem[i] !== IPOPT_END; ) {
     if (mem[i] === IPOPT_NOOP) {
@@ -122,8 +122,8 @@ export function ipv6PacketLen(mem: Uint8Array, off: number): number {
 const HOME_ADDRESS = 201
 
 /**
- * The layout of the IPv6 packet at `off`, of whose frame `len` bytes are left: extension headers are passed as
- * ipv6_skip_exthdr() passes them, net/ipv6/exthdrs_core.c, up to the first that is none, or up to a fragment.
+ * The layout of the IPv6 packet at `off`; `len` bytes of the frame are left. Skips extension headers as ipv6_skip_exthdr() of
+ * net/ipv6/exthdrs_core.c does, up to the first other header, or up to a fragment.
  */
 export function ipv6Layout(mem: Uint8Array, off: number, len: number): number {
   if (len < IPV6HDR_LEN) return IP_TRUNCATED
@@ -147,7 +147,7 @@ export function ipv6Layout(mem: Uint8Array, off: number, len: number): number {
   return flags | (at << 8) | next
 }
 
-/** ipv6_ext_hdr(), without IPPROTO_NONE, behind which there is nothing. */
+/** ipv6_ext_hdr(), without IPPROTO_NONE, which nothing follows. */
 function isExtensionHeader(next: number): boolean {
   return (
     next === IPPROTO_HOPOPTS ||
@@ -158,7 +158,7 @@ function isExtensionHeader(next: number): boolean {
   )
 }
 
-/** Bytes of an extension header, whose second byte is `hdrLen`: in units of 8 behind the first 8, of 4 in AH's case. */
+/** Bytes of an extension header, whose second byte is `hdrLen`: in units of 8 after the first 8; of 4 for AH. */
 function extensionLen(type: number, hdrLen: number): number {
   if (type === IPPROTO_FRAGMENT) return 8
   return type === IPPROTO_AH ? (hdrLen + 2) << 2 : (hdrLen + 1) << 3

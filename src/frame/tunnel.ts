@@ -1,5 +1,5 @@
 /**
- * Super-frames inside a UDP tunnel: what their vnet header says of where the tunnel's headers are.
+ * Super-frames inside a UDP tunnel: the offsets of the tunnel's headers in the vnet header.
  *
  * Neighbours: virtio-net-hdr.ts has the fields, veth/xmit.ts calls this for a super-frame behind a VLAN tag.
  */
@@ -16,9 +16,9 @@ import {
 import { VLAN_HLEN, vlanNetworkOffset, vlanProtocol, vlanTags, vlanWalk } from './vlan.js'
 
 /**
- * An accelerated VLAN tag: tun's read puts it back into the frame and moves csum_start by its 4 bytes, but not the two
- * offsets of a tunnel (seen on 6.18). Written as it is, the frame would be cut up at the wrong places wherever it has to
- * be cut up behind the peer. Moves them when the frame itself shows that they are too low.
+ * Corrects the offsets of a tunnel behind an accelerated VLAN tag. tun's read puts the tag back into the frame and moves
+ * csum_start by its 4 bytes, but not the tunnel's two offsets (seen on 6.18). With the wrong offsets the frame would be
+ * segmented wrongly behind the peer. Moves the offsets if the frame itself shows that they are too low.
  *
  * `off`: the vnet header, of 24 bytes if its gso_type has a tunnel; `eth`: the frame, of `frameLen` ≥ ETH_HLEN bytes.
  */
@@ -32,7 +32,7 @@ export function correctTunnelOffsets(mem: Uint8Array, off: number, eth: number, 
   setVnetInnerNhOffset(mem, off, vnetInnerNhOffset(mem, off) + VLAN_HLEN)
 }
 
-/** Where the outer transport header really is, from the start of the frame; -1 when that cannot be said. */
+/** The true offset of the outer transport header from the start of the frame; -1 if unknown. */
 function transportOffset(mem: Uint8Array, eth: number, frameLen: number, walk: number, network: number): number {
   const left = frameLen - network
   const protocol = vlanProtocol(walk)

@@ -3,9 +3,9 @@
  *
  * Neighbours: veth/xmit.ts drops and counts what is bad; ip.ts and vlan.ts find the way.
  *
- * Only a checksum error is bad. What cannot be parsed (a wrong version, an impossible length) passes untouched, as does
- * what has no checksum that is known here: a receiver counts those under another name than a bad checksum. Ethernet
- * padding behind the packet is not summed. A frame whose vnet header says NEEDS_CSUM must be completed before.
+ * Only a wrong checksum is bad. A frame that cannot be parsed (a wrong version, an impossible length) passes unchanged, and so
+ * does a protocol whose checksum is unknown here: a receiver does not count these as bad checksums. Ethernet padding after the
+ * packet is not summed. A frame whose vnet header has NEEDS_CSUM must be completed first.
  */
 import { ETH_P_IP, ETH_P_IPV6 } from '../abi/ether.js'
 import {
@@ -40,13 +40,13 @@ export const BAD_UDP = 3
 export const BAD_ICMP = 4
 export const BAD_ICMPV6 = 5
 
-/** What bytes that hold their own checksum sum up to. */
+/** The sum of bytes that contain their own correct checksum. */
 const GOOD_SUM = 0xffff
 
 /**
  * Verifies the IPv4 header, TCP, UDP, ICMP and ICMPv6 in the frame of `frameLen` (at least ETH_HLEN) bytes at `ethOff`,
- * behind 0..2 VLAN tags. 0 when all are good or there is nothing to verify, otherwise BAD_*, which names the first bad
- * one. Of an IP fragment only the IPv4 header is verified. UDP without a checksum is good over IPv4 (RFC 768) and bad
+ * after 0..2 VLAN tags. 0 if all are correct or there is nothing to verify, otherwise BAD_* for the first wrong
+ * one. In an IP fragment only the IPv4 header is verified. UDP without a checksum is good over IPv4 (RFC 768) and bad
  * over IPv6 (RFC 8200 section 8.1).
  */
 export function verifyChecksums(mem: Uint8Array, ethOff: number, frameLen: number): number {
@@ -93,10 +93,10 @@ function verifyL4(mem: Uint8Array, ip: number, layout: number, packetLen: number
   return 0
 }
 
-/** `len` is what the IP packet has room for: the datagram may be shorter; if it is longer it is malformed, not bad. */
+/** `len` is the room in the IP packet. The datagram may be shorter; a longer one is malformed, which is not bad. */
 function verifyUdp(mem: Uint8Array, ip: number, l4: number, len: number, v6: boolean): number {
   let udpLen = be16(mem, l4 + UDPHDR_ULEN)
-  // udp6 takes a length of 0 for all that is left (RFC 2675 section 4).
+  // In udp6 a length of 0 means the rest of the packet (RFC 2675 section 4).
   if (udpLen === 0 && v6) udpLen = len
   if (udpLen < UDPHDR_LEN || udpLen > len) return 0
   if (be16(mem, l4 + UDPHDR_CHECK) === 0) return v6 ? BAD_UDP : 0

@@ -1,6 +1,6 @@
 /**
- * struct virtio_net_hdr, which stands before every frame of a TAP with IFF_VNET_HDR: fields, and the rules by which the
- * kernel refuses one that is written.
+ * struct virtio_net_hdr, the header before every frame of a TAP with IFF_VNET_HDR: its fields, and the rules by which the
+ * kernel refuses a written header.
  *
  * Neighbours: checksum.ts does what NEEDS_CSUM asks for; veth/xmit.ts asks `checkVnetHdr`.
  *
@@ -74,7 +74,7 @@ export function vnetGsoHdrLen(mem: Uint8Array, off: number): number {
   return le16(mem, off + VNET_HDR_HDR_LEN)
 }
 
-/** Payload bytes a segment. */
+/** Payload bytes of each segment. */
 export function vnetGsoSize(mem: Uint8Array, off: number): number {
   return le16(mem, off + VNET_HDR_GSO_SIZE)
 }
@@ -87,12 +87,12 @@ export function vnetCsumOffset(mem: Uint8Array, off: number): number {
   return le16(mem, off + VNET_HDR_CSUM_OFFSET)
 }
 
-/** Where the outer UDP header is; only of a super-frame in a tunnel, in a header of 24 bytes. */
+/** Offset of the outer UDP header; only for a super-frame in a tunnel, in a header of 24 bytes. */
 export function vnetOuterThOffset(mem: Uint8Array, off: number): number {
   return le16(mem, off + VNET_HDR_OUTER_TH_OFFSET)
 }
 
-/** Where the inner IP header is; as above. */
+/** Offset of the inner IP header; as above. */
 export function vnetInnerNhOffset(mem: Uint8Array, off: number): number {
   return le16(mem, off + VNET_HDR_INNER_NH_OFFSET)
 }
@@ -129,14 +129,14 @@ export function setVnetInnerNhOffset(mem: Uint8Array, off: number, innerNhOffset
   putLe16(mem, off + VNET_HDR_INNER_NH_OFFSET, innerNhOffset)
 }
 
-/** Zeroes a header of `hdrBytes` bytes: no checksum to complete, no GSO. A slot that is used again needs it. */
+/** Zeroes a header of `hdrBytes` bytes: no checksum to complete, no GSO. Needed because slots are reused. */
 export function clearVnetHdr(mem: Uint8Array, off: number, hdrBytes: number): void {
   for (let i = off; i < off + hdrBytes; i++) mem[i] = 0
 }
 
 /**
- * The offloads (TUN_F_*) without which a super-frame with this header would not have been sent, and its simpler kinds all
- * the same: of TCP with ECN that is ECN, of TCP in a tunnel the tunnel. 0 for a frame that is none.
+ * The TUN_F_* bit to withdraw for this frame's gso_type; for combined types the most specific one: ECN for TCP with ECN, the
+ * tunnel's bit for TCP in a tunnel. 0 if the frame is no super-frame.
  */
 export function vnetOffloads(mem: Uint8Array, off: number): number {
   const gsoType = vnetGsoType(mem, off)
@@ -165,7 +165,7 @@ export const VNET_SHORT_FRAME = 1
 export const VNET_BAD_HDR_LEN = 2
 /** csum_start or csum_offset points outside the frame, or csum_start into its first headers. */
 export const VNET_BAD_CSUM = 3
-/** gso_type is none that a header of this length can carry: tunnels need 24 bytes. */
+/** A header of this length cannot carry this gso_type: tunnels need 24 bytes. */
 export const VNET_BAD_GSO_TYPE = 4
 /** gso_size is 0, 0xFFFF (GSO_BY_FRAGS), or asks for more than UDP_MAX_SEGMENTS. */
 export const VNET_BAD_GSO_SIZE = 5
@@ -180,12 +180,12 @@ const UDP_MAX_SEGMENTS = 128
 const GSO_BY_FRAGS = 0xffff
 
 /**
- * Would tun_get_user() refuse a frame of `frameLen` bytes with the header of `hdrBytes` at `off` (EINVAL, and no counter
- * anywhere)? 0, or one of VNET_*. Nothing of the frame itself is read.
+ * Tells whether tun_get_user() refuses a frame of `frameLen` bytes with the header of `hdrBytes` at `off`, with EINVAL and
+ * without a counter: 0 if not, otherwise one of VNET_*. Does not read the frame itself.
  *
  * Follows, in their order, tun_vnet_hdr_get() of drivers/net/tun_vnet.h, tun_get_user() of drivers/net/tun.c and
- * virtio_net_hdr_tnl_to_skb() of include/linux/virtio_net.h. Stricter in one thing: behind a header of 12 bytes tun lets
- * hdr_len exceed the frame by the two bytes of num_buffers, which no sender means.
+ * virtio_net_hdr_tnl_to_skb() of include/linux/virtio_net.h. Stricter in one point: with a header of 12 bytes tun lets
+ * hdr_len exceed the frame by the two bytes of num_buffers, which no sender intends.
  */
 export function checkVnetHdr(
   mem: Uint8Array,

@@ -1,7 +1,7 @@
 /**
- * VLAN tags, IEEE 802.1Q and 802.1ad: what stands behind them. include/linux/if_vlan.h.
+ * VLAN tags, IEEE 802.1Q and 802.1ad: finds the network header after them. include/linux/if_vlan.h.
  *
- * Neighbours: ethernet.ts, which takes a tag for the protocol; verify.ts, which needs what is inside.
+ * Neighbours: ethernet.ts, which regards a tag as the protocol; verify.ts, which needs the network header.
  *
  *   12       14       16       18
  *   +--------+--------+--------+----------
@@ -22,9 +22,9 @@ export const LINK_OVERHEAD = ETH_HLEN + VLAN_HLEN
 export const VLAN_MAX_TAGS = 2
 
 /**
- * Walks over at most VLAN_MAX_TAGS tags of the frame at `off` (at least ETH_HLEN bytes). The answer is packed into one
- * integer, read with {@link vlanTags}, {@link vlanProtocol} and {@link vlanNetworkOffset}. A tag that the frame's end
- * cuts off is not counted, and its own EtherType is the protocol then.
+ * Skips at most VLAN_MAX_TAGS tags of the frame at `off` (at least ETH_HLEN bytes). The result is packed into one integer; read
+ * it with {@link vlanTags}, {@link vlanProtocol} and {@link vlanNetworkOffset}. A tag that is truncated by the frame's end is
+ * not counted, and its own EtherType is the protocol.
  */
 export function vlanWalk(mem: Uint8Array, off: number, len: number): number {
   let tags = 0

@@ -1,9 +1,9 @@
 /**
- * The contract between the data plane and whatever moves its frames: io_uring (uring.ts), batched read and write
- * (poll.ts), or memory (memory.ts, for tests). One conformance test holds all three to it.
+ * The contract between the data plane and the engines: io_uring (uring.ts), batched read and write (poll.ts), or memory
+ * (memory.ts, for tests). One conformance test checks all three.
  *
- * An engine belongs to one worker thread. Operations are queued, then carried out together by `submit`, and what they
- * came to is handed out by `reap`:
+ * An engine belongs to one worker thread. Operations are queued, `submit` carries them out together, and `reap` delivers their
+ * results:
  *
  *     wait(lane)              ─┐                        ┌─ a frame came (its length), or 0: readable, ask by `read`
  *     read(lane, slot)         ├─▶ submit(timeout) ─▶ reap ─ a frame (its length) or a negative errno
@@ -14,7 +14,7 @@
  * lasts until a frame comes, its device dies or it is cancelled, and completes exactly once.
  */
 
-/** What a completion belongs to. */
+/** The operation that a completion belongs to. */
 export const OP_WAIT = 0
 export const OP_READ = 1
 export const OP_WRITE = 2
@@ -26,23 +26,23 @@ export interface CompletionSink {
 
 export interface FrameIo {
   readonly name: 'uring' | 'poll' | 'memory'
-  /** Why it is slower than it could be, in words for the log; undefined when it is not. */
+  /** The reason, for the log, if the engine runs slower than it could; otherwise undefined. */
   readonly slowed?: string
   /** The slab (slab.ts); slot s begins at `s * SLOT_BYTES`. */
   readonly mem: Uint8Array
 
-  /** Makes a lane known: frames are read from `fromFd` and written to `toFd`, both O_NONBLOCK. */
+  /** Adds a lane: frames are read from `fromFd` and written to `toFd`, both O_NONBLOCK. */
   addLane(lane: number, fromFd: number, toFd: number): void
-  /** The lane's device is dead, or its reads fail, and it answers at once: it is watched no more until the next `wait`. */
+  /** Stops watching a lane until its next `wait`: its device is dead or its reads fail, so that it is always readable. */
   abandon(lane: number): void
-  /** Forgets a lane that has no wait outstanding and nothing queued. */
+  /** Removes a lane that has no outstanding wait and no queued operation. */
   removeLane(lane: number): void
 
   /** Queues a wait for the lane's next frame, which may be put into the lane's own slot (number `lane`). */
   wait(lane: number): void
   /** Queues the end of a lane's wait: it completes with -ECANCELED, or with the frame that came first. */
   cancelWait(lane: number): void
-  /** Queues a read into `slot` of one frame that is there already; -EAGAIN when there is none. */
+  /** Queues a non-blocking read of one frame into `slot`; -EAGAIN if there is none. */
   read(lane: number, slot: number): void
   /**
    * Queues a write of `len` bytes at `offset` of the slab. Completes only when it fails, with the caller's `ticket`, a number
@@ -57,11 +57,11 @@ export interface FrameIo {
   writev(lane: number, ticket: number, pieces: Int32Array, count: number): void
 
   /**
-   * Carries out what is queued. When no read is among it, waits up to `timeoutMs` for a completion or for a wake-up
-   * of the worker; 0 does not wait. It may have a fraction.
+   * Carries out the queued operations. If no read is among them, waits up to `timeoutMs` for a completion or a wake-up of the
+   * worker; 0 does not wait. `timeoutMs` may have a fraction.
    */
   submit(timeoutMs: number): void
-  /** Hands every completion that is there to `sink`, which may queue operations meanwhile. */
+  /** Passes every available completion to `sink`, which may queue operations. */
   reap(sink: CompletionSink): void
   /** True once after the wake-up eventfd was signalled. */
   takeWakeUp(): boolean

@@ -1,5 +1,5 @@
 /**
- * Chooses the engine: tries on a real TAP everything that the io_uring engine needs, and names what was missing.
+ * Chooses the engine: tries everything that the io_uring engine needs on a real TAP, and names what is missing.
  */
 
 import { type NativeError, native } from '../../native-bindings/index.js'
@@ -22,7 +22,7 @@ export interface EngineReport {
   asked: EngineChoice
   /** One line for the log and `vethctl doctor`. */
   reason: string
-  /** What the io_uring engine needs and did not get; empty when it works. */
+  /** The requirements of the io_uring engine that are missing; empty if it works. */
   missing: string[]
 }
 
@@ -32,8 +32,8 @@ export function createEngine(name: EngineName, wakeFd: number): FrameIo {
 }
 
 /**
- * Chooses an engine; `scratchNetns` is a namespace in which a TAP may be made for a moment (its fd stays the caller's).
- * Throws ENGINE_UNAVAILABLE when io_uring is asked for and something is missing.
+ * Chooses an engine. `scratchNetns` is a namespace for a temporary TAP; the caller keeps its fd. Throws ENGINE_UNAVAILABLE if
+ * io_uring was requested and something is missing.
  */
 export function chooseEngine(asked: EngineChoice, scratchNetns: number): EngineReport {
   const missing = probeUring(scratchNetns)
@@ -50,7 +50,7 @@ export function chooseEngine(asked: EngineChoice, scratchNetns: number): EngineR
   return { name: 'poll', asked, reason: `io_uring lacks: ${missing.join('; ')}`, missing }
 }
 
-/** What stands in the way of the io_uring engine, in words; empty when all of it works. */
+/** Describes what the io_uring engine lacks; empty if it works. */
 function probeUring(scratchNetns: number): string[] {
   const wakeFd = native().eventfd()
   let fd = -1

@@ -12,11 +12,11 @@ export class MemoryPort {
   readonly written: Uint8Array[] = []
   down = false
   gone = false
-  /** What every write answers, if not 0: a kernel that does not take such frames. */
+  /** The result of every write, if not 0: a kernel that refuses such frames. */
   refuses = 0
-  /** What every read answers, if not 0: a kernel that has no memory for it. */
+  /** The result of every read, if not 0: a kernel without memory for it. */
   unreadable = 0
-  /** So many reads answer EINVAL before the next frame: frames that the kernel lost while it was asked for them. */
+  /** The number of reads that fail with EINVAL before the next frame: frames that the kernel lost during the read. */
   lost = 0
 }
 

@@ -193,7 +193,7 @@ function validate(engine: EngineChoice | undefined, workers: number | undefined)
   if (engine !== undefined && !ENGINE_CHOICES.includes(engine))
     throw new VethdError(
       'ARGUMENT_INVALID',
-      `engine "${String(engine)}" is unknown: it is one of ${ENGINE_CHOICES.join(', ')}`,
+      `engine "${String(engine)}" is unknown: it must be one of ${ENGINE_CHOICES.join(', ')}`,
     )
   if (workers !== undefined && !(Number.isInteger(workers) && workers > 0))
     throw new VethdError('ARGUMENT_INVALID', `workers ${String(workers)}: it is a number of threads, at least 1`)

@@ -69,7 +69,7 @@ export function checkShape<T extends object>(what: string, value: T, shape: Shap
 /** The same for one value. */
 export function checkKind(what: string, value: unknown, kind: keyof typeof KINDS): void {
   const { is, fits }: Kind = KINDS[kind]
-  if (!fits(value)) throw new VethdError('ARGUMENT_INVALID', `${what} is ${textOf(value)}: it has to be ${is}`)
+  if (!fits(value)) throw new VethdError('ARGUMENT_INVALID', `${what} is ${textOf(value)}: it must be ${is}`)
 }
 
 function isWithin(value: unknown, min: number, max: number): boolean {

@@ -24,8 +24,8 @@ export interface AddressInfo {
 }
 
 /**
- * Gives `192.168.1.1/24` to a link. EEXIST when it has it. An IPv6 address is tentative for a second or two unless
- * `nodad` leaves duplicate address detection out.
+ * Adds `192.168.1.1/24` to a link. EEXIST if the link already has it. An IPv6 address is tentative for a second or two, unless
+ * `nodad` omits duplicate address detection.
  */
 export function addAddress(rtnl: Rtnetlink, index: number, prefix: string, options: { nodad?: boolean } = {}): void {
   rtnl.request({
@@ -34,7 +34,7 @@ export function addAddress(rtnl: Rtnetlink, index: number, prefix: string, optio
   })
 }
 
-/** Takes an address away, named as it was given. EADDRNOTAVAIL when the link does not have it. */
+/** Removes an address, given as when it was added. EADDRNOTAVAIL if the link does not have it. */
 export function removeAddress(rtnl: Rtnetlink, index: number, prefix: string): void {
   rtnl.request(addressRequest(abi.RTM_DELADDR, index, prefix))
 }

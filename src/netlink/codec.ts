@@ -4,11 +4,10 @@
  *     | len u32 | type u16 | flags u16 | seq u32 | pid u32 | fixed struct | len u16 | type u16 | payload | pad to 4 | …
  *      \------------------- nlmsghdr --------------------/               \---------------- nlattr --------------/
  *
- * Everything is in host byte order. Building is plain functions that return bytes: an attribute whose value is
- * undefined is left out, so that a request reads as the list of what it may hold. Reading never trusts a length that
- * came from outside: a header that does not fit ends the walk, an attribute too short for what is asked of it counts
- * as absent. Neighbours: rtnetlink.ts sends and receives what is built and read here; link.ts, address.ts,
- * qdisc.ts and nsid.ts know what is inside.
+ * Everything is in host byte order. Builders are plain functions that return bytes. An attribute whose value is undefined is
+ * omitted, so that a request lists all attributes that it may have. Reading never trusts a received length: a header that does
+ * not fit ends the parsing, and an attribute that is too short for its type counts as absent. Neighbours: rtnetlink.ts sends and
+ * receives what is built and read here; link.ts, address.ts, qdisc.ts and nsid.ts know what is inside.
  */
 import { endianness } from 'node:os'
 import {
@@ -42,7 +41,7 @@ export function viewOf(bytes: Uint8Array): DataView {
 
 // --- building ------------------------------------------------------------------------------------------------------
 
-/** One built attribute, padded, or undefined where there is nothing to say. */
+/** One built attribute, padded, or undefined if it has no value. */
 export type Attribute = Uint8Array | undefined
 
 /**
@@ -127,11 +126,12 @@ export function* readMessages(datagram: Uint8Array): Generator<Message, void> {
 }
 
 /**
- * The attributes in `bytes` from `offset` on, by type. Of an attribute that comes more than once, the getters give the
- * last, as the kernel's own nla_parse does, and {@link all} gives every one. A getter of an absent or too short
- * attribute gives undefined.
+ * The attributes in `bytes` from `offset` on, by type. If an attribute occurs more than once, the getters return the last, as
+ * the kernel's nla_parse does, and {@link all} returns every one. A getter returns undefined for an absent or too short
+ * attribute.
  *
- * Only where each attribute stands is noted: a dump of a thousand links has fifty thousand attributes, and few are asked for.
+ * Parsing only notes the offset of each attribute: a dump of a thousand links has fifty thousand attributes, of which few are
+ * read.
  */
 export class Attributes {
   readonly #bytes: Uint8Array
@@ -187,7 +187,7 @@ export class Attributes {
     return payload === undefined ? undefined : readString(payload)
   }
 
-  /** The attributes nested in one; none when it is absent. */
+  /** The nested attributes; none if the attribute is absent. */
   nested(type: number): Attributes {
     const at = this.#last[type]
     if (at === undefined) return NONE
@@ -216,7 +216,7 @@ export class Attributes {
     return this.#bytes.subarray(at + NLATTR_SIZE, at + this.#lengthAt(at))
   }
 
-  /** Where the payload of an attribute begins, -1 when it has fewer bytes than `size`. */
+  /** Offset of the payload of an attribute; -1 if it has fewer bytes than `size`. */
   #value(type: number, size: number): number {
     const at = this.#last[type]
     return at === undefined || this.#lengthAt(at) < NLATTR_SIZE + size ? -1 : at + NLATTR_SIZE

@@ -1,8 +1,8 @@
 /**
- * The few ethtool settings that make a TAP look like a veth: GRO off, 10000 Mb/s full duplex; and its features, which tell
- * what `ethtool -K` has left on.
+ * The ethtool settings that make a TAP look like a veth (GRO off, 10000 Mb/s full duplex), and the features that `ethtool -K`
+ * switches.
  *
- * SIOCETHTOOL goes by name, in the namespace of the socket (rtnetlink.ts, inNetns); any socket serves. Every call throws
+ * SIOCETHTOOL finds a device by name in the namespace of the socket (rtnetlink.ts, inNetns), of any kind. Every call throws
  * the addon's NativeError (ENODEV, EOPNOTSUPP, EPERM). The kernel's side is net/ethtool/ioctl.c and drivers/net/tun.c.
  */
 import { native } from '../../native-bindings/index.js'
@@ -25,7 +25,7 @@ export function setGro(rtnl: Rtnetlink, name: string, on: boolean): void {
  * compute costs of 10000.
  */
 export function setLinkSpeed(rtnl: Rtnetlink, name: string, speedMbps: number): void {
-  // The kernel says how many words its link mode masks have, negated, to whoever asks with another number.
+  // A request with a wrong number of words for the link mode masks gets the right number back, negated.
   const handshake = ethtoolCommand(abi.ETHTOOL_GLINKSETTINGS, abi.ETHTOOL_LINK_SETTINGS_SIZE)
   ethtool(rtnl, name, handshake)
   const words = -viewOf(handshake).getInt8(abi.ETHTOOL_LINK_SETTINGS_NWORDS)
@@ -42,13 +42,13 @@ export function setLinkSpeed(rtnl: Rtnetlink, name: string, speedMbps: number): 
 
 /** A feature as `ethtool -k` shows it. */
 export interface Feature {
-  /** Somebody wants it: the device's default, or who used `ethtool -K`. */
+  /** Requested: by the device's default, or by `ethtool -K`. */
   requested: boolean
-  /** It is on: wanted, offered by the driver, and allowed by the other features. */
+  /** On: requested, offered by the driver, and allowed by the other features. */
   active: boolean
 }
 
-/** The features of these names, of those that this kernel has. */
+/** The features with these names, as far as this kernel has them. */
 export function getFeatures<N extends string>(
   rtnl: Rtnetlink,
   name: string,
@@ -77,7 +77,7 @@ export function getFeatures<N extends string>(
   return found
 }
 
-/** `ethtool -K NAME FEATURE on|off …`, of features that this kernel has. */
+/** `ethtool -K NAME FEATURE on|off …`, for features that this kernel has. */
 export function switchFeatures(rtnl: Rtnetlink, name: string, features: readonly string[], on: boolean): void {
   const all = featureNames(rtnl, name)
   const blocks = Math.ceil(all.length / 32)
@@ -102,7 +102,7 @@ export function switchFeatures(rtnl: Rtnetlink, name: string, features: readonly
   ethtool(rtnl, name, request)
 }
 
-/** The kernel's list of features, whose numbers are not ABI: the same for every device, asked of the first one. */
+/** The kernel's list of features. Their numbers are not ABI, but equal for all devices, so the first device is asked. */
 let knownFeatures: string[] | undefined
 
 function featureNames(rtnl: Rtnetlink, name: string): string[] {

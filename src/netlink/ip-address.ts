@@ -1,7 +1,7 @@
 /**
  * IP addresses and prefixes as rtnetlink carries them: 4 or 16 bytes in network byte order, and their text.
  *
- * Neighbours: address.ts puts them into attributes. What is written here is what inet_ntop(3) writes.
+ * Neighbours: address.ts puts them into attributes. The text is that of inet_ntop(3).
  */
 import { isIPv4, isIPv6 } from 'node:net'
 import { AF_INET, AF_INET6 } from '../abi/socket.js'
@@ -26,7 +26,7 @@ export function parseIpAddress(text: string): IpAddress {
   })
 }
 
-/** `192.168.1.1/24`; without a length all bits count. ARGUMENT_INVALID with the text of iproute2's get_prefix. */
+/** `192.168.1.1/24`; without a length, all bits are the prefix. ARGUMENT_INVALID with the text of iproute2's get_prefix. */
 export function parseIpPrefix(text: string): IpPrefix {
   const [addressText, lengthText, ...rest] = text.split('/')
   const bits = isIPv4(addressText) ? 32 : isPlainIpv6(addressText) ? 128 : 0
@@ -45,7 +45,7 @@ export function formatIpAddress(bytes: Uint8Array): string {
   return bytes.length === 4 ? bytes.join('.') : formatIpv6(bytes)
 }
 
-/** Without a zone, which is no part of the address (`fe80::1%eth0`). */
+/** Refuses a zone (`fe80::1%eth0`), which is not part of the address. */
 function isPlainIpv6(text: string): boolean {
   return isIPv6(text) && !text.includes('%')
 }
@@ -85,7 +85,7 @@ function formatIpv6(bytes: Uint8Array): string {
   return zeros.length < 2 ? hex(0, 8) : `${hex(0, zeros.start)}::${hex(zeros.start + zeros.length, 8)}`
 }
 
-/** The first of the longest runs of zero words: what `::` stands for. */
+/** The first of the longest runs of zero words, which `::` replaces. */
 function longestZeros(words: readonly number[]): { start: number; length: number } {
   let best = { start: 0, length: 0 }
   for (let start = 0; start < words.length; start++) {

@@ -1,9 +1,8 @@
 /**
  * A link as RTM_NEWLINK describes it, read into a record with the names that `ip -d -s link` uses.
  *
- * Neighbours: link.ts asks for links, monitor.ts is told about them; both read them here. A message may be partial (a
- * RTM_DELLINK is, and so is one of an older kernel): numbers that are missing are 0, texts are '', optional fields are
- * absent.
+ * Neighbours: link.ts requests links, and monitor.ts receives their changes; both parse them here. A message may be incomplete
+ * (RTM_DELLINK, or an older kernel): missing numbers are 0, missing texts are '', missing optional fields are absent.
  */
 import { ARPHRD_ETHER, ARPHRD_LOOPBACK, ARPHRD_NONE } from '../abi/ether.js'
 import { IFF_TAP } from '../abi/if-tun.js'
@@ -12,8 +11,8 @@ import { AF_INET6 } from '../abi/socket.js'
 import { Attributes, HOST_LITTLE_ENDIAN, readString, viewOf } from './codec.js'
 
 /**
- * struct rtnl_link_stats64 in its order, 64 bits each, as the kernel gives them: received and transmitted are seen
- * from the host's stack.
+ * struct rtnl_link_stats64 in its order, 64 bits each, unchanged: received and transmitted are from the point of
+ * view of the host's stack.
  */
 const STATS64 = [
   'rxPackets',
@@ -44,7 +43,7 @@ const STATS64 = [
 
 export type Stats64 = Record<(typeof STATS64)[number], bigint>
 
-/** What IFLA_INFO_DATA of kind tun says (drivers/net/tun.c, tun_fill_info). */
+/** The fields of IFLA_INFO_DATA of kind tun (drivers/net/tun.c, tun_fill_info). */
 export interface TunInfo {
   type: 'tun' | 'tap'
   pi: boolean
@@ -64,7 +63,7 @@ export interface LinkInfo {
   altnames: string[]
   /** IFF_*. */
   flags: number
-  /** As `ip` shows them between the angle brackets, NO-CARRIER first, but without M-DOWN, which is another link's. */
+  /** As `ip` shows them between the angle brackets, NO-CARRIER first, but without M-DOWN, which describes another link. */
   flagNames: string[]
   mtu: number
   /** 0 and 0: no limits. */
@@ -108,7 +107,7 @@ export interface LinkInfo {
   /** netif_carrier_ok(), also of a device that is down. */
   carrier: boolean
   carrierChanges: number
-  /** The driver runs an XDP program (`xdpdrv`); one that runs behind the driver (`xdpgeneric`) does not count. */
+  /** The driver runs an XDP program (`xdpdrv`). A generic program (`xdpgeneric`) runs after the driver and does not count. */
   driverXdp: boolean
   stats: Stats64
 }
@@ -261,12 +260,12 @@ function readAddrGenMode(attributes: Attributes): { addrGenMode?: string } {
   return mode === undefined ? {} : { addrGenMode: nameOf(ADDR_GEN_MODES, mode) }
 }
 
-/** `ip` shows a number without a name as it is. */
+/** `ip` shows a number that has no name as a number. */
 function nameOf(names: readonly string[], value = 0): string {
   return names[value] ?? String(value)
 }
 
-/** A field that is there only when it has a value. */
+/** A field that is omitted if it has no value. */
 function present<K extends string, V>(key: K, value: V | undefined): { [P in K]?: V } {
   return value === undefined ? {} : ({ [key]: value } as { [P in K]: V })
 }

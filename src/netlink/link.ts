@@ -20,10 +20,10 @@ import {
 import { LINK_MODES, type LinkInfo, type LinkMode, readLink } from './link-info.js'
 import { NetlinkError, type Rtnetlink } from './rtnetlink.js'
 
-/** Which link: by index or by name (an alternative name too), in the socket's namespace or, by NSID, in another. */
+/** A link, by index or by name (also an alternative name), in the socket's namespace or, with an NSID, in another. */
 export type LinkSelector = ({ index: number } | { name: string }) & { nsid?: number }
 
-/** Flags of a device, as `ip link` names them; every one is left alone where it is absent. */
+/** Flags of a device, as `ip link` names them; absent ones stay unchanged. */
 export interface LinkFlags {
   up?: boolean
   arp?: boolean
@@ -34,7 +34,7 @@ export interface LinkFlags {
   trailers?: boolean
 }
 
-/** The bit of each flag, and whether it is set for `on`: two of the kernel's say what is off. */
+/** The bit of each flag, and whether it is set for `on`: two of the kernel's flags are negated. */
 const FLAGS: readonly [flag: keyof LinkFlags, bit: number, setWhen: boolean][] = [
   ['up', abi.IFF_UP, true],
   ['arp', abi.IFF_NOARP, false],
@@ -73,11 +73,11 @@ export interface LinkChange extends LinkAttributes {
   /** Bytes and segments of the longest super-frame to send. */
   gsoMaxSize?: number
   gsoMaxSegs?: number
-  /** Bytes of the longest super-frame that received ones are merged into. */
+  /** Bytes of the longest super-frame that GRO makes from received frames. */
   groMaxSize?: number
 }
 
-/** A link, or undefined when there is none. */
+/** A link, or undefined if it does not exist. */
 export function getLink(rtnl: Rtnetlink, which: LinkSelector): LinkInfo | undefined {
   const payload = getLinkPayload(rtnl, which)
   return payload && readLink(payload)
@@ -108,8 +108,8 @@ export function listLinks(rtnl: Rtnetlink): LinkInfo[] {
 }
 
 /**
- * What readLink() reads of each link of the socket's namespace, or of the one with that NSID, by index; without counters,
- * so that it is the same bytes as long as nothing changes.
+ * The payload for readLink() of each link of the socket's namespace, or of the namespace with that NSID, by index. It has no
+ * counters, so the bytes are equal as long as nothing changes.
  */
 export function dumpLinks(rtnl: Rtnetlink, nsid?: number): Map<number, Uint8Array> {
   return dump(rtnl, [
@@ -123,7 +123,7 @@ function dump(rtnl: Rtnetlink, attributes: Attribute[]): Map<number, Uint8Array>
   return new Map(replies.map(({ payload }) => [indexOf(payload), payload]))
 }
 
-/** The counters (struct rtnl_link_stats64) of each link of the socket's namespace, by index: a tenth of a dump of links. */
+/** The counters (struct rtnl_link_stats64) of each link of the socket's namespace, by index. This costs a tenth of a dump of links. */
 export function dumpStats(rtnl: Rtnetlink): Map<number, Uint8Array> {
   const header = new Uint8Array(abi.IF_STATS_MSG_SIZE)
   viewOf(header).setUint32(abi.IF_STATS_MSG_FILTER_MASK, 1 << (abi.IFLA_STATS_LINK_64 - 1), HOST_LITTLE_ENDIAN)
@@ -141,9 +141,9 @@ function indexOf(payload: Uint8Array): number {
 }
 
 /**
- * Changes a link by one RTM_SETLINK. The kernel (do_setlink) goes step by step, the move first, then address, mtu,
- * name and so on, up last, and **what came before a refused step stays done**: a device can be left in its new
- * namespace under its old name. Whoever needs all or nothing checks before, or deletes the device afterwards.
+ * Changes a link by one RTM_SETLINK. The kernel (do_setlink) works step by step: the move first, then address, mtu, name and so
+ * on, up last. **If a step is refused, the steps before it stay done**: a device can be left in its new namespace under its
+ * old name. A caller that needs all or nothing checks beforehand, or deletes the device afterwards.
  */
 export function setLink(rtnl: Rtnetlink, index: number, change: LinkChange): void {
   rtnl.request({
@@ -158,7 +158,7 @@ export function setLink(rtnl: Rtnetlink, index: number, change: LinkChange): voi
       u32Attribute(abi.IFLA_MTU, change.mtu),
       u32Attribute(abi.IFLA_TXQLEN, change.txqueuelen),
       u32Attribute(abi.IFLA_GROUP, change.group),
-      // without a NUL, which would count as one of its 255 bytes
+      // without a NUL, which would be one of the 255 bytes
       bytesAttribute(abi.IFLA_IFALIAS, change.alias === undefined ? undefined : encodeText(change.alias)),
       u32Attribute(abi.IFLA_MASTER, change.master),
       bytesAttribute(abi.IFLA_LINKMODE, linkModeByte(change.linkMode)),
@@ -175,8 +175,8 @@ export function deleteLink(rtnl: Rtnetlink, index: number): void {
 }
 
 /**
- * Deletes every link of a group in the socket's namespace at once: 2,000 in 0.6 s, where one by one costs 20 ms each.
- * ENODEV when there is none, EPERM for group 0 (rtnl_group_dellink).
+ * Deletes every link of a group in the socket's namespace at once: 2,000 links in 0.6 s, compared with 20 ms for each single
+ * deletion. ENODEV if there is none, EPERM for group 0 (rtnl_group_dellink).
  */
 export function deleteGroup(rtnl: Rtnetlink, group: number): void {
   rtnl.request({
@@ -187,7 +187,7 @@ export function deleteGroup(rtnl: Rtnetlink, group: number): void {
   })
 }
 
-/** struct ifinfomsg; a flag that is absent is left alone. */
+/** struct ifinfomsg; absent flags stay unchanged. */
 function ifinfomsg(index: number, flags: LinkFlags = {}): Uint8Array {
   let value = 0
   let mask = 0
@@ -207,7 +207,7 @@ function linkModeByte(mode: LinkMode | undefined): Uint8Array | undefined {
   return mode === undefined ? undefined : Uint8Array.of(LINK_MODES.indexOf(mode))
 }
 
-/** IFLA_IFNAME holds 15 bytes; what is longer can only be an alternative name. */
+/** IFLA_IFNAME has 15 bytes; a longer name can only be an alternative name. */
 function nameAttribute(name: string): Uint8Array | undefined {
   const short = encodeText(name).length < abi.IFNAMSIZ
   return stringAttribute(short ? abi.IFLA_IFNAME : abi.IFLA_ALT_IFNAME, name)

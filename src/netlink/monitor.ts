@@ -1,13 +1,13 @@
 /**
- * The one monitor of all network namespaces: tells of every link that appears, changes, moves or goes.
+ * The one monitor of all network namespaces: reports every link that appears, changes, moves or disappears.
  *
  *     nursery ── socket (LISTEN_ALL_NSID) ◄── links of every namespace that the nursery has a NSID for
  *
- * One socket, made in the nursery, hears the namespaces that the nursery knows by a NSID (nsid.ts) and pins none of
- * them. A namespace gets its NSID by {@link Monitor.know}, or from the kernel when a device moves there from the
- * nursery. A namespace's death is told by its NSID alone (RTM_DELNSID): the kernel says nothing of the links that died
- * in it, their own fds do (worker/scheduler.ts). Without CAP_NET_BROADCAST it hears the nursery alone. Neighbours:
- * link-info.ts reads the links; the driver's follower listens.
+ * One socket, made in the nursery, receives the events of all namespaces for which the nursery has an NSID (nsid.ts). It keeps
+ * none of them alive. A namespace gets its NSID by {@link Monitor.know}, or from the kernel when a device moves there from the
+ * nursery. When a namespace dies, the kernel reports only its NSID (RTM_DELNSID), and not the links that died in it; their own
+ * fds report that (worker/scheduler.ts). Without CAP_NET_BROADCAST the socket receives only the nursery's events. Neighbours:
+ * link-info.ts parses the links; the driver's follower listens.
  */
 import { type NativeError, native, type Watcher } from '../../native-bindings/index.js'
 import { EAGAIN, EMSGSIZE, ENOBUFS, EPERM } from '../abi/errno.js'
@@ -26,35 +26,35 @@ export const NURSERY_NSID = -1
 /** Room for a burst of some thousand links while the event loop is busy. */
 const SOCKET_BUFFER_BYTES = 8 << 20
 
-/** Datagrams read in one turn of the event loop: the rest waits for the next, behind whatever else is due. */
+/** Datagrams read in one turn of the event loop; the rest waits for the next turn. */
 const DATAGRAMS_A_TURN = 64
 
 /** Datagrams that one {@link Monitor.drain} reads: more than the buffer holds, unless others add to it meanwhile. */
 const DATAGRAMS_MAX = 8192
 
-/** An event is a reason to look, and not the truth: by the time it is told, the link may be different again. */
+/** An event is only a reason to look at a link: when it is delivered, the link may have changed again. */
 export type MonitorEvent =
   | {
       kind: 'link'
-      /** Where it happened, in the nursery's numbers; {@link NURSERY_NSID} for the nursery. */
+      /** The namespace, as the nursery's NSID; {@link NURSERY_NSID} for the nursery itself. */
       nsid: number
       link: LinkInfo
-      /** It is no longer there: deleted, or moved away. */
+      /** The link is no longer there: deleted, or moved away. */
       removed: boolean
-      /** This very event is that of its going down (dev_close); it may be up again. */
+      /** This event reports that the link went down (dev_close); it may be up again. */
       wentDown: boolean
     }
-  /** A qdisc of that link was deleted: the kernel has put its default in place of it, and tells nothing of the link. */
+  /** A qdisc of that link was deleted, and the kernel has set its default qdisc. It sends no event for the link. */
   | { kind: 'qdisc-removed'; nsid: number; index: number }
-  /** A qdisc was made in that namespace, or changed: the kernel tells nothing of its link. */
+  /** A qdisc was created or changed in that namespace. The kernel sends no event for its link. */
   | { kind: 'qdisc-made'; nsid: number }
-  /** A namespace died, with all its links; its NSID may be given again from now on. */
+  /** A namespace died, with all its links. The kernel can reuse its NSID from now on. */
   | { kind: 'nsid-removed'; nsid: number }
-  /** Something was not told: whoever keeps a picture reads everything again. */
+  /** Events were lost: a listener that keeps state must read everything again. */
   | { kind: 'overrun' }
 
 export class Monitor implements Disposable {
-  /** Whether it hears every namespace that it knows; false without CAP_NET_BROADCAST. */
+  /** Whether it receives events of every known namespace; false without CAP_NET_BROADCAST. */
   readonly hearsAll: boolean
   /** A socket of the nursery's, for reads of other namespaces by NSID (getLink, listLinks). */
   readonly rtnl: Rtnetlink
@@ -92,7 +92,7 @@ export class Monitor implements Disposable {
     this.#watcher = this.#watch()
   }
 
-  /** Listens to a namespace from now on, without keeping it alive; its NSID, which events of it carry. */
+  /** Listens to a namespace from now on, without keeping it alive. Returns its NSID, which its events carry. */
   know(netnsFd: number): number {
     return assignNsid(this.rtnl, netnsFd)
   }
@@ -107,7 +107,7 @@ export class Monitor implements Disposable {
     this.#watcher.unref()
   }
 
-  /** Ends it, also from inside `onEvent`, which is not called again. */
+  /** Stops the monitor. May be called inside `onEvent`, which is not called again. */
   [Symbol.dispose](): void {
     if (!this.#listening) return
     this.#listening = false
@@ -116,7 +116,7 @@ export class Monitor implements Disposable {
     this.rtnl[Symbol.dispose]()
   }
 
-  /** libuv lets go of an fd that polls POLLERR, as an overrun does; once that has been read, it is watched again. */
+  /** libuv stops watching an fd with POLLERR, which an overrun causes. After the error was read, the fd is watched again. */
   #watch(): Watcher {
     const watcher = native().watch(this.#fd, POLLIN, (_events, error) => {
       this.catchUp()
@@ -128,17 +128,17 @@ export class Monitor implements Disposable {
     return watcher
   }
 
-  /** Tells now what has happened so far (a turn's worth of it at most), from inside this call. */
+  /** Delivers pending events inside this call, at most as many as in one turn. */
   catchUp(): void {
     this.#read(DATAGRAMS_A_TURN)
   }
 
-  /** Tells now all that has happened so far. Where that does not end it is an overrun, and the rest is told later. */
+  /** Delivers all pending events inside this call. If they do not end, it reports an overrun, and the rest follows later. */
   drain(): void {
     if (!this.#read(DATAGRAMS_MAX)) this.#onEvent({ kind: 'overrun' })
   }
 
-  /** Whether nothing is left. */
+  /** Returns whether no event is pending. */
   #read(datagramsMax: number): boolean {
     for (let datagrams = 0; this.#listening && datagrams < datagramsMax; datagrams++) {
       const { length, nsid } = native().netlinkReceive(this.#fd, this.#buffer)
@@ -150,8 +150,8 @@ export class Monitor implements Disposable {
   }
 
   /**
-   * ENOBUFS: the socket was full. EMSGSIZE: one datagram was longer than the buffer, and is cut off. Either way nobody knows
-   * what was told. What is still queued may be older, and is told after the overrun: old news, no harm.
+   * ENOBUFS: the socket was full. EMSGSIZE: one datagram was longer than the buffer, and is truncated. Events are lost in both
+   * cases. Queued events may be older than the overrun and are delivered after it, which does no harm.
    */
   #lost(errno: number): void {
     if (errno !== -ENOBUFS && errno !== -EMSGSIZE) throw new NetlinkError(errno, '', { type: abi.RTM_NEWLINK })
@@ -160,7 +160,7 @@ export class Monitor implements Disposable {
 
   #tell(message: Message, nsid: number): void {
     if (message.type === abi.RTM_NEWLINK || message.type === abi.RTM_DELLINK) {
-      // A bridge tells of its ports in messages of its own family: a RTM_DELLINK there is a port released.
+      // A bridge reports its ports in messages of its own family, where RTM_DELLINK means a released port.
       if (message.payload[abi.IFINFOMSG_FAMILY] === AF_UNSPEC) this.#tellLink(message, nsid)
     } else if (message.type === abi.RTM_DELQDISC) {
       const index = viewOf(message.payload).getInt32(abi.TCMSG_IFINDEX, HOST_LITTLE_ENDIAN)
@@ -168,7 +168,7 @@ export class Monitor implements Disposable {
     } else if (message.type === abi.RTM_NEWQDISC) {
       this.#onEvent({ kind: 'qdisc-made', nsid })
     } else if (message.type === abi.RTM_DELNSID && nsid === NURSERY_NSID) {
-      // Other namespaces' own numbers are none of ours.
+      // NSIDs that other namespaces assigned do not matter.
       this.#onEvent({ kind: 'nsid-removed', nsid: readNsid(message.payload) })
     }
   }

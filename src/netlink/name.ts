@@ -1,7 +1,7 @@
 /**
- * The name of a device, as text: what the kernel takes and gives as bytes (abi/text.ts).
+ * Converts the name of a device between text and the kernel's bytes (abi/text.ts).
  *
- * Neighbours: codec.ts reads and writes names inside netlink messages, ethtool.ts asks by name.
+ * Neighbours: codec.ts reads and writes names in netlink messages, ethtool.ts finds devices by name.
  */
 import { native } from '../../native-bindings/index.js'
 import { decodeText } from '../abi/text.js'

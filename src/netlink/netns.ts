@@ -1,7 +1,7 @@
 /**
- * Network namespaces by what people call them (netns-name.ts), and back from a namespace to its name.
+ * Opens network namespaces by name (netns-name.ts), and finds the name of a namespace.
  *
- * An open fd keeps a namespace alive: whoever gets one here closes it when its request is done.
+ * An open fd keeps a namespace alive: the caller closes it at the end of its request.
  */
 import { existsSync, fstatSync, readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
@@ -10,7 +10,7 @@ import { NETNS_RUN_DIR, netnsFileOf, openNetns } from '../netns-name.js'
 
 /**
  * Opens a namespace by a name of `ip netns`, a path or a pid, as this process sees them. Throws NETNS_INVALID with
- * iproute2's text; NOT_PERMITTED where the process belongs to somebody else and CAP_SYS_PTRACE is missing. The caller
+ * iproute2's text; NOT_PERMITTED if the process belongs to another user and CAP_SYS_PTRACE is missing. The caller
  * closes the fd.
  */
 export function resolveNetns(word: string): number {
@@ -21,17 +21,16 @@ export function resolveNetns(word: string): number {
 }
 
 /**
- * The inode number of a namespace, which tells it from every other as long as it lives; the numbers of dead ones are
- * given again.
+ * The inode number of a namespace. It is unique while the namespace lives; the kernel reuses the numbers of dead ones.
  */
 export function netnsIdentity(netnsFd: number): number {
   return fstatSync(netnsFd).ino
 }
 
-/** Names found so far, by inode number: guesses, checked before they are used. */
+/** A cache of names by inode number. An entry may be outdated, so it is checked before use. */
 const names = new Map<number, string>()
 
-/** The name below /var/run/netns of the namespace with this inode number, or undefined. One look once it is known. */
+/** The name below /var/run/netns of the namespace with this inode number, or undefined. A cached name costs one stat. */
 export function netnsName(inode: number): string | undefined {
   return netnsNames()(inode)
 }
@@ -61,7 +60,7 @@ function readNames(): void {
   }
 }
 
-/** Of a name that stands for a namespace: a bind mount of nsfs, whose device number is its own. */
+/** The inode number of a name that is a namespace: a bind mount of nsfs, which has its own device number. */
 function namedInode(name: string): number | undefined {
   const found = statSync(join(NETNS_RUN_DIR, name), { throwIfNoEntry: false })
   nsfs ??= statSync('/proc/self/ns/net').dev

@@ -1,8 +1,8 @@
 /**
  * Namespace ids: the small numbers by which one network namespace knows others.
  *
- * A NSID means something only in the namespace that gave it, and does not keep the other one alive; the numbers of
- * dead namespaces are given again. Neighbour: monitor.ts, which hears of namespaces by theirs. The kernel's side is
+ * An NSID is valid only in the namespace that assigned it, and does not keep the other namespace alive. The numbers of dead
+ * namespaces are reused. Neighbour: monitor.ts, whose events carry NSIDs. The kernel's side is
  * net/core/net_namespace.c, rtnl_net_newid and rtnl_net_getid.
  */
 import { EEXIST } from '../abi/errno.js'
@@ -14,7 +14,7 @@ import { NetlinkError, type Rtnetlink } from './rtnetlink.js'
 /** struct rtgenmsg, padded. */
 const RTGENMSG = Uint8Array.of(AF_UNSPEC, 0, 0, 0)
 
-/** The NSID of the namespace `netnsFd` as the socket's namespace knows it, given now if it has none. */
+/** The NSID of the namespace `netnsFd` in the socket's namespace; assigned now if there is none. */
 export function assignNsid(rtnl: Rtnetlink, netnsFd: number): number {
   const netns = u32Attribute(abi.NETNSA_FD, netnsFd)
   const subject = 'a network namespace'

@@ -1,8 +1,8 @@
 /**
  * The root qdisc of a device: `noqueue`, as veth has it.
  *
- * A device starts with a default qdisc that nobody chose (pfifo_fast on a TAP, handle 0:), and gets one again with
- * every move to another namespace. Neighbour: rtnetlink.ts. The kernel's side is net/sched/sch_api.c, tc_modify_qdisc.
+ * A device starts with a default qdisc (pfifo_fast on a TAP, handle 0:), and gets it again with every move to another
+ * namespace. Neighbour: rtnetlink.ts. The kernel's side is net/sched/sch_api.c, tc_modify_qdisc.
  */
 import { EEXIST } from '../abi/errno.js'
 import { NLM_F_CREATE, NLM_F_EXCL } from '../abi/netlink.js'
@@ -11,14 +11,14 @@ import { HOST_LITTLE_ENDIAN, stringAttribute, viewOf } from './codec.js'
 import { NetlinkError, type Rtnetlink } from './rtnetlink.js'
 
 /**
- * The handle that the kernel gives to a device's first qdisc by itself. It has to be named: only a request with a
- * handle makes the kernel refuse to override another root qdisc; without one, an "add" of another kind replaces it.
+ * The handle that the kernel itself gives to a device's first qdisc. The request must contain it: only with a handle does the
+ * kernel refuse to replace another root qdisc. Without a handle, an "add" of another kind replaces it.
  */
 const FIRST_HANDLE = 0x80010000
 
 /**
- * `tc qdisc add dev … root handle 8001: noqueue`: takes the place of a default root qdisc. Whatever has a handle of its
- * own was chosen by somebody and stays: the kernel answers EEXIST, in one step with the change, and this returns false.
+ * `tc qdisc add dev … root handle 8001: noqueue`: replaces a default root qdisc. A qdisc that has a handle was chosen by a user
+ * and stays: the kernel answers EEXIST atomically, and this returns false.
  */
 export function setNoqueue(rtnl: Rtnetlink, index: number): boolean {
   const header = new Uint8Array(abi.TCMSG_SIZE)

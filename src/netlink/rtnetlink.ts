@@ -1,10 +1,10 @@
 /**
- * One rtnetlink socket and its question and answer game: sequence numbers, acknowledgements, dumps in many parts, and
- * the kernel's refusals as {@link NetlinkError}.
+ * One rtnetlink socket and its requests: sequence numbers, acknowledgements, dumps in several parts, and the kernel's refusals
+ * as {@link NetlinkError}.
  *
- * The kernel answers rtnetlink inside send(2), so everything is synchronous: a request is sent, what is there is read.
- * Invariant: a socket pins the network namespace that it was made in, so nobody but the nursery's own keeps one.
- * Whoever has something to do in another namespace uses {@link inNetns}, which closes its socket before it returns.
+ * The kernel answers rtnetlink inside send(2), so everything is synchronous: after sending a request, its answer can be read.
+ * Invariant: a socket keeps its network namespace alive, so only sockets of the nursery stay open. Requests in other
+ * namespaces use {@link inNetns}, which closes its socket before it returns.
  * Neighbours: codec.ts below, the requests (link.ts, address.ts, …) above.
  */
 import { type Native, native, OWN_NETNS } from '../../native-bindings/index.js'
@@ -35,20 +35,20 @@ import {
   viewOf,
 } from './codec.js'
 
-/** What one datagram may hold: the kernel builds dumps in parts of at most 32 KiB. */
+/** Buffer for one datagram: the kernel sends dumps in parts of at most 32 KiB. */
 export const RECEIVE_BYTES = 65536
 
 /** How long to wait for an answer that should be there already. */
 const ANSWER_TIMEOUT_MS = 1000
 
-/** How often a dump is asked for again when links came or went while it ran. */
+/** How often a dump is repeated if links appeared or disappeared while it ran. */
 const DUMP_ATTEMPTS = 20
 
-/** A request: everything but what the socket adds by itself. */
+/** A request, without the fields that the socket adds. */
 export interface Request {
   /** RTM_*. */
   type: number
-  /** NLM_F_*, beside REQUEST and, for all but dumps, ACK. */
+  /** NLM_F_*; the socket adds REQUEST and, except for dumps, ACK. */
   flags?: number
   /** The fixed struct of this type. */
   header: Uint8Array
@@ -91,7 +91,7 @@ function messageName(type: number): string {
   return found?.[0] ?? `message ${type}`
 }
 
-/** What a socket needs of the addon; in unit tests something else plays the kernel. */
+/** The addon's functions that a socket needs; unit tests replace them. */
 export type NetlinkCalls = Pick<Native, 'netlinkSend' | 'netlinkReceive' | 'waitReadable' | 'close'>
 
 /** A NETLINK_ROUTE socket of the namespace it was opened in. */
@@ -118,8 +118,8 @@ export class Rtnetlink implements Disposable {
   }
 
   /**
-   * Sends a request and gives back what the kernel said before it acknowledged: the object asked for, the parts of a
-   * dump, or nothing. Throws {@link NetlinkError}; a dump that links kept changing under throws with EINTR.
+   * Sends a request, and returns the messages before the acknowledgement: the requested object, the parts of a dump, or none.
+   * Throws {@link NetlinkError}; with EINTR for a dump during which links kept changing.
    */
   request(request: Request): Message[] {
     for (let attempt = 0; attempt < DUMP_ATTEMPTS; attempt++) {
@@ -146,7 +146,7 @@ export class Rtnetlink implements Disposable {
     let interrupted = false
     for (;;) {
       for (const message of readMessages(this.#receive(request))) {
-        // An answer to an earlier request that was given up half-way.
+        // An answer to an earlier request that was abandoned.
         if (message.sequence !== sequence) continue
         interrupted ||= (message.flags & NLM_F_DUMP_INTR) !== 0
         if (message.type !== NLMSG_ERROR && message.type !== NLMSG_DONE) {
@@ -185,7 +185,7 @@ export function readVerdict({ type, flags, payload }: Message): { errno: number;
 
 /**
  * Calls `act`, which must be synchronous, with a socket of a network namespace, and closes the socket before it returns.
- * The calling thread stays where it is: only the socket is of that namespace.
+ * Only the socket belongs to that namespace; the calling thread does not change its own.
  */
 export function inNetns<T>(netnsFd: number, act: (rtnl: Rtnetlink) => T): T {
   using rtnl = Rtnetlink.open(netnsFd)

@@ -62,7 +62,7 @@ export function masterLink(rtnl: Rtnetlink, name: string): LinkInfo {
   if (master !== undefined) return master
   throw new VethdError(
     'ARGUMENT_INVALID',
-    `there is no device "${name}" to be the master, in the network namespace where the device is`,
+    `the master "${name}" does not exist in the network namespace of the device`,
     {
       iproute2: `Error: argument "${name}" is wrong: Device does not exist`,
     },

@@ -17,7 +17,7 @@ export function parseCpuList(text: string): number[] {
   for (const range of text.split(',')) {
     const [, first, last = first] = /^(\d{1,4})(?:-(\d{1,4}))?$/.exec(range) ?? []
     if (first === undefined || Number(first) > Number(last) || Number(last) >= CPUS_MAX)
-      throw new VethdError('ARGUMENT_INVALID', `"${text}" is no list of CPUs: it looks like 0-2,5`)
+      throw new VethdError('ARGUMENT_INVALID', `"${text}" is not a list of CPUs: a list looks like 0-2,5`)
     for (let cpu = Number(first); cpu <= Number(last); cpu++) cpus.add(cpu)
   }
   return [...cpus].sort((a, b) => a - b)

@@ -119,7 +119,7 @@ export class Driver extends EventEmitter<DriverEvents> {
       if (pool.niceRefused !== undefined)
         log.info(
           { reason: pool.niceRefused },
-          'the workers run at an ordinary priority (CAP_SYS_NICE is missing): a busy machine delays frames more',
+          'CAP_SYS_NICE is missing: the workers run at normal priority, and a busy machine delays frames more',
         )
       driver = new Driver(log, nursery, engine, offloads, pool)
       return driver
@@ -150,7 +150,7 @@ export class Driver extends EventEmitter<DriverEvents> {
   }
 
   async #addPair(options: PairOptions): Promise<Pair> {
-    if (this.#closed) throw new VethdError('DAEMON_NOT_RUNNING', 'vethd is being stopped: it makes no more pairs')
+    if (this.#closed) throw new VethdError('DAEMON_NOT_RUNNING', 'vethd is stopping: it creates no more pairs')
     const pair = await newlink(this.#context, ++this.#lastId, options)
     this.#pairs.set(pair.id, pair)
     for (const device of pair.devices) this.refresh(device)
@@ -217,7 +217,7 @@ export class Driver extends EventEmitter<DriverEvents> {
     const device = this.#readBy(lane)
     if (device === undefined || device.isThere) return
     const { pair, side, known } = device
-    this.#log.info({ pair: pair.id, side, device: known?.name, errno }, 'device gone: its peer goes too')
+    this.#log.info({ pair: pair.id, side, device: known?.name, errno }, 'device gone: deleting its peer')
     this.#remove([pair], 'device-gone').catch((error) => this.#log.error({ err: error }, 'removing a pair failed'))
   }
 
@@ -226,7 +226,10 @@ export class Driver extends EventEmitter<DriverEvents> {
     if (device === undefined) return
     const { pair, side, known } = device
     const error = `${errnoName(errno)}: ${errnoText(errno)}`
-    this.#log.warn({ pair: pair.id, side, device: known?.name, error }, 'reading from a device fails: tried again')
+    this.#log.warn(
+      { pair: pair.id, side, device: known?.name, error },
+      'reading from a device failed: vethd tries again',
+    )
   }
 
   /**
@@ -248,7 +251,7 @@ export class Driver extends EventEmitter<DriverEvents> {
         this.#log.error({ err, pair: device.pair.id, side: device.side }, 'an offload could not be withdrawn')
       return
     }
-    const why = 'the kernel offers it and then refuses such a super-frame (EINVAL): the sender cuts them up from now on'
+    const why = 'the kernel offers it but refuses such a super-frame (EINVAL): the sender segments them from now on'
     this.degraded(device, { what: offloadName(offloads), why })
   }
 
@@ -315,11 +318,11 @@ export class Driver extends EventEmitter<DriverEvents> {
   }
 }
 
-/** Notes that the engine is slower than it could be: once, though each worker says so. */
+/** Notes that the engine runs slower than it could: once, though each worker says so. */
 function slowDown(engine: EngineReport, why: string, log: DriverLog): void {
   if (engine.reason.includes(why)) return
   engine.reason += `; slower than it could be: ${why}`
-  log.warn({ engine: engine.name, reason: why }, 'the engine is slower than it could be')
+  log.warn({ engine: engine.name, reason: why }, 'the engine runs slower than it could')
 }
 
 /** Probes the offloads. The probe opens the first TAP, so it is the first to fail if /dev/net/tun does not work. */

@@ -64,7 +64,7 @@ export abstract class TapHandle {
   linkIn(rtnl: Rtnetlink, name: string): LinkInfo {
     const link = getLink(rtnl, { name })
     if (link !== undefined) return link
-    throw new VethdError('DEVICE_NOT_FOUND', `"${name}" went away while it was looked at: try again`)
+    throw new VethdError('DEVICE_NOT_FOUND', `"${name}" disappeared while vethd read it: try again`)
   }
 
   /** Whether the link is administratively up. */

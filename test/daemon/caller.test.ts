@@ -135,7 +135,7 @@ async function byVethctl(t: Test, world: World): Promise<void> {
     t.ok(await y.has('x1'))
     const stale = await run()
     t.equal(stale.code, 255)
-    t.match(stale.stderr, /^vethctl: \/proc shows the processes of another pid namespace.*unshare --mount-proc/)
+    t.match(stale.stderr, /^vethctl: \/proc belongs to another pid namespace.*unshare --mount-proc/)
   })
 
   await t.test('under nsenter a new pair appears where it is', async (t) => {
@@ -170,7 +170,7 @@ async function byWords(t: Test, world: World): Promise<void> {
     ['/dev/fd/7', magic],
     ['/proc/self/fd/7', magic],
     [`/proc/${sleeper.pid}/root/run/netns/${x.name}`, magic],
-    [`run/netns/${x.name}`, /begins with "\/"/],
+    [`run/netns/${x.name}`, /must begin with "\/"/],
     ['/proc/self/ns/mnt', magic],
     ['/proc/999999999/ns/net', /there is no network namespace/],
     ['999999999', /there is no process 999999999/],
@@ -180,7 +180,7 @@ async function byWords(t: Test, world: World): Promise<void> {
     ['/etc/passwd', /is a file, but not a network namespace/],
     ['fd:0', /"fd:0" is a file, but not a network namespace/],
     ['fd:0=t1', /"t1" is a file, but not a network namespace/],
-    ['fd:99', /no file open as 99/],
+    ['fd:99', /no open file descriptor 99/],
     ['fd:2147483648', /there is no network namespace/],
   ]
 
@@ -291,7 +291,7 @@ t.test(
         { status: 403, code: 'NOT_PERMITTED', detail: /openat2.*seccomp.*vethctl/ },
         spec,
       )
-    t.match(await caller.lookIn('fd:99'), { status: 400, detail: /no file open as 99/ })
+    t.match(await caller.lookIn('fd:99'), { status: 400, detail: /no open file descriptor 99/ })
     t.match(await caller.lookIn('fd:0'), { status: 400, detail: /not a network namespace/ })
     await daemon.must(`link set 1/a netns ${y.name}`)
     t.ok(await y.has('x1'))

@@ -18,7 +18,7 @@ t.test('a second daemon on the same socket is refused, and the first works on', 
   const second = startVethd(topology, ['--socket', daemon.socket, '--pair', 'x1,x2'], host.argv([]))
   const { code, stderr, stdout } = await second.exit(5000)
   t.equal(code, 1)
-  t.equal(stderr, `vethd: a vethd answers on ${daemon.socket} already: stop it, or give --socket another path\n`)
+  t.equal(stderr, `vethd: another vethd answers on ${daemon.socket}: stop it, or name another path with --socket\n`)
   t.equal(stdout, '')
   t.same(await host.devices(), [], 'it made nothing')
   await must('link add veth1 type veth')
@@ -34,7 +34,7 @@ t.test('of two daemons that start at once on one stale socket, one wins', { skip
   const other = both.find((vethd) => vethd !== first)!
   const { code, stderr } = await other.exit(10_000)
   t.equal(code, 1)
-  t.match(stderr, /a vethd answers on .* already/)
+  t.match(stderr, /another vethd answers on/)
   t.equal((await daemon.vethctl('link show')).code, 0, 'the winner answers')
   t.same(readdirSync(dirname(daemon.socket)), ['control.sock'])
   first.signal('SIGTERM')
@@ -146,7 +146,7 @@ t.test('vethctl without a daemon says which socket, and how to start one', { ski
   }
   const { code, stdout } = await run([process.execPath, VETHCTL, '--socket', socket, 'doctor'])
   t.equal(code, 0, 'doctor looks by itself')
-  t.match(stdout, /^vethd +not asked: no vethd answers.*\n\nok +\/dev\/net\/tun/)
+  t.match(stdout, /^vethd +no answer: no vethd answers.*\n\nok +\/dev\/net\/tun/)
 })
 
 t.test('who may not use the socket is told who may', { skip: skip || missing('setpriv') }, async (t) => {

@@ -165,7 +165,7 @@ t.test('without --present only what happens is told, from when the daemon has he
   const rig = await startRig(t, { args: ['--log-level', 'debug'] })
   await rig.must('link add veth1 type veth peer name veth2')
   const watch = monitor(rig, 'monitor')
-  await rig.daemon.process.line(/"msg":"a reader of events"/)
+  await rig.daemon.process.line(/"msg":"event stream opened"/)
   await rig.must('link add veth3 type veth peer name veth4')
   const [first, second] = await lines(watch, 2)
   t.match(first, / {2}added {5}2\/a {5}veth3 /)

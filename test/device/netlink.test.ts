@@ -160,7 +160,7 @@ t.test('a process out of files is told so, not that there is no such namespace',
     closeSync(open.pop()) // for stdout
     console.log(said.join('\\n'))`
   const words = ['prlimit', '--nofile=64:', process.execPath, '--input-type=module', '-e', program]
-  const limit = 'no more files can be opened: raise the limit that this process has (LimitNOFILE= or ulimit -n)'
+  const limit = 'no more files can be opened: raise the limit of this process (LimitNOFILE= or ulimit -n)'
   const { stdout, stderr } = await run(words)
   t.same(
     [stdout.trim().split('\n'), stderr],

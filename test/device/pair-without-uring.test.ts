@@ -58,7 +58,7 @@ t.test(
     const daemon = await startDaemon(topology, host, { launcher: ['python3', FORBID, 'io_setup'], engine: 'poll' })
     const why = 'io_setup: EAGAIN, fs.aio-max-nr is used up'
     const warnings = daemon.log.filter(({ level }) => level === 40)
-    t.match(warnings, [{ msg: 'the engine is slower than it could be', engine: 'poll' }])
+    t.match(warnings, [{ msg: 'the engine runs slower than it could', engine: 'poll' }])
     t.match(warnings[0]?.reason, why)
     t.match(daemon.log.at(-1), { msg: 'ready' })
     t.match(daemon.log.at(-1)?.reason, why)

@@ -126,10 +126,10 @@ t.test('options that are not as the types have them make no device', { skip }, a
   const devices = () => readdirSync('/sys/class/net')
   const before = devices()
   for (const [options, message] of [
-    [null, 'options is null: it has to be an object'],
-    [5, 'options is 5: it has to be an object'],
-    [{ name: 5 }, 'options.name is 5: it has to be a string'],
-    [{ netns: true }, 'options.netns is true: it has to be a name, a path or a pid'],
+    [null, 'options is null: it must be an object'],
+    [5, 'options is 5: it must be an object'],
+    [{ name: 5 }, 'options.name is 5: it must be a string'],
+    [{ netns: true }, 'options.netns is true: it must be a name, a path or a pid'],
     [{ nmae: 'x' }, 'options has an unknown member "nmae": it takes name, netns'],
   ] as unknown as [string, string][]) {
     t.match(

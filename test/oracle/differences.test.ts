@@ -1,4 +1,4 @@
-/** docs/differences.md and the table say the same: every line has a row that shows it, every such row has its line. */
+/** docs/differences.md agrees with the table of scenarios: each line has a row that shows it, and each such row has a line. */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
@@ -22,7 +22,7 @@ t.test('every difference has a line and a row', async (t) => {
   t.same(differences.map(([name]) => name).sort(), [...new Set(shown)].sort())
 })
 
-t.test('every line names the function of the kernel that stands in the way', async (t) => {
+t.test('every line names a kernel function', async (t) => {
   for (const [name, , , why] of differences) t.match(why, /`[a-z_0-9]+(\(\))?`/, name)
 })
 

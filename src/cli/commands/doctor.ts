@@ -1,6 +1,6 @@
 /**
- * `vethctl doctor`: whether vethd can work here, and with what. The running daemon is asked, since it is its
- * capabilities and its probe that count; where none answers, this process looks as far as it can, and says so.
+ * `vethctl doctor`: tells whether vethd can work on this machine, and with which engine and offloads. It asks the running daemon,
+ * because the daemon's capabilities and probes matter. If no daemon answers, it checks what this process can check.
  */
 import { checkMachine } from '../../api/machine.js'
 import type { Check, Doctor } from '../../api/schema.js'
@@ -8,7 +8,7 @@ import { VethdError } from '../../errors.js'
 import { formatJson } from '../json.js'
 import type { Context } from './context.js'
 
-/** Exit code 0 when vethd works or could, 1 when something that it needs is missing. */
+/** Exit code 0 if vethd works or could work, 1 if something required is missing. */
 export async function doctor(context: Context): Promise<number> {
   const { options, out } = context
   const { found, why } = await ask(context)
@@ -17,7 +17,7 @@ export async function doctor(context: Context): Promise<number> {
     const alone = { daemon: null, reason: why ?? null, checks }
     out(`${formatJson(found === undefined ? alone : { ...found }, options.pretty)}\n`)
   } else {
-    out(found === undefined ? `vethd    not asked: ${why}\n\n${checksText(checks)}` : doctorText(found, options.socket))
+    out(found === undefined ? `vethd    no answer: ${why}\n\n${checksText(checks)}` : doctorText(found, options.socket))
   }
   return checks.every(({ ok, required }) => ok || !required) ? 0 : 1
 }

@@ -1,14 +1,14 @@
 /**
- * `vethctl exec [--] COMMAND [ARG…]`: COMMAND with an `ip` before the real one on its PATH that makes veth pairs by vethd,
- * and a `tc` whose root qdiscs are added to their ends as to those of a veth.
+ * `vethctl exec [--] COMMAND [ARG…]`: runs COMMAND with an `ip` first on its PATH that creates veth pairs by vethd, and with a
+ * `tc` that handles the root qdiscs of their ends like those of a veth.
  *
  *     COMMAND ─┬→ ip (shim/ip) ─┬─ link add … type veth ─→ as-ip.ts ─→ client ⇢ daemon
  *              │                └─ everything else ──────→ the real ip
- *              └→ tc (shim/tc) ─┬─ qdisc add … root … ───→ as-tc.ts ─→ the real tc, in other words where they are needed
+ *              └→ tc (shim/tc) ─┬─ qdisc add … root … ───→ as-tc.ts ─→ the real tc, with translated words if needed
  *                               └─ everything else ──────→ the real tc
  *
- * What the shims have to know travels in environment variables, so that it reaches every process of COMMAND, in whatever
- * network namespace that runs. One `exec` within another takes its place.
+ * The shims get their settings from environment variables, which reach every process of COMMAND in any network namespace. An
+ * `exec` inside another `exec` replaces its settings.
  */
 import { accessSync, constants, statSync } from 'node:fs'
 import { delimiter, join, resolve } from 'node:path'
@@ -18,8 +18,9 @@ import type { Context } from './context.js'
 
 export const EXEC_USAGE = `Usage: vethctl [ --socket PATH ] exec [ -- ] COMMAND [ ARG... ]
 
-COMMAND and whatever it starts find an ip on their PATH that gives "ip link add ... type veth" to vethd, and the rest
-to the real ip, and a tc that adds root qdiscs to such devices as to those of kernel veth. stdin, stdout, stderr, signals and exit status are COMMAND's; 127: not found, 126: not executable.
+Runs COMMAND with vethd's own ip and tc first on its PATH. That ip gives "ip link add ... type veth" to vethd, and every
+other command to the real ip. That tc handles the root qdiscs of vethd's devices like those of a kernel veth.
+stdin, stdout, stderr, signals and the exit status are COMMAND's. Exit status 127: not found, 126: not executable.
 `
 
 const SHIM_FOLDER = join(import.meta.dirname, '../shim')
@@ -31,11 +32,11 @@ export async function exec(words: readonly string[], { options, out }: Context):
     return 0
   }
   if (words[0]?.startsWith('-') && words[0] !== '--') {
-    throw new VethdError('ARGUMENT_INVALID', `options stand before exec, and "--" before a COMMAND like "${words[0]}"`)
+    throw new VethdError('ARGUMENT_INVALID', `put options before exec, and "--" before a COMMAND such as "${words[0]}"`)
   }
   const command = words[0] === '--' ? words.slice(1) : words
   if (command.length === 0)
-    throw new VethdError('ARGUMENT_INVALID', 'say what to run: vethctl exec -- COMMAND [ARG...]')
+    throw new VethdError('ARGUMENT_INVALID', 'COMMAND is missing: vethctl exec -- COMMAND [ARG...]')
   try {
     return exitAs(await runProgram(command, environment(options.socket)))
   } catch (error) {
@@ -45,7 +46,7 @@ export async function exec(words: readonly string[], { options, out }: Context):
 
 function environment(socket: string): NodeJS.ProcessEnv {
   const { PATH = '', VETHD_SHIM, VETHD_IP = '', VETHD_TC = '' } = process.env
-  // an exec around this one put its own folder there
+  // an outer exec has put its own folder there
   const folders = PATH.split(delimiter).filter((folder) => folder !== VETHD_SHIM && folder !== SHIM_FOLDER)
   const find = (program: string) => folders.map((folder) => join(resolve(folder), program)).find(isProgram)
   return {
@@ -69,7 +70,7 @@ function isProgram(path: string): boolean {
   }
 }
 
-/** 127 and 126, as the shell and env(1) end. */
+/** Exit codes 127 and 126, as in the shell and env(1). */
 function notStarted(command: string, cause: NodeJS.ErrnoException): VethdError {
   if (cause.syscall?.startsWith('spawn') !== true) return cause as unknown as VethdError
   const { errno, syscall } = cause

@@ -1,6 +1,6 @@
 /**
- * `vethctl link …`: do_iplink of ip/iplink.c. The command may be abbreviated and is looked for in its order; none means
- * `show`. Neighbours: link-grammar.ts reads the words, link-format.ts lays out what is shown.
+ * `vethctl link …`: do_iplink of ip/iplink.c. The command may be abbreviated, and commands are tried in its order. No command
+ * means `show`. Neighbours: link-grammar.ts parses the words, link-format.ts formats the output.
  */
 import type { Device } from '../../api/schema.js'
 import { VethdError } from '../../errors.js'
@@ -28,7 +28,7 @@ export const LINK_USAGE = `Usage: vethctl link add [[ name | dev ] NAME] [ OPTIO
                   [ { arp | multicast | allmulticast | promisc | dynamic | trailers } { on | off } ]
                   [ mode { default | dormant } ] [ { gso_max_size | gso_max_segs | gro_max_size } N ]
                   [ master BRIDGE | nomaster ]
-       DEV     := a name in this network namespace (or in that of -n NETNS), or ID/a or ID/b of a pair
+       DEV     := name of a device in this network namespace (or in that of -n NETNS), or an end of a pair: ID/a, ID/b
 `
 
 /** Runs one command and returns its exit code. */
@@ -39,12 +39,12 @@ export async function link(words: readonly string[], context: Context): Promise<
   if (isDelete(command)) return del(rest, context)
   if (matches(command, 'show') || matches(command, 'lst') || matches(command, 'list')) return show(rest, context)
   if (matches(command, 'help')) return help(context)
-  throw new VethdError('ARGUMENT_INVALID', 'vethctl link takes add, del, set and show', {
+  throw new VethdError('ARGUMENT_INVALID', 'the commands of vethctl link are add, del, set and show', {
     iproute2: `Command "${command}" is unknown, try "vethctl link help".`,
   })
 }
 
-/** Whether a word of `link …` means delete, whose runs a batch sends as one request. */
+/** Whether a word of `link …` means delete. A batch sends consecutive deletions as one request. */
 export function isDelete(command: string): boolean {
   return matches(command, 'delete')
 }

@@ -1,6 +1,6 @@
 /**
- * `vethctl monitor [--present]`: what happens to devices, an event a line, until Ctrl-C.
- * Neighbours: event-format.ts lays it out.
+ * `vethctl monitor [--present]`: streams changes to devices, one event a line, until Ctrl-C.
+ * Neighbours: event-format.ts formats the lines.
  */
 import { eventText } from '../event-format.js'
 import { formatJson } from '../json.js'
@@ -10,14 +10,14 @@ export interface MonitorOptions {
   present: boolean
 }
 
-const LOST = 'some events are lost: this was too slow to read them, or vethd was started anew'
+const LOST = 'some events are lost: vethctl read them too slowly, or vethd was restarted'
 
 export async function monitor({ present }: MonitorOptions, { client, options, out, err }: Context): Promise<number> {
   const end = new AbortController()
   const stop = () => end.abort()
   process.once('SIGINT', stop)
   process.once('SIGTERM', stop)
-  process.stdout.once('error', stop) // nobody reads it any more
+  process.stdout.once('error', stop) // the reader of the output is gone
   try {
     for await (const event of client.events({ netns: options.netns, present }, end.signal)) {
       if (event.kind === 'lost') err(`vethctl: ${LOST}\n`)

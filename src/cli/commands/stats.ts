@@ -1,6 +1,6 @@
 /**
- * `vethctl stats [DEV] [--watch]`: what the kernel counted, what vethd counted, and what veth would show.
- * Neighbours: stats-format.ts lays it out.
+ * `vethctl stats [DEV] [--watch]`: the kernel's counters, vethd's own, and those that a veth would have.
+ * Neighbours: stats-format.ts formats them.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { formatJson } from '../json.js'

@@ -94,7 +94,7 @@ function renameAndMove(rtnl: Rtnetlink, device: TapHandle, end: End, newIndex: n
  */
 function indexTaken(index: number, cause: NetlinkError, peer?: End): VethdError {
   const exists = peer !== undefined && peer.options.index !== index
-  return new VethdError('DEVICE_EXISTS', `the index ${index} is another device's already: choose another one`, {
+  return new VethdError('DEVICE_EXISTS', `another device has the index ${index}: choose another index`, {
     iproute2: `RTNETLINK answers: ${exists ? 'File exists' : 'Device or resource busy'}`,
     errno: exists ? -EEXIST : -EBUSY,
     syscall: cause.syscall,
@@ -105,7 +105,7 @@ function indexTaken(index: number, cause: NetlinkError, peer?: End): VethdError 
 function nameTaken(name: string, cause: NetlinkError): VethdError {
   return new VethdError(
     'DEVICE_EXISTS',
-    `there is a device "${name}" already where this one was to appear: choose another name, or delete that one`,
+    `a device "${name}" already exists in the target network namespace: choose another name, or delete that device`,
     {
       iproute2: 'RTNETLINK answers: File exists',
       errno: cause.errno,

@@ -31,7 +31,7 @@ export function validatePair({ dev, peer, checksum }: PairOptions): void {
   if (checksum !== undefined && !CHECKSUM_MODES.includes(checksum))
     throw new VethdError(
       'CHECKSUM_MODE_INVALID',
-      `checksum "${checksum}" is unknown: it is one of ${CHECKSUM_MODES.join(', ')}`,
+      `checksum "${checksum}" is unknown: it must be one of ${CHECKSUM_MODES.join(', ')}`,
     )
 }
 
@@ -51,17 +51,17 @@ export function validateName(name: string): void {
     bytes === ''
       ? 'it is empty'
       : bytes.length > NAME_BYTES_MAX
-        ? `it has ${bytes.length} bytes, and the kernel takes at most ${NAME_BYTES_MAX}`
+        ? `it has ${bytes.length} bytes, and the kernel allows at most ${NAME_BYTES_MAX}`
         : name === '.' || name === '..'
-          ? 'the kernel keeps "." and ".." for itself'
+          ? '"." and ".." are reserved'
           : /[/: \t-\r\0]/.test(bytes)
-            ? 'it must not hold "/", ":", NUL or white space'
+            ? 'it must not contain "/", ":", NUL or white space'
             : bytes.includes(NO_BREAK_SPACE)
-              ? 'it holds the byte a0, which the kernel takes for white space'
+              ? 'it contains the byte a0, which the kernel regards as white space'
               : /%(?!d[^%]*$)/.test(bytes)
-                ? 'a "%" stands in it once and as "%d", which the kernel replaces by a number'
+                ? '"%" is allowed only once and as "%d", which the kernel replaces by a number'
                 : isBroken(name)
-                  ? 'it holds half of a surrogate pair, which stands for no bytes'
+                  ? 'it contains half of a surrogate pair, which encodes no bytes'
                   : undefined
   if (reason === undefined) return
   throw new VethdError('NAME_INVALID', `"${name}" cannot be the name of a device: ${reason}`, nameRefusal(name))
@@ -97,7 +97,7 @@ export function validateMtu(
   iproute2 = `Error: mtu ${mtu < MTU_MIN ? 'less than device minimum' : 'greater than device maximum'}.`,
 ): void {
   if (Number.isInteger(mtu) && mtu >= MTU_MIN && mtu <= MTU_MAX) return
-  const message = `an MTU of ${mtu} is outside ${MTU_MIN}..${MTU_MAX}, what a TAP device can have`
+  const message = `an MTU of ${mtu} is outside ${MTU_MIN}..${MTU_MAX}, the limits of a TAP device`
   throw new VethdError('MTU_INVALID', message, { iproute2, errno: -EINVAL })
 }
 
@@ -105,8 +105,8 @@ export function validateMtu(
 export function validateTxqueuelen(packets: number): void {
   if (Number.isInteger(packets) && packets >= 0 && packets <= TXQUEUELEN_MAX) return
   const message =
-    `a txqueuelen of ${packets} is outside 0..${TXQUEUELEN_MAX}: a TAP device has a ring of that many slots, ` +
-    'and the kernel can allocate no longer one'
+    `a txqueuelen of ${packets} is outside 0..${TXQUEUELEN_MAX}: it is the size of a TAP device's ring, ` +
+    'and the kernel cannot allocate a larger ring'
   throw new VethdError('ARGUMENT_INVALID', message, {
     iproute2: 'RTNETLINK answers: Numerical result out of range',
     exit: 2,
@@ -125,7 +125,7 @@ function validateQueues(tx: number, rx: number): void {
     !isQueues(tx) || !isQueues(rx)
       ? `a TAP device has 1 to ${QUEUES_MAX}`
       : tx !== rx
-        ? 'a TAP device has as many to transmit as to receive'
+        ? 'a TAP device needs equal numbers of transmit and receive queues'
         : undefined
   if (reason === undefined) return
   throw new VethdError('QUEUES_INVALID', `numtxqueues ${tx} numrxqueues ${rx}: ${reason}`, {

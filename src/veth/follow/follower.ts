@@ -87,7 +87,7 @@ export class Follower {
     this.#monitor = new Monitor(context.nursery, (event) => this.#observed(event))
     if (this.#monitor.hearsAll) return
     const late = `${ROUND_MS} ms late with few devices, later with many`
-    log.warn({}, `CAP_NET_BROADCAST is missing: what others do to a device is noticed up to ${late}`)
+    log.warn({}, `CAP_NET_BROADCAST is missing: changes by others to a device are noticed up to ${late}`)
     this.#rounds = setInterval(() => this.#lookAround(), ROUND_MS).unref()
   }
 
@@ -205,7 +205,7 @@ export class Follower {
   #lookLater(device: Device, err: unknown): void {
     if (!this.#doubtful.has(device)) {
       const { pair, side } = device
-      this.#log.error({ err, pair: pair.id, side }, 'a device that changed could not be looked at: it is tried again')
+      this.#log.error({ err, pair: pair.id, side }, 'a changed device could not be read: vethd tries again')
     }
     this.#doubtful.add(device)
     const look = () => {
@@ -222,14 +222,15 @@ export class Follower {
       if (link === undefined) throw new VethdError('DEVICE_NOT_FOUND', `"${name}" is gone`)
       if (link.qdisc !== 'noqueue') setNoqueue(rtnl, link.index)
       if (this.#context.vnetHdrLen === VNET_HDR_HASH_TUNNEL_SIZE && keepTunnelOffloadsTogether(rtnl, name))
-        this.#log.warn({ name }, 'tx-udp_tnl-csum-segmentation loses frames without the other: switched off too')
+        this.#log.warn({ name }, 'switched off tx-udp_tnl-csum-segmentation too, which alone loses frames')
       keepFromXdp(rtnl, device, name)
       keepCarrier(device, link.carrier)
       this.#changedIn(nsid)
       const { index, mtu, address, broadcast, groMaxSize, driverXdp: xdp } = link
       const features = groFeatures(rtnl, name)
       const slots = ringSlots(features.tso, mtu)
-      if (fitRing(rtnl, device, link, slots)) this.#log.warn({ name }, `txqueuelen 0 would stop a TAP: set to ${slots}`)
+      if (fitRing(rtnl, device, link, slots))
+        this.#log.warn({ name }, `with txqueuelen 0 a TAP drops every frame: set to ${slots}`)
       const [inode, up] = [netnsIdentity(netnsFd), Device.isUp(link)]
       const { groFlushUs } = device.record
       const known = { nsid, index, name: link.name, inode, up, address, broadcast, mtu, groMaxSize, groFlushUs, xdp }
@@ -273,7 +274,7 @@ export class Follower {
 
   #setApart(sender: Device, apart: boolean): void {
     this.#context.pool.setApart(sender.lanes, apart).catch((err) => {
-      this.#log.error({ err, pair: sender.pair.id, side: sender.side }, 'a lane could not be given to another worker')
+      this.#log.error({ err, pair: sender.pair.id, side: sender.side }, 'a lane could not be moved to another worker')
     })
   }
 

@@ -180,7 +180,7 @@ t.test('a keyword of ip that vethd leaves to ip is named, and not taken for a de
     t.throws(() => set(line), { code: 'ARGUMENT_INVALID', message: /use "ip link set"/, exit: 255 }, line)
   }
   t.throws(() => parseLinkShow(['vrf', 'blue']), { message: /use "ip link show"/ })
-  t.throws(() => parseLinkDel(['a']), { message: /"a" is short for "address".*say "dev a"/ })
+  t.throws(() => parseLinkDel(['a']), { message: /"address", which "a" abbreviates.*write "dev a"/ })
   t.equal(parseLinkDel(['dev', 'a']), 'a')
 })
 

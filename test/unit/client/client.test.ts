@@ -58,7 +58,10 @@ t.test('a daemon that goes away while it is asked is not running', async (t) => 
   const server = createNetServer((connection) => connection.destroy())
   await new Promise<void>((resolve) => server.listen(socket, resolve))
   t.teardown(() => server.close())
-  t.match(await failure(new Client(socket).devices()), { code: 'DAEMON_NOT_RUNNING', message: /went away/ })
+  t.match(await failure(new Client(socket).devices()), {
+    code: 'DAEMON_NOT_RUNNING',
+    message: /ended during the request/,
+  })
 })
 
 t.test('a request is a method, a path with its query, and a JSON body', async (t) => {

@@ -84,7 +84,7 @@ t.test('a stale socket is taken over', async (t) => {
 t.test('another file is never taken away', async (t) => {
   const path = join(folderOf(t), 's')
   writeFileSync(path, 'precious')
-  await t.rejects(claimControlSocket(server(t), path), { code: 'SOCKET_UNUSABLE', message: /is no socket/ })
+  await t.rejects(claimControlSocket(server(t), path), { code: 'SOCKET_UNUSABLE', message: /is not a socket/ })
   t.ok(statSync(path).isFile())
 })
 
@@ -94,7 +94,11 @@ t.test('a symbolic link is never taken away, wherever it leads', async (t) => {
   await leaveStale(join(folder, 'stale'))
   for (const target of ['nowhere', 'stale']) {
     symlinkSync(target, path)
-    await t.rejects(claimControlSocket(server(t), path), { code: 'SOCKET_UNUSABLE', message: /is no socket/ }, target)
+    await t.rejects(
+      claimControlSocket(server(t), path),
+      { code: 'SOCKET_UNUSABLE', message: /is not a socket/ },
+      target,
+    )
     t.equal(readlinkSync(path), target)
     rmSync(path)
   }

@@ -32,6 +32,6 @@ t.test('what fastify refuses keeps its status', async (t) => {
   t.match(problemOf(toVethdError(tooLarge)), { code: 'REQUEST_INVALID', status: 413, detail: 'too large' })
 })
 
-t.test('anything else is a fault of vethd itself', async (t) => {
+t.test('anything else is an internal error of vethd', async (t) => {
   t.match(problemOf(toVethdError(new TypeError('oops'))), { code: 'INTERNAL', status: 500, detail: /^oops/ })
 })
