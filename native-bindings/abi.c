@@ -1,6 +1,6 @@
 /*
- * The ABI table: every constant and offset of abi-names.h as this compiler sees it, so that a test can compare the
- * numbers that TypeScript uses with the C headers.
+ * The ABI table: the value of every constant and offset of abi-names.h in the C headers. A test compares the numbers that
+ * TypeScript uses with it.
  */
 #include <netinet/in.h>
 #include <netinet/ip.h>
@@ -37,7 +37,7 @@
 #include "compat.h"
 #include "errors.h"
 
-/* 1 when the macro `x` is defined as 1, else 0: the kernel's __is_defined() (linux/kconfig.h). */
+/* 1 if the macro `x` is defined as 1, else 0: the kernel's __is_defined() (linux/kconfig.h). */
 #define PLACEHOLDER_1 0,
 #define SECOND(ignored, value, ...) value
 #define IS_ONE(x) IS_ONE_(x)
@@ -47,7 +47,7 @@
 struct abi_entry {
   const char *name;
   double value;
-  bool missing; /* the headers lacked it, the value is compat.h's */
+  bool missing; /* the headers lack it; the value is from compat.h */
 };
 
 #define ABI_CONSTANT(NAME) {#NAME, (double)(NAME), IS_ONE(COMPAT_##NAME)},

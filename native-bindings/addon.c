@@ -1,6 +1,6 @@
 /*
- * The module: puts the functions of every table into the exports. Each function carries its own name as its data, so
- * that args.c can name it in a TypeError.
+ * The module: exports the functions of every table. Each function has its own name as its data, so that args.c can name it
+ * in a TypeError.
  */
 #include "addon.h"
 

@@ -1,4 +1,4 @@
-/* Arguments in, results out: args.h says how they are used. */
+/* Converts arguments and results; args.h explains the use. */
 #include "args.h"
 
 #include "errors.h"
@@ -23,7 +23,7 @@ void args_refuse(struct args *args, const char *name, const char *requirement) {
   args->failed = true;
 }
 
-/* An integer from `low` to `high`, or 0 with a TypeError. */
+/* Reads an integer from `low` to `high`. Otherwise throws a TypeError and returns 0. */
 static double args_integer(struct args *args, size_t index, const char *name, double low, double high,
                            const char *requirement) {
   double number;

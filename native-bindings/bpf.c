@@ -1,6 +1,6 @@
 /*
- * bpf(2) without libbpf: an array map that is shared memory, and a program that may refer to it. Names of either are
- * at most 15 letters, digits, _ and . for the kernel; longer ones are cut.
+ * bpf(2) without libbpf: an array map in shared memory, and a program that may refer to it. The kernel allows names of at most
+ * 15 letters, digits, _ and . for both; longer names are truncated.
  */
 #include "addon.h"
 #include "args.h"
@@ -19,7 +19,7 @@
 static int bpf(enum bpf_cmd command, union bpf_attr *attributes) {
   int result;
   do result = (int)syscall(SYS_bpf, command, attributes, sizeof *attributes);
-  while (result < 0 && (errno == EINTR || errno == EAGAIN)); /* EAGAIN: a signal stopped the verifier */
+  while (result < 0 && (errno == EINTR || errno == EAGAIN)); /* EAGAIN: a signal interrupted the verifier */
   return result;
 }
 
@@ -52,7 +52,7 @@ static napi_value bpf_map_memory(napi_env env, napi_callback_info info) {
 
 #define VERIFIER_LOG_BYTES 65536
 
-/* Loads again with the verifier's log on, for an error that says why. */
+/* Loads the program again with the verifier's log, for an error message with the reason. */
 static napi_value load_with_log(napi_env env, union bpf_attr *program) {
   char *log = calloc(1, VERIFIER_LOG_BYTES);
   if (!log) return throw_errno(env, ENOMEM, "calloc", "loading the bpf program \"%s\"", program->prog_name);

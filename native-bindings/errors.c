@@ -1,6 +1,6 @@
 /*
- * How an errno becomes a JavaScript Error. Names and descriptions come from glibc (strerrorname_np and strerrordesc_np,
- * since 2.32), which, unlike strerror, are neither translated nor shared between threads.
+ * Turns an errno into a JavaScript Error. Names and descriptions come from glibc (strerrorname_np and strerrordesc_np, since
+ * 2.32). Unlike those of strerror, they are neither translated nor in a buffer that threads share.
  */
 #include "errors.h"
 
@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* vasprintf that answers NULL when memory is short. */
+/* vasprintf that returns NULL without memory. */
 static char *format_text(const char *format, va_list list) {
   char *text;
   return vasprintf(&text, format, list) < 0 ? NULL : text;

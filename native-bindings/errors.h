@@ -1,4 +1,4 @@
-/* Exceptions. Every function returns NULL, so that a caller ends with `return throw_errno(…)`. */
+/* Exceptions. Every function returns NULL, so that a caller can end with `return throw_errno(…)`. */
 #ifndef VETHD_ERRORS_H
 #define VETHD_ERRORS_H
 
@@ -15,7 +15,7 @@ napi_value throw_errno(napi_env env, int error, const char *syscall, const char 
 /* Throws a TypeError; `message` is a printf format. */
 napi_value throw_type_error(napi_env env, const char *message, ...) __attribute__((format(printf, 2, 3)));
 
-/* Throws what Node-API itself reported for its last call, unless an exception is pending already. */
+/* Throws the error that Node-API reported for its last call, unless an exception is pending already. */
 napi_value throw_napi(napi_env env);
 
 #endif

@@ -1,4 +1,4 @@
-/* System calls on file descriptors, repeated when a signal interrupted them. */
+/* System calls on file descriptors. They are repeated if a signal interrupts them. */
 #ifndef VETHD_FD_H
 #define VETHD_FD_H
 
@@ -6,12 +6,12 @@
 #include <stdint.h>
 #include <sys/uio.h>
 
-/* Bytes, or a negative errno. */
+/* Return the number of bytes, or a negative errno. */
 int32_t fd_read(int fd, void *into, size_t length);
 int32_t fd_write(int fd, const void *from, size_t length);
 int32_t fd_writev(int fd, const struct iovec *pieces, int count);
 
-/* Closes without touching errno. */
+/* Closes the fd and preserves errno. */
 void fd_close_quietly(int fd);
 
 #endif

@@ -6,8 +6,8 @@
 #include <stddef.h>
 
 /*
- * Hands the mapping `address`, `length` to JavaScript as an ArrayBuffer that munmaps it once collected. The mapping is
- * the garbage collector's from here on, whatever the outcome: NULL with an exception pending when it was refused.
+ * Hands the mapping `address`, `length` to JavaScript as an ArrayBuffer, which munmaps it when it is collected. The garbage
+ * collector owns the mapping from now on, also after an error. Returns NULL with a pending exception on an error.
  */
 napi_value memory_to_buffer(napi_env env, void *address, size_t length);
 

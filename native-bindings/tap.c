@@ -1,6 +1,6 @@
 /*
- * TAP devices: /dev/net/tun and its ioctls (drivers/net/tun.c). A TAP fd belongs to the network namespace that was
- * current when /dev/net/tun was opened; EBADFD means that the device is gone.
+ * TAP devices: /dev/net/tun and its ioctls (drivers/net/tun.c). A TAP fd belongs to the network namespace in which
+ * /dev/net/tun was opened. EBADFD means that the device is gone.
  */
 #include "addon.h"
 #include "args.h"

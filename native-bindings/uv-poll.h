@@ -1,16 +1,16 @@
 /*
- * The few functions of libuv that watch.c needs. node-api-headers has no uv.h; these are exported by the node binary,
- * and their ABI is stable for all of libuv 1.x. Handles are opaque: uv_handle_size() says how much memory one takes.
+ * The functions of libuv that watch.c needs. They are declared here because node-api-headers has no uv.h. The node binary
+ * exports them, and their ABI is stable for all of libuv 1.x. Handles are opaque: uv_handle_size() tells their size.
  */
 #ifndef VETHD_UV_POLL_H
 #define VETHD_UV_POLL_H
 
 #include <stddef.h>
 
-struct uv_loop_s; /* napi_get_uv_event_loop's */
+struct uv_loop_s; /* the result of napi_get_uv_event_loop */
 typedef struct uv_handle_s uv_handle_t;
 
-enum { UV_POLL = 8 }; /* of uv_handle_type */
+enum { UV_POLL = 8 }; /* a uv_handle_type */
 
 typedef void (*uv_poll_cb)(uv_handle_t *handle, int status, int events);
 typedef void (*uv_close_cb)(uv_handle_t *handle);

@@ -1,7 +1,7 @@
 /**
- * `npm run bench -- OPTIONS`: installs what the benchmarks need, builds, and runs bench/main.ts.
+ * `npm run bench -- OPTIONS`: installs the tools of the benchmarks, builds, and runs bench/main.ts.
  *
- * Neighbours: setup.mjs before it.
+ * Neighbour: setup.mjs, which runs first.
  */
 import { join } from 'node:path'
 import { root, run, runMain, StepFailed } from './process.mjs'

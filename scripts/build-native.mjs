@@ -1,15 +1,16 @@
 #!/usr/bin/env node
 /**
- * Builds the native addon: native-bindings/build/Release/vethd.node, by one call of the C compiler, without a network.
+ * Builds the native addon, native-bindings/build/Release/vethd.node, by one call of the C compiler and without a
+ * network.
  *
  *   node scripts/build-native.mjs [--nodedir DIR] [--force]
  *
- * Runs before any TypeScript is compiled, and in an installed package, so it is plain JavaScript. Node's headers are looked
- * for in this order:
+ * It is plain JavaScript, because it runs before any TypeScript is compiled, and in an installed package. It looks for
+ * Node's headers in this order:
  *   1. --nodedir DIR, or npm_config_nodedir: a node prefix (DIR/include/node) or source tree (DIR/src),
- *   2. the prefix of the running node, when its package brought headers,
- *   3. the node-api-headers package; Node-API is all that the addon uses, so any version of it serves any node.
- * Does nothing while the addon is no older than what it is made of, and can be loaded here.
+ *   2. the prefix of the running node, if its package includes headers,
+ *   3. the node-api-headers package; the addon uses only Node-API, so any version of the package works with any node.
+ * Does nothing if the addon is newer than its sources and can be loaded.
  */
 import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, readdirSync, realpathSync, renameSync, statSync } from 'node:fs'
@@ -25,7 +26,7 @@ const addon = join(folder, 'build/Release/vethd.node')
 const FLAGS = ['-std=c11', '-O2', '-fPIC', '-fvisibility=hidden', '-Wall', '-Wextra', '-Werror', '-shared', '-pthread']
 const DEFINES = ['-D_GNU_SOURCE', '-DNAPI_VERSION=9']
 
-/** Says in one line what stops the build, and ends. */
+/** Prints in one line why the build cannot run, and exits. */
 function fail(message) {
   console.error(`build-native: ${message}`)
   process.exit(1)
@@ -37,7 +38,7 @@ function sourceFiles(pattern) {
     .map((name) => join(folder, name))
 }
 
-/** One that was built for another architecture or C library cannot be loaded, however new it is. */
+/** Whether the addon can be loaded. One built for another architecture or C library cannot. */
 function isUpToDate() {
   if (!existsSync(addon)) return false
   const built = statSync(addon).mtimeMs
@@ -57,7 +58,9 @@ function runs(command, args, input = '') {
   return spawnSync(command, args, { input, stdio: ['pipe', 'ignore', 'ignore'] }).status === 0
 }
 
-/** The C compiler, $CC or the first of the usual names; it must find the C library's headers, and the kernel's. */
+/**
+ * The C compiler: $CC, or the first of the usual names. It must find the headers of the C library and of the kernel.
+ */
 function findCompiler() {
   const candidates = process.env.CC ? [process.env.CC] : ['gcc', 'cc', 'clang']
   const compiler = candidates.find((command) => runs(command, ['--version']))
@@ -72,12 +75,12 @@ function findCompiler() {
   return compiler
 }
 
-/** Where a node prefix or a source tree has its headers. */
+/** The header folders in a node prefix or a source tree. */
 function headersIn(nodedir) {
   return ['include/node', 'src'].map((sub) => join(nodedir, sub)).find((path) => existsSync(join(path, 'node_api.h')))
 }
 
-/** The first way that has headers. A directory that was asked for must have them. */
+/** The first location that has headers. A directory that the user names must have them. */
 function findHeaders(argument) {
   const asked = argument ?? process.env.npm_config_nodedir
   if (asked) {

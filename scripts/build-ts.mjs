@@ -2,9 +2,9 @@
  * Compiles TypeScript into dist/, copies the shell scripts, makes the commands executable, and removes output whose source
  * is gone. Types are not checked here, which takes as long again: `npm run typecheck` does that, and .ci/run calls it.
  *
- * Dependency-free but for tsc. Called by setup.mjs and by `npm run build:ts`.
+ * Its only dependency is tsc. Called by setup.mjs and by `npm run build:ts`.
  *
- * Invariant: dist/.built is newer than every source only when all of them compiled.
+ * Invariant: dist/.built is newer than every source only if all of them compiled.
  */
 import {
   chmodSync,
@@ -23,11 +23,11 @@ import {
 import { dirname, join, relative } from 'node:path'
 import { isMain, root, run, runMain } from './process.mjs'
 
-/** What tsconfig.json includes, and what changes how it is compiled. */
+/** The sources that tsconfig.json includes, and the files that affect the compilation. */
 const SOURCE_FOLDERS = ['native-bindings', 'src', 'daemon', 'test', 'bench', 'scripts']
 const SETTINGS = ['tsconfig.json', 'package.json', 'package-lock.json']
 
-/** What is no TypeScript and belongs into dist/ all the same. */
+/** Files in dist/ that are not compiled from TypeScript. */
 const SCRIPTS = ['src/cli/shim/ip', 'src/cli/shim/tc', 'src/cli/shim/iproute2.sh']
 
 const dist = join(root, 'dist')
@@ -36,7 +36,7 @@ const stamp = join(dist, '.built')
 export async function buildTypeScript() {
   removeStale()
   if (!isUpToDate()) {
-    // Taken before tsc runs: a file saved meanwhile is newer than the stamp, and is compiled the next time.
+    // The time stamp is taken before tsc runs, so that a file saved meanwhile is newer and is compiled the next time.
     const startedAt = new Date()
     console.log('vethd: compiling TypeScript')
     await run(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', root, '--noCheck'])
@@ -47,7 +47,7 @@ export async function buildTypeScript() {
   linkCommands()
 }
 
-/** A copy is put in the place of the one before at once: a test may be running that. */
+/** Replaces an old copy atomically, because a test may be running it. */
 function copyScripts() {
   for (const script of SCRIPTS) {
     const target = join(dist, script)
@@ -65,7 +65,7 @@ function filesUnder(folder) {
     .map((entry) => join(entry.parentPath, entry.name))
 }
 
-/** Deletes compiled files whose source is gone, so that no deleted test runs and no old module is published. */
+/** Deletes compiled files without a source, so that no deleted test runs and no old module is published. */
 function removeStale() {
   for (const file of filesUnder(dist)) {
     const source = relative(dist, file).replace(/(\.d\.ts|\.js)(\.map)?$/, '.ts')
@@ -83,8 +83,8 @@ function isUpToDate() {
 }
 
 /**
- * Makes `npx vethctl` work inside the clone: npm links the commands of dependencies only, and would otherwise go to
- * the registry for a package of that name.
+ * Makes `npx vethctl` work inside the clone. npm links only the commands of dependencies, and would otherwise look for
+ * a package of that name in the registry.
  */
 function linkCommands() {
   const { bin } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))

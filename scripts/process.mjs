@@ -1,10 +1,12 @@
 /**
- * What the entry scripts share about processes: running a step to its end, and handing back what root wrote.
+ * Process helpers of the entry scripts: running a step to its end, and restoring the ownership of files that root
+ * wrote.
  *
- * Dependency-free: it runs before node_modules exists. Neighbours: setup.mjs, build-ts.mjs, start.mjs, test.mjs.
+ * It has no dependencies, because it runs before node_modules exists. Neighbours: setup.mjs, build-ts.mjs, start.mjs,
+ * test.mjs.
  *
- * Invariant: whichever way the process ends (done, failed, SIGINT), a child was told, and nothing in the clone belongs
- * to root that did not before.
+ * Invariant: however the process ends (done, failed, SIGINT), its child gets the signal, and no further file of the
+ * clone belongs to root.
  */
 import { spawn, spawnSync } from 'node:child_process'
 import { existsSync, realpathSync, statSync } from 'node:fs'
@@ -12,13 +14,13 @@ import { constants } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-/** The clone's own folder. */
+/** The root folder of the clone. */
 export const root = dirname(dirname(fileURLToPath(import.meta.url)))
 
-/** What set-up and tests write into the clone. */
+/** The paths in the clone that set-up and tests write to. */
 const WRITTEN = ['node_modules', 'dist', 'native-bindings/build', '.tap']
 
-/** A step that failed in a way its own output has explained, or `message` does. */
+/** A failed step. Its output or `message` explains the failure. */
 export class StepFailed extends Error {
   constructor(message, exitCode = 1) {
     super(message)
@@ -26,15 +28,15 @@ export class StepFailed extends Error {
   }
 }
 
-/** What a shell would report for an ended child: its exit code, or 128 + the signal's number. */
+/** The exit status of a child as a shell reports it: its exit code, or 128 + the signal's number. */
 export function exitStatus(code, signal) {
   return code ?? 128 + constants.signals[signal]
 }
 
 /**
- * Passes SIGINT, SIGTERM and SIGHUP on to `child` while it runs, instead of dying before it, and to `onSignal`. From a
- * terminal the child gets SIGINT more than once (from the terminal, and from here): it must not mind. package.json
- * starts the entry scripts with `exec`, since what npm passes on would otherwise end its shell and not get here.
+ * Passes SIGINT, SIGTERM and SIGHUP on to `child` and to `onSignal` while the child runs, so that this process does not
+ * end before it. In a terminal the child gets SIGINT twice, from the terminal and from here, and must accept that.
+ * package.json starts the entry scripts with `exec`: otherwise a signal from npm would end only the shell between them.
  */
 export function forwardSignals(child, onSignal = () => {}) {
   const signals = ['SIGINT', 'SIGTERM', 'SIGHUP']
@@ -48,7 +50,10 @@ export function forwardSignals(child, onSignal = () => {}) {
   })
 }
 
-/** Runs a command in the clone with this terminal, and throws StepFailed unless it ends with 0 and uninterrupted. */
+/**
+ * Runs a command in the clone with this terminal. Throws StepFailed if it exits with another code than 0 or by a
+ * signal.
+ */
 export async function run(command, args, env = {}) {
   const child = spawn(command, args, { cwd: root, stdio: 'inherit', env: { ...process.env, ...env } })
   let interrupted
@@ -63,7 +68,7 @@ export async function run(command, args, env = {}) {
   if (status !== 0) throw new StepFailed(`"${[command, ...args].join(' ')}" failed`, status)
 }
 
-/** Gives what root wrote into the clone to whoever the clone belongs to. Nothing to do for root's own clone. */
+/** Gives the files that root wrote into the clone to the owner of the clone. Does nothing if root owns the clone. */
 export function returnOwnership() {
   const { uid, gid } = statSync(root)
   if (process.getuid() !== 0 || uid === 0) return
@@ -71,12 +76,15 @@ export function returnOwnership() {
   if (written.length > 0) spawnSync('chown', ['-R', '-h', `${uid}:${gid}`, ...written], { stdio: 'inherit' })
 }
 
-/** Whether node was asked to run the module of this `import.meta`, rather than importing it. */
+/** Whether node runs the module of this `import.meta` as its main program. */
 export function isMain(meta) {
   return realpathSync(process.argv[1]) === meta.filename
 }
 
-/** Runs an entry script's `main`: one clear line when it fails, its exit code, and the clone's ownership restored. */
+/**
+ * Runs an entry script's `main`. Prints one clear line if it fails, restores the clone's ownership, and sets the exit
+ * code.
+ */
 export async function runMain(main) {
   process.on('exit', returnOwnership)
   try {

@@ -1,10 +1,10 @@
 /**
- * Runs one compiled test file as a program of its own and reads the TAP it prints.
+ * Runs one compiled test file as a program of its own and parses its TAP output.
  *
- * Neighbour: test.mjs, which chooses files, sums up and knows the budgets. Needs node_modules (tap-parser).
+ * Neighbour: test.mjs, which chooses the files, sums up and checks the time budgets. Needs node_modules (tap-parser).
  *
- * Invariant: when the promise settles, no process of the file's process group is left, and no network namespace that it
- * made (`vdPID.…`), however it ended.
+ * Invariant: when the promise settles, no process of the file's process group is left, and none of its network
+ * namespaces (`vdPID.…`), however the file ended.
  */
 import { spawn, spawnSync } from 'node:child_process'
 import { existsSync, readdirSync } from 'node:fs'
@@ -13,10 +13,10 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { Parser } from 'tap-parser'
 import { exitStatus, root } from './process.mjs'
 
-/** Process group ids of the files that run now. */
+/** Process group ids of the running files. */
 const running = new Set()
 
-/** Passes a signal on to every file that runs: they are not in the terminal's process group. */
+/** Passes a signal on to every running file, because these are not in the terminal's process group. */
 export function signalRunning(signal) {
   for (const group of running) killGroup(group, signal)
 }
@@ -24,7 +24,7 @@ export function signalRunning(signal) {
 /**
  * Runs `source` (`test/unit/x.test.ts`), ending it after `limitSeconds`.
  * @returns {Promise<{passed: number, failures: object[], skips: object[], output: string, seconds: number}>}
- * `failures` and `skips` are tap-parser results; `output` is what the file printed that was not TAP.
+ * `failures` and `skips` are tap-parser results; `output` is the part of the file's output that is not TAP.
  */
 export async function runTestFile(source, limitSeconds) {
   const report = { passed: 0, failures: [], skips: [], output: '', seconds: 0 }
@@ -45,7 +45,7 @@ export async function runTestFile(source, limitSeconds) {
   const ended = new Promise((done) => {
     child.once('exit', (code, signal) => done({ code, signal }))
   })
-  // tap's own time limit comes first and says which test hung; this one is for a file that does not even obey that.
+  // tap's own time limit comes first and names the test that hung. This limit is for a file that ignores tap's.
   const watchdog = setTimeout(() => endGroup(child.pid), (limitSeconds + 10) * 1000)
   const { code, signal } = await ended
   clearTimeout(watchdog)
@@ -71,7 +71,7 @@ function parse(stdout, report) {
   })
 }
 
-/** Adds the failure that no test point told: a crash, a time-out, a broken plan, no test at all. */
+/** Adds a failure that no test point reports: a crash, a time-out, a broken plan, no test at all. */
 function judge(results, code, signal, report) {
   const { plan } = results
   const ranNone = report.passed + report.failures.length + report.skips.length === 0
@@ -85,7 +85,9 @@ function judge(results, code, signal, report) {
   }
 }
 
-/** A process that outlives its test file is a failure of that file. Those that are just ending get a second. */
+/**
+ * Reports processes that outlive their test file as failures of that file. A process that is just ending gets a second.
+ */
 async function reportLeftovers(group, report) {
   const deadline = performance.now() + 1000
   for (let left = processesOf(group); left !== ''; left = processesOf(group)) {
@@ -98,7 +100,7 @@ async function reportLeftovers(group, report) {
   }
 }
 
-/** A test that is interrupted while `ip netns add` runs leaves what that makes. */
+/** Deletes namespaces that a test has left, which happens if it is interrupted while `ip netns add` runs. */
 function deleteNamespaces(pid, report) {
   const left = existsSync('/run/netns') ? readdirSync('/run/netns').filter((name) => name.startsWith(`vd${pid}.`)) : []
   if (left.length === 0) return
@@ -106,7 +108,7 @@ function deleteNamespaces(pid, report) {
   for (const name of left) spawnSync('ip', ['netns', 'del', name])
 }
 
-/** The processes of a group, but for those that have ended and that nobody has asked for. */
+/** The processes of a group, without zombies. */
 function processesOf(group) {
   if (!killGroup(group, 0)) return ''
   const all = spawnSync('ps', ['-e', '-o', 'pgid=,pid=,stat=,args='], { encoding: 'utf8' }).stdout
@@ -120,7 +122,7 @@ async function endGroup(group) {
   killGroup(group, 'SIGKILL')
 }
 
-/** False when the group has no process any more. */
+/** Sends a signal to a group. Returns false if the group has no process any more. */
 function killGroup(group, signal) {
   try {
     return process.kill(-group, signal)

@@ -1,9 +1,9 @@
 /**
- * The counters of one lane: what a worker counts and what the main thread reads, in memory that both share.
+ * The counters of one lane, in memory that the worker (writer) and the main thread (reader) share.
  *
- * The worker adds to plain doubles (`burst`) while it looks at frames, and folds them into 64-bit totals once a turn,
- * so that counting costs nothing a frame and a total is exact past 2^53. A sequence number, odd while a fold is under
- * way, lets the reader notice that it has read across one (the kernel's u64_stats_sync).
+ * The worker adds to plain doubles (`burst`) while it handles frames, and folds them into 64-bit totals once per turn.
+ * So counting a frame is cheap, and totals are exact beyond 2^53. A sequence number is odd while a fold is under way.
+ * By it the reader notices that it has read during a fold, as with the kernel's u64_stats_sync.
  *
  *     SharedArrayBuffer, 32-bit words:  | sequence | – | low 0 | high 0 | low 1 | high 1 | …
  */
@@ -43,7 +43,9 @@ const FRAME_COUNTERS = [
   'protocol_other',
 ] as const
 
-/** Those above, then what GRO decided: a frame has one verdict, a run one reason why it was written. */
+/**
+ * All counters: those above, then GRO's. Each frame counts under one verdict, each run under one reason for its flush.
+ */
 export const COUNTER_NAMES = [
   ...FRAME_COUNTERS,
   ...GRO_VERDICTS.map((verdict) => `gro_frame_${verdict}` as const),
@@ -74,25 +76,25 @@ export const PROTOCOL_VLAN = 25
 export const PROTOCOL_802_3 = 26
 export const PROTOCOL_802_2 = 27
 export const PROTOCOL_OTHER = 28
-/** And a verdict (frame/gro.ts). */
+/** Add a verdict (frame/gro.ts) to get the index. */
 export const GRO_FRAMES = FRAME_COUNTERS.length
-/** And a reason (frame/gro-run.ts). */
+/** Add a reason (frame/gro-run.ts) to get the index. */
 export const GRO_RUNS = GRO_FRAMES + GRO_VERDICTS.length
 
 const COUNT = COUNTER_NAMES.length
 const FIRST_WORD = 2
 const TWO_32 = 2 ** 32
 
-/** Memory for one lane's totals, all zero. */
+/** Allocates the totals of one lane, all zero. */
 export function createTotals(): SharedArrayBuffer {
   return new SharedArrayBuffer((FIRST_WORD + 2 * COUNT) * 4)
 }
 
 /** The worker's side. */
 export class LaneCounters {
-  /** Counts since the last fold, by the indexes above. A write that failed takes its frame back: may be negative. */
+  /** Counts since the last fold, by the indexes above. May be negative, because a failed write takes its frame back. */
   readonly burst = new Float64Array(COUNT)
-  /** Counters that may have counted: those of GRO only once it was on. */
+  /** How many counters a fold looks at. GRO's are included only after GRO was on. */
   #used: number = GRO_FRAMES
   readonly #words: Uint32Array
 
@@ -100,7 +102,7 @@ export class LaneCounters {
     this.#words = new Uint32Array(totals)
   }
 
-  /** GRO counts from now on. */
+  /** Includes GRO's counters in each fold from now on. */
   useGro(): void {
     this.#used = COUNT
   }
@@ -123,26 +125,26 @@ export class LaneCounters {
   }
 }
 
-/** The main thread's side: the totals of several lanes together. */
+/** The main thread's side: the sums of the totals of several lanes. */
 export function sumTotals(lanes: SharedArrayBuffer[]): Record<CounterName, bigint> {
   const sum = { ...NOTHING_COUNTED }
   for (const lane of lanes) addTotals(sum, lane)
   return sum
 }
 
-/** Another number as soon as a lane has counted something. */
+/** A number that changes whenever the lane has counted something. */
 export function versionOf(lane: SharedArrayBuffer): number {
   return Atomics.load(new Uint32Array(lane, 0, 1), 0)
 }
 
-/** All totals of a lane at one moment, exact. */
+/** A consistent snapshot of all totals of a lane. */
 export function readTotals(totals: SharedArrayBuffer): Record<CounterName, bigint> {
   return sumTotals([totals])
 }
 
 const NOTHING_COUNTED = Object.fromEntries(COUNTER_NAMES.map((name) => [name, 0n])) as Record<CounterName, bigint>
 
-/** Of a thousand devices each is read for one answer, and most counters of most are 0. */
+/** Skips counters that are 0: one answer may sum up a thousand devices, and most of their counters are 0. */
 function addTotals(sum: Record<CounterName, bigint>, totals: SharedArrayBuffer): void {
   const words = new Uint32Array(totals)
   do COPY.set(words)

@@ -1,7 +1,7 @@
 /**
- * Link layer addresses as text, `02:00:00:00:00:01`: reading and writing them.
+ * Parses and formats link layer addresses, such as `02:00:00:00:00:01`.
  *
- * A user's text is read as `ip` reads it (ll_addr_a2n in iproute2's lib/ll_addr.c). Everything behind that takes the
+ * vethctl parses a user's text as `ip` does (ll_addr_a2n in iproute2's lib/ll_addr.c). All other code accepts only the
  * strict form: octets of one or two hexadecimal digits, separated by colons.
  */
 import { EINVAL } from './abi/errno.js'
@@ -10,12 +10,12 @@ import { VethdError } from './errors.js'
 const OCTET = /^[0-9a-f]{1,2}$/i
 const ETH_ALEN = 6
 
-/** Octets as text. */
+/** Formats octets. */
 export function formatLladdr(octets: Iterable<number>): string {
   return Array.from(octets, (octet) => octet.toString(16).padStart(2, '0')).join(':')
 }
 
-/** The octets of an address in the strict form, of any length. Throws ADDRESS_INVALID with iproute2's words. */
+/** Parses an address of any length in the strict form. Throws ADDRESS_INVALID with iproute2's error text. */
 export function parseLladdr(text: string): number[] {
   const parts = text.split(':')
   const wrong = parts.find((part) => !OCTET.test(part))
@@ -23,10 +23,10 @@ export function parseLladdr(text: string): number[] {
   return parts.map((part) => Number.parseInt(part, 16))
 }
 
-/** The six octets of an Ethernet address in the strict form. Throws ADDRESS_INVALID. */
+/** Parses an Ethernet address of six octets in the strict form. Throws ADDRESS_INVALID. */
 export function parseMac(text: string): number[] {
   const octets = parseLladdr(text)
-  // `ip` reads addresses of any length. The kernel refuses those that do not have six octets.
+  // `ip` accepts addresses of any length. The kernel refuses those that do not have six octets.
   if (octets.length !== ETH_ALEN)
     throw invalid(text, { iproute2: 'RTNETLINK answers: Invalid argument', exit: 2, errno: -EINVAL })
   return octets
@@ -38,8 +38,9 @@ function invalid(text: string, refusal: { iproute2: string; exit: 1 | 2; errno?:
 }
 
 /**
- * ll_addr_a2n(): octets in hexadecimal with colons, or four in decimal with dots. The strict form of it. The kernel judges
- * how many there are. Throws ADDRESS_INVALID, which names the part at which `ip` stops.
+ * Parses an address as ll_addr_a2n() does, and returns it in the strict form. The text has hexadecimal octets with
+ * colons, or decimal octets with dots. The kernel checks the number of octets. Throws ADDRESS_INVALID, which names the
+ * part that `ip` refuses.
  */
 export function scanLladdr(text: string): string {
   const dotted = text.includes('.')
@@ -51,7 +52,9 @@ export function scanLladdr(text: string): string {
   return formatLladdr(octets)
 }
 
-/** sscanf's %x into an int: as many digits as there are, whatever follows them, and the last 32 bits; NaN without any. */
+/**
+ * Parses as sscanf's %x into an int: all leading digits, of whose value the last 32 bits count. NaN without a digit.
+ */
 function scanHex(text: string): number {
   const [, sign, digits] = /^\s*([+-]?)(?:0[xX](?=[0-9a-fA-F]))?([0-9a-fA-F]+)/.exec(text) ?? []
   if (digits === undefined) return Number.NaN

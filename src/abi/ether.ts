@@ -1,5 +1,5 @@
 /**
- * Ethernet: lengths, EtherTypes, and the packet types that eth_type_trans gives.
+ * Ethernet: lengths, EtherTypes, and the packet types that eth_type_trans returns.
  *
  * Source: <linux/if_ether.h>, <linux/if_packet.h>, <linux/if_arp.h>. The C side of the table is
  * native-bindings/abi-names.h; test/abi compares both.
@@ -7,7 +7,7 @@
 export const ETH_HLEN = 14
 export const ETH_MIN_MTU = 68
 
-// EtherTypes. From ETH_P_802_3_MIN on the field is a protocol, below it a length.
+// EtherTypes. A field value of at least ETH_P_802_3_MIN is a protocol, a lower one is a length.
 export const ETH_P_802_3_MIN = 0x600
 export const ETH_P_IP = 0x800
 export const ETH_P_ARP = 0x806

@@ -18,7 +18,7 @@ export const ETHTOOL_SLINKSETTINGS = 0x4d
 export const ETHTOOL_VALUE_DATA = 4
 export const ETHTOOL_VALUE_SIZE = 8
 
-// struct ethtool_sset_info: one u32 a string set that the mask names
+// struct ethtool_sset_info: one u32 for each string set in the mask
 export const ETHTOOL_SSET_INFO_MASK = 8
 export const ETHTOOL_SSET_INFO_SIZE = 16
 

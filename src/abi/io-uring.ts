@@ -1,5 +1,5 @@
 /**
- * io_uring: opcodes, flags, and the layout of the entries that src/io writes and reads itself.
+ * io_uring: opcodes, flags, and the layout of the ring entries that src/io writes and reads.
  *
  * Source: <linux/io_uring.h>, <sys/uio.h>. The C side of the table is native-bindings/abi-names.h; test/abi compares
  * both.

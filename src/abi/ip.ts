@@ -1,5 +1,5 @@
 /**
- * IPv4, IPv6 and what they carry: protocol numbers, flags, and the offsets of the headers' fields.
+ * IPv4, IPv6, TCP, UDP and ICMP: protocol numbers, flags, and the offsets of header fields.
  *
  * Source: <netinet/in.h>, <netinet/ip.h>, <linux/ipv6.h>, <netinet/tcp.h>, <netinet/udp.h>, <netinet/ip_icmp.h>. The
  * C side of the table is native-bindings/abi-names.h; test/abi compares both.
@@ -50,7 +50,7 @@ export const TCPHDR_WINDOW = 14
 export const TCPHDR_CHECK = 16
 export const TCPHDR_LEN = 20
 
-// TCPHDR_FLAGS; CWR is RFC 3168's
+// TCPHDR_FLAGS; CWR is defined by RFC 3168
 export const TH_FIN = 0x1
 export const TH_SYN = 0x2
 export const TH_RST = 0x4

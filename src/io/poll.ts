@@ -1,10 +1,10 @@
 /**
- * FrameIo on older system calls, for kernels and containers without io_uring: everything that is queued goes through one
- * native call (ioBatch: one io_submit for all of it, or where that is forbidden a read or write each), and epoll tells
- * which waiting lanes became readable.
+ * FrameIo on older system calls, for kernels and containers without io_uring. All queued operations go through one
+ * native call (ioBatch). It makes one io_submit for all of them or, where that is forbidden, one read or write for
+ * each. epoll reports which waiting lanes are readable.
  *
- * epoll is level-triggered: a lane that is being read is reported too and ignored, and a wait can never miss a frame
- * that came a moment before it began.
+ * epoll is level-triggered. So a wait never misses a frame that came just before it began. epoll also reports lanes
+ * that are not waiting; they are ignored.
  */
 
 import { type NativeError, native } from '../../native-bindings/index.js'
@@ -16,16 +16,16 @@ import { BURST_SLOTS, createSlab, MAX_LANES, SCRATCH_OFFSET, SLOT_BYTES, WRITES_
 const BATCH_READ = 0
 const BATCH_WRITE = 1
 const BATCH_WRITEV = 2
-/** Words of one operation of ioBatch. */
+/** 32-bit words of one operation of ioBatch. */
 const OP_WORDS = 4
-/** A turn's writes and reads. */
+/** The most operations of one turn: its writes and its reads. */
 const MAX_OPS = WRITES_MAX + BURST_SLOTS
 /** A piece in a list: offset and length. */
 const PIECE_BYTES = 8
 /** Events fetched by one epoll_wait. */
 const EVENTS = 256
 const WAKE_TAG = -1
-/** What io_setup(2) means by its errno, and what to do. */
+/** Explanations of the errnos of io_setup(2), with a remedy where there is one. */
 const REMEDIES: Record<string, string> = {
   EAGAIN: ', fs.aio-max-nr is used up: raise it with sysctl, and start anew',
   EPERM: ', forbidden here by a seccomp profile',
@@ -36,13 +36,13 @@ export class PollIo implements FrameIo {
   readonly name = 'poll'
   readonly mem: Uint8Array
   readonly #slab: ArrayBuffer
-  /** The slab in words, for lists of pieces. */
+  /** The slab as 32-bit words, for lists of pieces. */
   readonly #words: Int32Array
   readonly #batch = native().ioBatch
   readonly #epollWait = native().epollWait
   readonly #epollFd: number
   readonly #wakeFd: number
-  /** Context of Linux's asynchronous I/O, or 0: call by call. */
+  /** Context of Linux's asynchronous I/O. 0: one system call per operation. */
   readonly #aio: number
   readonly slowed?: string
   readonly #fromFd = new Int32Array(MAX_LANES).fill(-1)
@@ -51,15 +51,15 @@ export class PollIo implements FrameIo {
   readonly #watched = new Uint8Array(MAX_LANES)
   /** 1 while a lane's wait is outstanding. */
   readonly #waiting = new Uint8Array(MAX_LANES)
-  /** Where the next list of pieces goes. */
+  /** Offset of the next list of pieces. */
   #nextList = SCRATCH_OFFSET
-  /** Operations that are queued, the lane of each, and its slot or ticket. */
+  /** The queued operations, the lane of each, and its slot or ticket. */
   #ops = new Int32Array(MAX_OPS * OP_WORDS)
   #opLane = new Int32Array(MAX_OPS)
   #opSlot = new Int32Array(MAX_OPS)
   #queued = 0
   #reads = 0
-  /** Those that are carried out and not yet reaped: what the sink queues meanwhile must not touch them. */
+  /** Operations carried out and not yet reaped. They are separate, because the sink queues new ones during `reap`. */
   #doneOps = new Int32Array(MAX_OPS * OP_WORDS)
   #doneLane = new Int32Array(MAX_OPS)
   #doneSlot = new Int32Array(MAX_OPS)
@@ -69,7 +69,7 @@ export class PollIo implements FrameIo {
   readonly #cancelled: number[] = []
   #awake = false
 
-  /** `wakeFd`: the worker's eventfd. `useAio`: where it can be had. */
+  /** `wakeFd`: the worker's eventfd. `useAio`: use io_submit where it works. */
   constructor(wakeFd: number, useAio = true) {
     const slab = createSlab()
     this.mem = slab.mem
@@ -94,7 +94,7 @@ export class PollIo implements FrameIo {
     this.#watched[lane] = 1
   }
 
-  /** What is readable would end every wait for the others: out of epoll with it. */
+  /** Removes the lane from epoll, because a lane that stays readable would end every wait of the other lanes. */
   abandon(lane: number): void {
     if (this.#watched[lane] === 1) native().epollRemove(this.#epollFd, this.#fromFd[lane])
     this.#watched[lane] = 0
@@ -126,7 +126,7 @@ export class PollIo implements FrameIo {
     this.#queue(lane, ticket, BATCH_WRITE, this.#toFd[lane], offset, len)
   }
 
-  /** The list goes into the slab as it is: ioBatch makes an iovec of it. */
+  /** Copies the list into the slab unchanged; ioBatch makes an iovec of it. */
   writev(lane: number, ticket: number, pieces: Int32Array, count: number): void {
     const list = this.#nextList
     this.#nextList += PIECE_BYTES * count
@@ -155,7 +155,7 @@ export class PollIo implements FrameIo {
     this.#eventCount = Math.max(0, events)
   }
 
-  /** What was queued is carried out now. */
+  /** The queued operations become the ones carried out, and the queue is empty. */
   #swap(): void {
     const ops = this.#ops
     const lanes = this.#opLane
@@ -202,7 +202,7 @@ export class PollIo implements FrameIo {
       const result = this.#doneOps[at + 3]
       const lane = this.#doneLane[i]
       if (opcode === BATCH_READ) {
-        // A read of 0 bytes does not exist for a TAP: its device is being taken apart.
+        // A TAP never returns a read of 0 bytes, unless its device is being removed.
         sink.completed(OP_READ, lane, slot, result === 0 ? -EBADFD : result)
       } else if (result < 0) sink.completed(OP_WRITE, lane, slot, result)
     }
@@ -225,7 +225,7 @@ export class PollIo implements FrameIo {
   }
 }
 
-/** A context, or 0 and why there is none. */
+/** Returns a context for io_submit, or 0 and the reason why there is none. */
 function setUpAio(): { aio: number; refusal?: string } {
   try {
     return { aio: native().aioSetup() }

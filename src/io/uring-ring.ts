@@ -1,12 +1,11 @@
 /**
- * The two rings that are shared with the kernel, as io_uring(7) lays them out, and nothing else: their heads and tails
- * are touched in this file only.
+ * The two rings that io_uring shares with the kernel (io_uring(7)). Only this file touches their heads and tails.
  *
  *     SQ   we write entries at tail ──▶ the kernel consumes them at head, inside io_uring_enter
  *     CQ   the kernel writes at tail ──▶ we consume at head
  *
- * An SQE is 64 bytes (16 words), a CQE 16 (4 words). `user_data` is used as one 32-bit word, because a BigInt costs
- * twenty times as much. The indexes run on and wrap at 2^32; the masks cut them to the ring.
+ * An SQE is 64 bytes (16 words), a CQE 16 bytes (4 words). Only one 32-bit word of `user_data` is used, because a
+ * BigInt costs twenty times as much. The indexes count up and wrap at 2^32; masks reduce them to the size of the ring.
  */
 
 import { native, type UringMapping } from '../../native-bindings/index.js'
@@ -19,7 +18,7 @@ import {
   IORING_SQ_TASKRUN,
 } from '../abi/io-uring.js'
 
-/** What the engine needs of the kernel (6.1); the probe tries exactly this. */
+/** The flags that the engine needs (kernel 6.1). The probe tries exactly these. */
 export const SETUP_FLAGS =
   IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_TASKRUN_FLAG | IORING_SETUP_SUBMIT_ALL
 
@@ -40,7 +39,7 @@ export class UringRing {
   readonly #cqTail: number
   readonly #cqes: number
   readonly #cqMask: number
-  /** Our tail, ahead of the shared one by what is queued and not yet published. */
+  /** Our tail. It is ahead of the shared one by the entries that are queued and not yet published. */
   #tail: number
   #head: number
 
@@ -74,8 +73,9 @@ export class UringRing {
   }
 
   /**
-   * Queues one entry. `flags` IOSQE_*; `addressLow/High` and `len` a buffer; `opFlags` is the word that read and write
-   * call rw_flags, poll calls poll32_events and cancel calls cancel_flags. The caller has seen to `room`.
+   * Queues one entry. `flags`: IOSQE_*. `addressLow`, `addressHigh` and `len`: the buffer. `opFlags`: the word called
+   * rw_flags for read and write, poll32_events for poll, and cancel_flags for cancel. The caller ensures that there is
+   * `room`.
    */
   push(
     opcode: number,
@@ -110,11 +110,15 @@ export class UringRing {
   }
 
   /**
-   * Publishes what was queued, has the kernel consume all of it, and waits up to `timeoutMs` for `minComplete`
-   * completions. A read or write that fails completes by task work, of which one call runs 20 pieces (kernel 6.13 on):
-   * it is called again while that brings completions, so that whatever has ended is there to be taken. The flag alone
-   * says too much: set a moment after the work was run, it stays until there is work again (io_req_local_work_add).
-   * Throws when the ring itself is broken, which no frame can cause.
+   * Publishes the queued entries, lets the kernel consume all of them, and waits up to `timeoutMs` for `minComplete`
+   * completions.
+   *
+   * A read or write that fails completes by task work, and one call runs at most 20 pieces of it (from kernel 6.13 on).
+   * So the call is repeated as long as it brings completions; afterwards no completion is missing. The flag
+   * IORING_SQ_TASKRUN alone does not suffice: it can be set just after the work was run, and then stays set until there
+   * is new work (io_req_local_work_add).
+   *
+   * Throws if the ring itself is broken, which no frame can cause.
    */
   enter(minComplete: number, timeoutMs: number): void {
     Atomics.store(this.#ring, this.#sqTail, this.#tail)
@@ -133,7 +137,7 @@ export class UringRing {
     return (Atomics.load(this.#ring, this.#sqFlags) & IORING_SQ_TASKRUN) !== 0
   }
 
-  /** Completions that are there. */
+  /** Number of completions that can be taken. */
   get completions(): number {
     return (Atomics.load(this.#ring, this.#cqTail) - this.#head) | 0
   }
@@ -148,7 +152,7 @@ export class UringRing {
     return this.#ring[this.#cqes + (this.#head & this.#cqMask) * CQE_WORDS + 2]
   }
 
-  /** Takes the oldest completion off; the kernel sees it with the next `release`. */
+  /** Takes the oldest completion. The kernel learns of it with the next `release`. */
   next(): void {
     this.#head = (this.#head + 1) | 0
   }

@@ -1,9 +1,11 @@
 /**
- * FrameIo on io_uring: one-shot READs and WRITEs, one `enter` a turn.
+ * FrameIo on io_uring: one-shot READs and WRITEs, one `enter` per turn.
  *
- * A wait is a READ without RWF_NOWAIT: it arms a poll inside the kernel and reads when a frame comes, on an O_NONBLOCK
- * fd too. Reads and writes carry RWF_NOWAIT, so none outlives the `enter` that carried it; a write that succeeds posts
- * nothing (IOSQE_CQE_SKIP_SUCCESS). Lanes use fixed files: 2·lane to read from, 2·lane+1 to write to.
+ * - A wait is a READ without RWF_NOWAIT. It arms a poll inside the kernel and reads when a frame comes, on an O_NONBLOCK
+ *   fd too.
+ * - Reads and writes carry RWF_NOWAIT, so none outlives its `enter`.
+ * - A write that succeeds posts no completion (IOSQE_CQE_SKIP_SUCCESS).
+ * - Lanes use fixed files: 2·lane to read from, 2·lane+1 to write to.
  *
  * A completion's tag:  | op 2 bits | lane 12 | slot 16 |, and WAKE_TAG for the eventfd that wakes the worker.
  */
@@ -38,11 +40,11 @@ const OP_SHIFT = SLOT_BITS + LANE_BITS
 const WAKE_TAG = 3 << OP_SHIFT
 const CANCEL_TAG = WAKE_TAG | 1
 
-/** A turn's writes and reads, and waits that are armed again. */
+/** Space for the writes and reads of a turn, and for the waits that are armed again. */
 const SQ_ENTRIES = 1024
-/** Fixed files: two a lane. The kernel wants the limit of open files to be as high. */
+/** Fixed files: two per lane. The kernel requires a limit of open files (RLIMIT_NOFILE) of at least this number. */
 export const FILE_SLOTS = 2 * MAX_LANES
-/** Every wait, and a turn's reads and failed writes, complete at once in the worst case. */
+/** In the worst case, all waits and all reads and failed writes of a turn complete at once. */
 const CQ_ENTRIES = 2 * MAX_LANES
 
 export class UringIo implements FrameIo {
@@ -50,19 +52,19 @@ export class UringIo implements FrameIo {
   readonly mem: Uint8Array
   readonly #slab: Slab
   readonly #ring: UringRing
-  /** The slab's address: the lower half, to which an offset is added, and the upper, the same for all offsets. */
+  /** The slab's address: the lower half, to which an offset is added, and the upper half, the same for all offsets. */
   readonly #low: number
   readonly #high: number
-  /** The slab in words, for lists of pieces. */
+  /** The slab as 32-bit words, for lists of pieces. */
   readonly #words: Int32Array
-  /** Where the next list of pieces goes: the kernel has copied those of the `submit` before. */
+  /** Offset of the next list of pieces. It starts anew after each `submit`, in which the kernel copies the lists. */
   #nextList = SCRATCH_OFFSET
   readonly #wakeFd: number
-  /** Reads queued and not yet reaped: while there are any, `submit` does not wait. */
+  /** Number of reads queued and not yet reaped. While there are any, `submit` does not wait. */
   #reads = 0
   #awake = false
 
-  /** `wakeFd`: the worker's eventfd. Throws NativeError when io_uring cannot be had. */
+  /** `wakeFd`: the worker's eventfd. Throws NativeError if io_uring does not work. */
   constructor(wakeFd: number) {
     this.#slab = createSlab()
     this.mem = this.#slab.mem
@@ -85,12 +87,12 @@ export class UringIo implements FrameIo {
     try {
       native().uringUpdateFile(this.#ring.fd, 2 * lane + 1, toFd)
     } catch (error) {
-      this.removeLane(lane) // the ring would keep the first file open, and its device there
+      this.removeLane(lane) // otherwise the ring keeps the first file open, and its device exists on
       throw error
     }
   }
 
-  /** Nothing to do: one-shot operations are only asked for by the caller. */
+  /** Nothing to do: a lane without queued operations is not watched. */
   abandon(_lane: number): void {}
 
   removeLane(lane: number): void {
@@ -105,7 +107,7 @@ export class UringIo implements FrameIo {
 
   cancelWait(lane: number): void {
     this.#makeRoom()
-    // The wait is found by its user_data.
+    // ASYNC_CANCEL finds the wait by its user_data.
     this.#ring.push(
       IORING_OP_ASYNC_CANCEL,
       IOSQE_CQE_SKIP_SUCCESS,
@@ -154,7 +156,7 @@ export class UringIo implements FrameIo {
     )
   }
 
-  /** The list becomes struct iovec[] in the slab; the kernel copies it when it takes the entry. */
+  /** Writes the list into the slab as struct iovec[]. The kernel copies it when it consumes the entry. */
   writev(lane: number, ticket: number, pieces: Int32Array, count: number): void {
     this.#makeRoom()
     const list = this.#nextList
@@ -198,7 +200,7 @@ export class UringIo implements FrameIo {
         continue
       }
       if (op === OP_READ) this.#reads--
-      // A read of 0 bytes does not exist for a TAP: its device is being taken apart.
+      // A TAP never returns a read of 0 bytes, unless its device is being removed.
       const outcome = result === 0 ? -EBADFD : result
       sink.completed(op, (userData >>> SLOT_BITS) & (MAX_LANES - 1), userData & 0xffff, outcome)
     }
@@ -212,13 +214,15 @@ export class UringIo implements FrameIo {
     return true
   }
 
-  /** A READ of the eventfd, which also clears it. */
+  /** Queues a READ of the eventfd, which also clears it. */
   #armWakeUp(): void {
     this.#makeRoom()
     this.#ring.push(IORING_OP_READ, 0, this.#wakeFd, -1, (this.#low + WAKE_OFFSET) | 0, this.#high, 8, 0, WAKE_TAG)
   }
 
-  /** A full submission queue is handed to the kernel early: only when very many lanes arm their waits at once. */
+  /**
+   * Hands a full submission queue to the kernel early. This happens only if very many lanes arm their waits at once.
+   */
   #makeRoom(): void {
     if (this.#ring.room === 0) this.#ring.enter(0, -1)
   }
@@ -236,5 +240,5 @@ function tag(op: number, lane: number, slot: number): number {
   return (op << OP_SHIFT) | (lane << SLOT_BITS) | slot
 }
 
-// A ticket, as a slot, has 16 bits of a tag.
+// A tag has 16 bits for a slot or a ticket.
 if (WRITES_MAX > 1 << SLOT_BITS) throw new Error('SLOT_BITS is too small for WRITES_MAX')

@@ -1,15 +1,17 @@
 /**
- * Generic receive offload of one lane, in place of the NAPI that a veth has while its `gro` is on: the runs in hand, and
- * what becomes of each frame.
+ * Generic receive offload of one lane. It takes the place of the NAPI that a veth has while its `gro` is on. It keeps
+ * the open runs and decides for each frame whether it joins a run.
  *
  *     xmit ─▶ receive ─▶ a candidate (frame/gro.ts) ─▶ joins its flow's run, ends it, begins one ─▶ written when flushed
  *                    └─▶ anything else ─▶ ends its flow's run ─▶ written as it is
  *
- * Neighbours: stage.ts, the contract; stages.ts, which makes one while a device has `gro` on.
+ * Neighbours: stage.ts, the contract; stages.ts, which opens this stage while the receiving device has `gro` on.
  *
- * Invariants: frames of a flow are written in the order in which they came: whatever is written as it is, is written behind
- * the run of its flow. A run is written, or moved into the hold, within the turn of the frames in it, so a slot is never read
- * into while it is part of a run.
+ * Invariants:
+ * - Frames of a flow are written in the order of their arrival. A frame that is not merged is written after its flow's
+ *   run.
+ * - A run is written or moved into the hold within the turn in which its frames came. So no slot is reused while it is
+ *   part of a run.
  */
 
 import * as counter from '../counters.js'
@@ -40,13 +42,13 @@ import { SLOT_BYTES } from '../io/slab.js'
 import type { GroSettings } from '../messages.js'
 import type { FrameSink, LaneOutput, Stage, StageContext, StageKind } from './stage.js'
 
-/** Flows with a run at a time: MAX_GRO_SKBS, net/core/gro.c. */
+/** The most flows that have a run at the same time: MAX_GRO_SKBS, net/core/gro.c. */
 const MAX_RUNS = 8
 
-/** What a run may grow to, vnet header and Ethernet header included. */
+/** Bytes of the longest run, vnet header and Ethernet header included. */
 const RUN_BYTES = SLOT_BYTES
 
-/** GRO as a stage: the last of its lane. */
+/** GRO as a stage. It must be the last of its lane. */
 export const GRO: StageKind<GroSettings> = {
   name: 'gro',
   open: (context, _next, settings) => new Gro(context, settings),
@@ -54,7 +56,7 @@ export const GRO: StageKind<GroSettings> = {
 
 export class Gro implements Stage {
   settings: GroSettings
-  /** Not used: what a run becomes is no frame of the slab, so nothing can stand behind it. */
+  /** Unused: a run is written from several places of the slab, so no other stage can follow. */
   next: FrameSink
   readonly #context: StageContext
   readonly #mem: Uint8Array
@@ -62,7 +64,7 @@ export class Gro implements Stage {
   readonly #counts: Float64Array
   readonly #output: LaneOutput
   readonly #verifies: boolean
-  /** The first `#open` are in use, oldest first. */
+  /** The first `#open` runs are in use, oldest first. */
   readonly #runs = Array.from({ length: MAX_RUNS }, () => new GroRun())
   #open = 0
 
@@ -114,7 +116,7 @@ export class Gro implements Stage {
     this.#runs[this.#open++].begin(mem, off, this.#vnetHdrLen, frameLen, candidate, hash)
   }
 
-  /** When the oldest run has to go. */
+  /** When the oldest run must be written. */
   get deadline(): number {
     return this.#open === 0 ? Number.POSITIVE_INFINITY : this.#runs[0].heldSince + this.settings.flushUs / 1000
   }
@@ -130,7 +132,7 @@ export class Gro implements Stage {
     }
   }
 
-  /** Moves what lies in this turn's slots out of them; false when there is no place for it. */
+  /** Moves the parts of a run that lie in this turn's slots into the hold. False when the hold has no room. */
   #keep(run: GroRun): boolean {
     const at = run.isHeld ? run.off : this.#context.hold.reserve(RUN_BYTES)
     if (at < 0) return false
@@ -139,12 +141,12 @@ export class Gro implements Stage {
     return true
   }
 
-  /** GRO is switched off. */
+  /** GRO was switched off. */
   end(): void {
     while (this.#open > 0) this.#flush(0, FLUSH_SWITCHED_OFF)
   }
 
-  /** A frame that is not merged goes behind those of its flow. */
+  /** Writes a frame that is not merged, after the run of its flow. */
   #letPass(off: number, len: number, verdict: number): void {
     this.#counts[counter.GRO_FRAMES + verdict]++
     if (this.#open > 0) this.#flushFlowOf(off + this.#vnetHdrLen, len - this.#vnetHdrLen)
@@ -162,7 +164,7 @@ export class Gro implements Stage {
     if (found >= 0) this.#flush(found, FLUSH_UNMERGEABLE)
   }
 
-  /** The run of a frame's flow, or -1. */
+  /** The index of the run of a frame's flow, or -1. */
   #find(hash: number, eth: number, l4: number): number {
     for (let i = 0; i < this.#open; i++) {
       const run = this.#runs[i]

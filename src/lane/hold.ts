@@ -1,42 +1,48 @@
 /**
- * The hold: memory for frames that a stage keeps past their turn.
+ * The hold: memory for frames that a stage keeps beyond the turn in which they were read.
  *
  *     burst slot ──copied once──▶ a place in the hold ──written──▶ given back ──the next submit──▶ free
  *
- * A worker has one Hold, cut into blocks; each lane fills blocks of its own, one behind the other (LaneHold). A block is free
- * again when all that lay in it is, in whatever order that happens. Memory is touched as it is used, and given back to the
- * system when nothing is held any more.
+ * A worker has one Hold, which consists of blocks. Each lane fills blocks of its own, one after the other (LaneHold). A
+ * block is free again when all its places were given back, in whatever order. Memory is touched only when it is used,
+ * and returns to the system when nothing is held.
  *
- * Neighbours: io/slab.ts says where blocks lie; worker/scheduler.ts tells when a submit has returned.
- * Invariant: what was given back stays as it is until the writes that were queued from it have been carried out.
+ * Neighbours: io/slab.ts defines where blocks lie; worker/scheduler.ts reports the begin and the end of each submit.
+ * Invariant: a place that was given back keeps its bytes until the writes queued from it have been carried out.
  */
 import { BLOCK_BYTES, BLOCK_COUNT, HOLD_OFFSET, RELEASES_A_TURN, WRITES_MAX } from '../io/slab.js'
 
-/** What one lane may hold. */
+/** The most bytes that one lane may hold. */
 export const LANE_HOLD_BYTES = 64 << 20
-/** Blocks that may keep their memory while nothing is held: short holding would give it back and touch it again all the time. */
+/**
+ * Blocks that keep their memory while nothing is held. Without it, short holds would discard and touch memory all the
+ * time.
+ */
 const KEPT_BLOCKS = 8
-/** Places start on a multiple of this, as slots do. */
+/** The offset of each place is a multiple of this, as that of each slot is. */
 const ALIGNMENT = 8
 
 export class Hold {
   readonly #discard: (offset: number, len: number) => void
   readonly #free = Array.from({ length: BLOCK_COUNT }, (_, i) => BLOCK_COUNT - 1 - i)
-  /** Places in each block that are in use. */
+  /** Number of places in use, by block. */
   readonly #used = new Uint16Array(BLOCK_COUNT)
-  /** Changes when a block becomes free: whoever filled it notices that it is not theirs any more. */
+  /** Changes when a block becomes free, so that the lane that filled it notices that it no longer owns it. */
   readonly #epochs = new Uint32Array(BLOCK_COUNT)
-  /** 1: the block may have memory. */
+  /** 1: the block may occupy memory. */
   readonly #touched = new Uint8Array(BLOCK_COUNT)
   #touchedCount = 0
-  /** Blocks of the places that were given back, once a place; the first `#submitted` have been written out. */
+  /**
+   * The block of each place that was given back, one entry per place. The submit that is under way carries out the
+   * writes of the first `#submitted`.
+   */
   #given = new Uint16Array(WRITES_MAX)
   #givenCount = 0
   #submitted = 0
-  /** Frames that may yet be passed on in this turn. */
+  /** Held frames that stages may still pass on in this turn. */
   releases = RELEASES_A_TURN
 
-  /** `discard`: FrameIo's. */
+  /** `discard`: the engine's FrameIo.discard. */
   constructor(discard: (offset: number, len: number) => void) {
     this.#discard = discard
   }
@@ -63,13 +69,13 @@ export class Hold {
     this.#given[this.#givenCount++] = block
   }
 
-  /** A submit begins: it carries out the writes of all that was given back so far. */
+  /** A submit begins. It carries out the writes from all places that were given back so far. */
   submitting(): void {
     this.#submitted = this.#givenCount
     this.releases = RELEASES_A_TURN
   }
 
-  /** The submit has returned, and what failed of it was looked at. */
+  /** The submit has returned, and its failed writes were handled. */
   submitted(): void {
     if (this.#submitted === 0) return
     for (let i = 0; i < this.#submitted; i++) this.#drop(this.#given[i])
@@ -96,13 +102,13 @@ function grown(list: Uint16Array): Uint16Array<ArrayBuffer> {
   return longer
 }
 
-/** What one lane holds. */
+/** The part of the hold that one lane uses. */
 export class LaneHold {
   readonly #hold: Hold
   readonly #mem: Uint8Array
-  /** Bytes of all places in use. */
+  /** Bytes of all its places in use. */
   bytes = 0
-  /** The block that is being filled, as of which epoch, and how far. */
+  /** The block that the lane fills (-1: none), the epoch in which it took the block, and the bytes filled so far. */
   #block = -1
   #epoch = 0
   #fill = 0
@@ -112,14 +118,14 @@ export class LaneHold {
     this.#mem = mem
   }
 
-  /** Copies `len` bytes at `off` into a place of their own; its offset, or -1 when there is no room. */
+  /** Copies `len` bytes at `off` into a new place. Returns its offset, or -1 when there is no room. */
   keep(off: number, len: number): number {
     const at = this.reserve(len)
     if (at >= 0) this.#mem.copyWithin(at, off, off + len)
     return at
   }
 
-  /** A place of `bytes`, at most two of the longest frames; its offset, or -1 when there is no room. */
+  /** Reserves a place of `bytes`, at most a block. Returns its offset, or -1 when there is no room. */
   reserve(bytes: number): number {
     const room = (bytes + ALIGNMENT - 1) & -ALIGNMENT
     if (this.bytes + room > LANE_HOLD_BYTES) return -1
@@ -137,13 +143,13 @@ export class LaneHold {
     return at
   }
 
-  /** The place `at` of `bytes` is not needed once the writes that are queued have been carried out. */
+  /** Gives back the place of `bytes` at `at`. It is free once the writes queued so far have been carried out. */
   give(at: number, bytes: number): void {
     this.bytes -= (bytes + ALIGNMENT - 1) & -ALIGNMENT
     this.#hold.give(Math.floor((at - HOLD_OFFSET) / BLOCK_BYTES))
   }
 
-  /** Whether one more held frame may be passed on in this turn. What may not is due at once. */
+  /** Whether one more held frame may be passed on in this turn. If not, the frame is due in the next turn. */
   mayRelease(): boolean {
     return this.#hold.releases-- > 0
   }

@@ -1,7 +1,7 @@
 /**
- * One direction of one queue: what xmit needs to know of the receiver, and where it counts.
+ * One direction of one queue: the properties of the receiver that xmit needs, and the counters.
  *
- * Neighbours: xmit.ts; worker/served-lane.ts has what the scheduler adds to it.
+ * Neighbours: xmit.ts; worker/served-lane.ts adds the state that the scheduler needs.
  */
 import * as counter from '../counters.js'
 import { LINK_OVERHEAD } from '../frame/vlan.js'
@@ -13,17 +13,17 @@ export const VERIFY = 2
 
 export class Lane {
   readonly index: number
-  /** Bytes of the virtio_net_hdr before every frame: the same for all devices of a process (offload.ts). */
+  /** Bytes of the virtio_net_hdr before every frame: the same for all devices of a process (veth/birth/offload.ts). */
   readonly vnetHdrLen: number
   readonly counters: counter.LaneCounters
   readonly checksum: number
-  /** The receiving device's address, upper 16 and lower 32 bits. */
+  /** Address of the receiving device, upper 16 and lower 32 bits. */
   macHigh = 0
   macLow = 0
-  /** And its broadcast address. */
+  /** Broadcast address of the receiving device. */
   broadcastHigh = 0
   broadcastLow = 0
-  /** Longest frame that the receiving device takes, unless it is a super-frame. */
+  /** Bytes of the longest frame that the receiving device takes. Super-frames may be longer. */
   maxFrameLen = 0
 
   constructor(spec: Omit<LaneSpec, 'fromFd' | 'toFd'>) {
@@ -34,7 +34,7 @@ export class Lane {
     this.setReceiver(spec.receiver)
   }
 
-  /** Every checksum of a frame that is sent was found right. */
+  /** Whether every frame that passes xmit has verified checksums. */
   get verifies(): boolean {
     return this.checksum === VERIFY
   }

@@ -1,21 +1,21 @@
 /**
- * The stages of a lane, and the chain that they make.
+ * The list of stages, and the chain of one lane.
  *
- * A new stage is a file beside this one, a line in STAGES here, and its settings in messages.ts.
- * Invariant: frames pass the stages in the order of STAGES, whichever of them are there.
+ * A new stage is a file in this folder, a line in STAGES, and its settings in messages.ts.
+ * Invariant: frames pass the stages of a lane in the order of STAGES.
  */
 import type { StageSettings } from '../messages.js'
 import { GRO } from './gro.js'
 import type { FrameSink, StageContext, StageKind } from './stage.js'
 
-/** Every kind of stage, first to last. GRO is the last: the peer's stack would merge behind everything, too. */
+/** Every kind of stage, first to last. GRO is last: the peer's stack, too, would merge after everything else. */
 // biome-ignore lint/suspicious/noExplicitAny: each takes the settings of its own name
 export const STAGES: readonly StageKind<any>[] = [GRO]
 
 export class Chain implements FrameSink {
   readonly #kinds: readonly StageKind[]
   readonly #context: StageContext
-  /** The stage of each kind, where the lane has one. */
+  /** The stage of each kind; null where the lane has none. */
   readonly #stages: (ReturnType<StageKind['open']> | null)[]
   #first: FrameSink
 
@@ -27,8 +27,8 @@ export class Chain implements FrameSink {
   }
 
   /**
-   * Gives each stage its settings, makes those that are new, and ends those that have none any more: the first one first, so that
-   * what it still passes on goes through the others. Whether any stage is left.
+   * Gives each stage its settings, opens new stages, and ends those without settings. The first stage ends first, so
+   * that the frames that it still passes on go through the others. Returns whether any stage is left.
    */
   set(settings: StageSettings): boolean {
     const wanted = this.#kinds.map(({ name }) => (settings as Record<string, unknown>)[name] ?? null)
@@ -54,14 +54,14 @@ export class Chain implements FrameSink {
     this.#first.receive(off, len)
   }
 
-  /** The earliest of all. */
+  /** The earliest deadline of all stages. */
   get deadline(): number {
     let earliest = Number.POSITIVE_INFINITY
     for (const stage of this.#stages) if (stage !== null) earliest = Math.min(earliest, stage.deadline)
     return earliest
   }
 
-  /** First to last: what one passes on is in the next before that ends its turn. */
+  /** First to last: a stage receives the frames of the stage before it, and then ends its turn. */
   endTurn(now: number): void {
     for (const stage of this.#stages) stage?.endTurn(now)
   }

@@ -1,12 +1,12 @@
 /**
- * The hot path: what veth_xmit does with one frame (drivers/net/veth.c), from the moment it was read from the sending
- * device until it is ready to be written to its peer.
+ * The hot path: veth_xmit (drivers/net/veth.c) for one frame, from the read from the sending device until the frame is
+ * ready for the write to its peer.
  *
  *     received ─▶ length ─▶ class and protocol ─▶ checksum ─▶ to the peer
  *                   │                                │
  *                   └── too short, too long          └── bad
  *
- * Nothing is allocated for a frame, nothing thrown, and every frame that does not go on is counted with its reason.
+ * Invariant: nothing is allocated or thrown per frame, and every dropped frame is counted under its reason.
  */
 import {
   ETH_HLEN,
@@ -29,8 +29,8 @@ import { VLAN_HLEN } from '../frame/vlan.js'
 import { COMPLETE, type Lane, PASS_THROUGH } from './lane.js'
 
 /**
- * One frame: `len` bytes at `off` of `mem`, vnet header first. Counts it as received, and returns how many bytes go to the
- * peer, from the same place; 0 when it was dropped.
+ * Takes one frame: `len` bytes at `off` of `mem`, vnet header first. Counts it as received. Returns how many bytes at
+ * `off` go to the peer; 0 when the frame was dropped.
  */
 export function vethXmit(lane: Lane, mem: Uint8Array, off: number, len: number): number {
   const counts = lane.counters.burst
@@ -58,7 +58,10 @@ export function vethXmit(lane: Lane, mem: Uint8Array, off: number, len: number):
   return len
 }
 
-/** An accelerated VLAN tag stands beside the frame (skb->vlan_tci) and does not count; tun has put it back in. */
+/**
+ * Bytes of an accelerated VLAN tag. The kernel keeps such a tag outside of the frame (skb->vlan_tci) and does not count
+ * it in the length; tun has inserted it into the frame.
+ */
 function reinsertedLen(protocol: number): number {
   return protocol === ETH_P_8021Q || protocol === ETH_P_8021AD ? VLAN_HLEN : 0
 }
@@ -68,7 +71,7 @@ function drop(counts: Float64Array, reason: number): 0 {
   return 0
 }
 
-/** The counter of a protocol as eth_type_trans returns it. */
+/** The counter of a protocol number that eth_type_trans returned. */
 function protocolCounter(protocol: number): number {
   switch (protocol) {
     case ETH_P_IP:
@@ -89,13 +92,15 @@ function protocolCounter(protocol: number): number {
   }
 }
 
-/** Mode `software`: a checksum that the sender left to its device is computed here. The drop's reason, or 0. */
+/**
+ * Mode `software`: computes a checksum that the sender left to its device. Returns the reason to drop the frame, or 0.
+ */
 function complete(mem: Uint8Array, off: number, eth: number, frameLen: number): number {
   if ((vnetFlags(mem, off) & VIRTIO_NET_HDR_F_NEEDS_CSUM) === 0) return 0
   return completeChecksum(mem, off, eth, frameLen) === 0 ? 0 : counter.DROP_BAD_VNET_HDR
 }
 
-/** Mode `verify`: every checksum is computed again. The drop's reason, or 0. */
+/** Mode `verify`: computes every checksum again. Returns the reason to drop the frame, or 0. */
 function verify(counts: Float64Array, mem: Uint8Array, eth: number, frameLen: number): number {
   const bad = verifyChecksums(mem, eth, frameLen)
   if (bad === 0) return 0

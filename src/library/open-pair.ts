@@ -1,11 +1,12 @@
 /**
- * openPair: a pair in one's own process, without a daemon.
+ * openPair: a pair in the caller's process, without a daemon.
  *
  *     openPair ─▶ the process's one Driver (veth/driver.ts) ─▶ pair ─▶ VethPair, and a VethDevice for either end
  *
- * Neighbours: tap.ts, for one end alone; the daemon does the same for others.
- * Invariants: there is a Driver, with its workers, as long as a pair is open or being opened, and no longer, so that the
- * process can end. Nobody's namespace is held open.
+ * Neighbours: tap.ts, for a single device; the daemon, which uses the same Driver.
+ * Invariants:
+ * - The Driver and its workers exist only while a pair is open or being opened, so that the process can end.
+ * - No user's namespace is kept alive.
  */
 import { EventEmitter } from 'node:events'
 import { native } from '../../native-bindings/index.js'
@@ -21,47 +22,49 @@ import { type ChecksumMode, ENGINE_CHOICES, type EndOptions, type EngineChoice, 
 import { type DeviceStats, deviceStats } from '../veth/stats.js'
 import { ATTRIBUTES, checkKind, checkShape, type Shape } from './shape.js'
 
-/** A network namespace as `ip` takes it after `netns`: a name of `ip netns`, a path, or the pid of a process in it. */
+/**
+ * A network namespace, as `ip` accepts it after `netns`: a name of `ip netns`, a path, or the pid of a process in it.
+ */
 export type Netns = string | number
 
-/** One end, as `ip link add` takes it; what is left out gets veth's default. */
+/** The options of one end, as `ip link add` accepts them. An option that is left out gets veth's default. */
 export interface PairEndOptions extends Omit<EndOptions, 'netnsFd'> {
-  /** Where it appears. Left out: in the current namespace. */
+  /** The namespace where the device appears. Default: the current namespace. */
   netns?: Netns
 }
 
-/** What a pair is made with. */
+/** The options of {@link openPair}. */
 export interface OpenPairOptions {
   a?: PairEndOptions
   /**
-   * Left out, the peer copies everything of `a` but name, address, index and flags, as veth's does when `ip link add` says
-   * nothing of a peer. Given, it copies nothing.
+   * The peer. If left out, it copies all options of `a` except name, address, index and flags, as veth's peer does when
+   * `ip link add` does not mention it. If given, it copies nothing.
    */
   b?: PairEndOptions
-  /** What happens to checksums on the way. Default `offload`. */
+  /** How checksums are treated on the way. Default `offload`. */
   checksum?: ChecksumMode
-  /** How frames are read and written; one for all pairs of a process. Default `auto`: io_uring where it works. */
+  /** How frames are read and written; the same for all pairs of a process. Default `auto`: io_uring where it works. */
   engine?: EngineChoice
-  /** Worker threads; one number for all pairs of a process. Default one for every two CPUs, at most four. */
+  /** Number of worker threads; the same for all pairs of a process. Default: one for every two CPUs, at most four. */
   workers?: number
 }
 
-/** What {@link VethDevice.set} changes; what is absent stays. */
+/** The settings that {@link VethDevice.set} changes. A setting that is left out does not change. */
 export interface DeviceSettings extends Omit<DeviceChange, 'netnsFd' | 'master' | 'noMaster'> {
-  /** Name of a bridge, in the namespace where the device is; null takes the device out of it. */
+  /** Name of a bridge in the device's namespace. null removes the device from its bridge. */
   master?: string | null
-  /** Moves the device, which goes down and loses its addresses. */
+  /** Moves the device to this namespace. The device goes down and loses its addresses. */
   netns?: Netns
 }
 
-/** Why a pair is gone: `close()` asked for it, or somebody deleted a device or the namespace that it was in. */
-export type ClosedReason = Exclude<RemovalReason, 'closed'> // the driver of a process ends after its last pair
+/** Why a pair is gone: `close()` was called, or somebody deleted a device or its namespace. */
+export type ClosedReason = Exclude<RemovalReason, 'closed'> // the driver is closed only after its last pair
 
 const OPTIONS_SHAPE: Shape<Required<OpenPairOptions>> = {
   a: 'object',
   b: 'object',
-  checksum: 'any', // CHECKSUM_MODE_INVALID
-  engine: 'any', // validate()
+  checksum: 'any', // validatePair() checks it: CHECKSUM_MODE_INVALID
+  engine: 'any', // validate() below checks it
   workers: 'any',
 }
 
@@ -84,17 +87,18 @@ const SETTINGS_SHAPE: Shape<Required<DeviceSettings>> = {
 }
 
 /**
- * Makes a pair of devices that are joined: what the stack sends into one comes out of the other. Both are down, as a
- * new veth's are.
+ * Makes a pair of connected devices: a frame that the stack sends into one comes out of the other. Both are down at
+ * first, as those of a new veth are.
  *
  * `openPair('veth1', 'veth2')` is short for `openPair({ a: { name: 'veth1' }, b: { name: 'veth2' } })`. Without names
- * the first free ones of veth0, veth1, … are taken. The process needs CAP_NET_ADMIN and CAP_SYS_ADMIN. An open pair
- * keeps the process alive; however the process ends, its pairs go with it.
+ * the devices get the first free names of veth0, veth1, … The process needs CAP_NET_ADMIN and CAP_SYS_ADMIN. An open
+ * pair keeps the process alive. However the process ends, its pairs are deleted.
  *
- * Throws {@link VethdError}: NAME_INVALID, ADDRESS_INVALID, ADDRESS_REFUSED, MTU_INVALID, QUEUES_INVALID, NETNS_INVALID,
- * CHECKSUM_MODE_INVALID, DEVICE_EXISTS, NOT_PERMITTED, TUN_UNAVAILABLE, LIMIT_REACHED, ENGINE_UNAVAILABLE,
- * ADDON_MISSING, and ARGUMENT_INVALID for options that are not as the types have them, and when another engine or number of workers is
- * asked for than what runs already; or {@link NetlinkError} with the kernel's own words. Nothing is left behind then.
+ * Throws {@link VethdError}: NAME_INVALID, ADDRESS_INVALID, ADDRESS_REFUSED, MTU_INVALID, QUEUES_INVALID,
+ * NETNS_INVALID, CHECKSUM_MODE_INVALID, DEVICE_EXISTS, NOT_PERMITTED, TUN_UNAVAILABLE, LIMIT_REACHED,
+ * ENGINE_UNAVAILABLE, ADDON_MISSING. ARGUMENT_INVALID: an option does not match its type, or the process already runs
+ * another engine or number of workers. Throws {@link NetlinkError} with the kernel's own words. Nothing is left behind
+ * after an error.
  */
 export async function openPair(options?: OpenPairOptions): Promise<VethPair>
 export async function openPair(a: string, b?: string): Promise<VethPair>
@@ -113,14 +117,14 @@ export async function openPair(first: OpenPairOptions | string = {}, second?: st
   }
 }
 
-/** The Driver that all pairs of this process share, and who still needs it. */
+/** The Driver that all pairs of this process share, with the number of its users. */
 class SharedDriver {
   static #current: SharedDriver | null = null
 
   readonly #engine: EngineChoice
   readonly #workers: number | undefined
   readonly #opened: Promise<Driver>
-  /** Pairs that are open or being opened. */
+  /** Number of pairs that are open or being opened. */
   #users = 0
 
   private constructor(engine: EngineChoice, workers: number | undefined) {
@@ -129,7 +133,7 @@ class SharedDriver {
     this.#opened = Driver.open({ engine, workers })
   }
 
-  /** Opens the driver, or joins those that use it. Whoever acquires it has to release it. */
+  /** Opens the driver, or uses the open one. The caller must release it. */
   static async acquire({ engine, workers }: OpenPairOptions): Promise<SharedDriver> {
     validate(engine, workers)
     SharedDriver.#current ??= new SharedDriver(engine ?? 'auto', workers)
@@ -144,10 +148,10 @@ class SharedDriver {
     }
   }
 
-  /** Waits for the driver, and refuses what it does not do. */
+  /** Waits for the driver, and refuses another engine or number of workers than it has. */
   async #serve(engine: EngineChoice | undefined, workers: number | undefined): Promise<void> {
     const driver = await this.#opened
-    driver.setMaxListeners(0) // each pair has one
+    driver.setMaxListeners(0) // each pair adds a listener
     const wrongEngine = engine !== undefined && engine !== 'auto' && engine !== driver.engine.name
     const wrongWorkers = workers !== undefined && workers !== this.#workers
     if (!wrongEngine && !wrongWorkers) return
@@ -176,11 +180,11 @@ class SharedDriver {
     }
   }
 
-  /** The last one closes the driver. */
+  /** Closes the driver if this was its last user. */
   async release(): Promise<void> {
     if (--this.#users > 0) return
     if (SharedDriver.#current === this) SharedDriver.#current = null
-    const driver = await this.#opened.catch(() => null) // whoever acquired it was told
+    const driver = await this.#opened.catch(() => null) // acquire() has thrown this error already
     await driver?.close()
   }
 }
@@ -195,21 +199,21 @@ function validate(engine: EngineChoice | undefined, workers: number | undefined)
     throw new VethdError('ARGUMENT_INVALID', `workers ${String(workers)}: it is a number of threads, at least 1`)
 }
 
-/** A pair that is open: its two ends and its end. */
+/** An open pair with its two devices. */
 export class VethPair extends EventEmitter<{
-  /** The pair is gone, both ends: `asked` or `device-gone`. */
+  /** Both devices are gone. The reason is `asked` or `device-gone`. */
   closed: [reason: ClosedReason]
 }> {
-  /** What stays the same whatever the devices are called. */
+  /** A number that stays the same when the devices are renamed or moved. */
   readonly id: number
   readonly a: VethDevice
   readonly b: VethDevice
   readonly checksum: ChecksumMode
-  /** The engine that carries its frames. */
+  /** The engine that reads and writes its frames. */
   readonly engine: EngineName
   readonly #driver: Driver
   readonly #pair: Pair
-  /** Resolves when the pair is gone and, was it the last one, the driver with it. */
+  /** Resolves when the pair is gone; after the last pair, when the driver is closed too. */
   readonly #ended: Promise<void>
 
   /** @internal */
@@ -233,7 +237,7 @@ export class VethPair extends EventEmitter<{
     })
   }
 
-  /** Deletes both devices. Resolves when they are gone; a pair that is gone already is fine. */
+  /** Deletes both devices and resolves when they are gone. No error if they are gone already. */
   async close(): Promise<void> {
     await this.#driver.removePairs([this.#pair])
     await this.#ended
@@ -245,8 +249,8 @@ export class VethPair extends EventEmitter<{
 }
 
 /**
- * One end of a pair, an ordinary network device. Every property is read from the kernel when it is asked for: whoever
- * renamed, moved or configured the device, the answer is what is so now. Throws DEVICE_NOT_FOUND once it is gone.
+ * One end of a pair, an ordinary network device. Each access reads the property from the kernel, so it is right even
+ * after another program has renamed, moved or configured the device. Throws DEVICE_NOT_FOUND after the device is gone.
  */
 export class VethDevice {
   readonly #driver: Driver
@@ -271,25 +275,25 @@ export class VethDevice {
     return this.#link.address
   }
 
-  /** Whether it is administratively up. It has carrier while both ends are. */
+  /** Whether the device is administratively up. It has carrier while both ends are up. */
   get isUp(): boolean {
     return Device.isUp(this.#link)
   }
 
-  /** The namespace that it is in: its name in `ip netns`, or, of one without a name, `net:[4026531840]`. */
+  /** The namespace of the device: its name in `ip netns`, or `net:[4026531840]` if it has no name. */
   get netns(): string {
     const { inode, name } = this.#device.state().netns
     return name ?? `net:[${inode}]`
   }
 
-  /** Its counters at this moment: the kernel's own, vethd's, and what a veth would show. Exact, as bigint. */
+  /** The counters: the kernel's own, vethd's, and those that a veth would show. Exact, as bigint. */
   stats(): DeviceStats {
     return deviceStats(this.#device)
   }
 
   /**
-   * Changes the device, as `ip link set` does; once both ends are up, they have carrier when this returns. Throws
-   * {@link VethdError} for what is refused here, {@link NetlinkError} for what the kernel refuses.
+   * Changes the device, as `ip link set` does. When this returns, the carrier of both ends has followed. Throws
+   * {@link VethdError} if vethd refuses a setting, {@link NetlinkError} if the kernel does.
    */
   set(settings: DeviceSettings): void {
     checkShape('settings', settings, SETTINGS_SHAPE)

@@ -1,21 +1,22 @@
 /**
- * Whether what a JavaScript program hands over has the shape that the types promise: TypeScript checks it only for those
- * who use it. Neighbours: open-pair.ts and tap.ts say what they take; validate.ts judges the values.
+ * Checks at run time that options have the types that TypeScript promises, because JavaScript programs use the library
+ * too.
  *
- * Invariant: it is looked at before anything is opened, so that nothing is left behind.
+ * Neighbours: open-pair.ts and tap.ts define the shapes of their options; veth/birth/validate.ts checks the values.
+ * Invariant: options are checked before anything is opened, so that nothing is left behind.
  */
 import { VethdError } from '../errors.js'
 import type { EndOptions } from '../veth/options.js'
 
 interface Kind {
-  /** Behind "it is". */
+  /** How an error message describes this kind. */
   is: string
   fits(value: unknown): boolean
 }
 
 const isString = (value: unknown) => typeof value === 'string'
 
-/** What a member may be. Ranges that have errors of their own are left to validate.ts. */
+/** The kinds of a member. Ranges with error codes of their own are checked in veth/birth/validate.ts. */
 export const KINDS = {
   string: { is: 'a string', fits: isString },
   boolean: { is: 'true or false', fits: (value) => typeof value === 'boolean' },
@@ -29,10 +30,10 @@ export const KINDS = {
   any: { is: 'anything', fits: () => true },
 } as const satisfies Record<string, Kind>
 
-/** The kind of each member of T. A member that is undefined is as good as absent. */
+/** The kind of each member of T. A member that is undefined counts as left out. */
 export type Shape<T> = Record<keyof T, keyof typeof KINDS>
 
-/** What `ip link add` and `ip link set` both take. */
+/** The attributes that both `ip link add` and `ip link set` accept. */
 export const ATTRIBUTES = {
   name: 'string',
   address: 'string',
@@ -50,7 +51,9 @@ export const ATTRIBUTES = {
   trailers: 'boolean',
 } as const satisfies Partial<Shape<EndOptions & { netns: unknown }>>
 
-/** Throws ARGUMENT_INVALID, which names the member that is wrong or unknown; `what` is the object's own name. */
+/**
+ * Throws ARGUMENT_INVALID, which names the member that is wrong or unknown. `what`: the object's name for the message.
+ */
 export function checkShape<T extends object>(what: string, value: T, shape: Shape<Required<T>>): void {
   checkKind(what, value, 'object')
   for (const [name, member] of Object.entries(value)) {
@@ -73,7 +76,7 @@ function isWithin(value: unknown, min: number, max: number): boolean {
   return Number.isInteger(value) && (value as number) >= min && (value as number) <= max
 }
 
-/** An object of members, not an array or the like. */
+/** Whether the value is an object and no array. */
 function isPlain(value: unknown): boolean {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

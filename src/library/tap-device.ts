@@ -1,10 +1,11 @@
 /**
- * The TAP device behind a Tap stream: made, asked, changed, deleted, all at once and without waiting.
+ * The TAP device of a Tap stream: creation, properties and deletion, all synchronous.
  *
- * The device is born in a namespace without a name, like those of a pair (veth/birth/newlink.ts): an fd pins the namespace
- * that it was opened in, and udev would give a half-made device another address. Neighbour: tap.ts, the stream.
+ * The device is made in the nursery, like those of a pair (veth/birth/newlink.ts), for two reasons: an fd keeps alive
+ * the namespace in which it was opened, and udev would change the address of a half-made device. Neighbour: tap.ts, the
+ * stream.
  *
- * Invariant: the fd is closed once, and nothing is called on it afterwards.
+ * Invariant: the fd is closed once and not used afterwards.
  */
 import { type NativeError, native } from '../../native-bindings/index.js'
 import { EBADF, EBADFD, errnoText } from '../abi/errno.js'
@@ -22,15 +23,15 @@ import { endOf, moveOut } from '../veth/birth/placement.js'
 import { validateName } from '../veth/birth/validate.js'
 import { TapHandle } from '../veth/tap-handle.js'
 
-/** Where the devices of this thread are born; kept, so that not each of them makes one. */
+/** The nursery of this thread's devices. It is kept, so that it is made only once. */
 let nursery: number | undefined
 
 export class TapDevice extends TapHandle {
   #fd = -1
-  /** Its name when it was last asked for: for error messages, when it can no longer be asked. */
+  /** The last known name, for error messages after the device is gone. */
   lastName: string
 
-  /** Makes the device, down, without vnet header. `name` may hold `%d`; `netns` as resolveNetns takes it. */
+  /** Makes the device, down and without vnet header. `name` may contain `%d`. `netns`: as resolveNetns accepts it. */
   constructor(name: string, netns?: string) {
     super()
     validateName(name)
@@ -50,7 +51,7 @@ export class TapDevice extends TapHandle {
   }
 
   #appear(nursery: number, name: string, netnsFd: number): void {
-    // Its own random address, now set by somebody: udev leaves it alone.
+    // Sets the device's own random address explicitly: udev does not change an address that was set.
     this.change({ address: this.link().address })
     moveOut(nursery, this, endOf({ name }, netnsFd, []))
     this.lastName = this.name
@@ -75,14 +76,14 @@ export class TapDevice extends TapHandle {
     this.#inItsNetns((rtnl, link) => setLink(rtnl, link.index, change))
   }
 
-  /** The first address of a family in the kernel's order, which has IPv6's link-local ones last. */
+  /** The first address of a family, in the kernel's order, which has IPv6 link-local addresses last. */
   address(family: number): string | undefined {
     return this.#inItsNetns((rtnl, link) => addressesOf(rtnl, link, family).map(textOf)[0])
   }
 
   /**
-   * Puts an address in the place of the first one of its family and scope, or only takes the first one away. When the
-   * kernel refuses the new one, the old one is put back.
+   * Replaces the first address of the same family and scope; undefined only removes the first address. If the kernel
+   * refuses the new address, the old one is restored.
    */
   replaceAddress(family: number, text: string | undefined): void {
     const wanted = text === undefined ? undefined : parseAddress(family, text)
@@ -109,7 +110,7 @@ export class TapDevice extends TapHandle {
     this.#fd = -1
   }
 
-  /** Without a cause: it was closed. EBADFD: somebody deleted it. */
+  /** The error for a device that is gone. No cause: it was closed here. EBADFD: another program deleted it. */
   override gone(cause?: Pick<NativeError, 'errno'>): VethdError {
     const { errno } = cause ?? {}
     const deleted = errno === -EBADFD || errno === -EBADF

@@ -1,14 +1,14 @@
 /**
- * Tap: one TAP device whose other end is this program, a Duplex stream of plain Ethernet frames.
+ * Tap: one TAP device as a Duplex stream of Ethernet frames. The program is its other end.
  *
  *     the host's stack ─▶ the device's ring ─▶ read(2) ─▶ push ──▶ 'data'
  *                      ◀───────────────────── write(2) ◀─ _write ◀─ write()
  *
- * It is opened without IFF_VNET_HDR, so the kernel cuts super-frames and completes checksums before we read them.
- * Neighbour: tap-device.ts, the device and its properties.
+ * The device is opened without IFF_VNET_HDR, so the kernel segments super-frames and completes checksums before the
+ * read. Neighbour: tap-device.ts, the device and its properties.
  *
- * Invariant: the fd is watched by one Watcher as long as it is open, also while nobody reads: so that the end of the
- * device is told once, whoever brings it about.
+ * Invariant: one Watcher watches the fd as long as it is open, also while nobody reads. So the stream reports the end
+ * of the device once, whatever caused it.
  */
 import { Duplex } from 'node:stream'
 import { native, type Watcher } from '../../native-bindings/index.js'
@@ -20,11 +20,11 @@ import { validateAddress, validateMtu, validateName } from '../veth/birth/valida
 import { checkKind, checkShape, type Shape } from './shape.js'
 import { TapDevice } from './tap-device.js'
 
-/** What a {@link Tap} is made with. */
+/** The options of {@link Tap}. */
 export interface TapOptions {
-  /** 1..15 bytes; `%d` in it becomes the first number that is free. Default `tap%d`. */
+  /** 1..15 bytes. The kernel replaces `%d` in it by the first free number. Default `tap%d`. */
   name?: string
-  /** Network namespace to appear in, as `ip` takes it: a name, a path or a pid. Left out: the current one. */
+  /** The network namespace of the device, as `ip` accepts it: a name, a path or a pid. Default: the current one. */
   netns?: string | number
 }
 
@@ -34,50 +34,54 @@ const OPTIONS_SHAPE: Shape<Required<TapOptions>> = { name: 'string', netns: 'net
 const READABLE = 1
 const WRITABLE = 2
 /**
- * Told when the device is gone, and only then: tun wakes whoever waits for EPOLLIN or EPOLLPRI (tun_detach_all,
- * sock_def_readable), a TAP never has the latter, and libuv adds what is waited for to the POLLERR that it finds.
- * UV_DISCONNECT is not woken.
+ * The event that comes when the device is gone, and only then. tun then wakes waiters for EPOLLIN and EPOLLPRI
+ * (tun_detach_all, sock_def_readable). A TAP never has EPOLLPRI. On POLLERR, libuv reports the events that are waited
+ * for. UV_DISCONNECT would not be woken.
  */
 const PRIORITIZED = 8
 
-/** Frames read at one go, before whatever else waits in the event loop has its turn. */
+/** The most frames read in one turn of the event loop. */
 const BURST = 64
-/** Frames read ahead of a consumer that is slower; beyond them the device's ring fills, and then the kernel drops. */
+/** Frames read ahead of a slow consumer. Then the device's ring fills, and when it is full the kernel drops frames. */
 const READ_AHEAD = 64
-/** More than the largest MTU (65521), an Ethernet header and two VLAN tags: read(2) cuts what is longer, silently. */
+/**
+ * More than the largest MTU (65521), an Ethernet header and two VLAN tags. read(2) silently truncates longer frames.
+ */
 const FRAME_BYTES_MAX = 65536 + 18
 
-/** Where a frame is read to, before it is copied into a Buffer of its size. */
+/** The buffer for each read, before the frame is copied into a Buffer of its size. */
 const scratch = new Uint8Array(FRAME_BYTES_MAX)
 
 /**
  * A TAP device as a Duplex stream of Ethernet frames: destination address first, without preamble and FCS.
  *
- * Every chunk that is read is one whole frame in a Buffer of its own, and every `write` of a Buffer is one frame. The
- * readable side is in object mode, so that no two frames ever run together; its highWaterMark counts frames.
+ * Every chunk that is read is one whole frame in its own Buffer, and every `write` of a Buffer is one frame. The
+ * readable side is in object mode, so that frames are never joined. Its highWaterMark counts frames.
  *
- * The device exists from `new` to {@link Tap.release} and is down at first. An open Tap keeps the process alive. When
- * somebody else deletes the device, or the namespace that it is in, the stream is destroyed with a
- * {@link VethdError}, code `DEVICE_NOT_FOUND`: one 'error', then 'close'.
+ * The device exists from `new` to {@link Tap.release} and is down at first. An open Tap keeps the process alive. If
+ * another program deletes the device or its namespace, the stream is destroyed with a {@link VethdError}, code
+ * `DEVICE_NOT_FOUND`: one 'error', then 'close'.
  *
- * A frame that the kernel does not take is lost, as on any network card, and the stream goes on: EIO while the device
- * is down (counted by the kernel as rx_dropped), EINVAL when it is shorter than an Ethernet header. The event `'drop'`
- * tells of it: `(frame: Buffer, error: VethdError)`. What is written is not held against the MTU, by the kernel neither.
+ * A frame that the kernel refuses is lost, as on any network card, and the stream goes on. The kernel answers EIO while
+ * the device is down (and counts rx_dropped), and EINVAL if the frame is shorter than an Ethernet header. The event
+ * `'drop'` reports it: `(frame: Buffer, error: VethdError)`. Neither Tap nor the kernel compares a written frame with
+ * the MTU.
  *
- * The properties are read from the kernel and set in it at once. Setters throw {@link VethdError}, or
- * {@link NetlinkError} with the kernel's own words; nothing has changed then.
+ * Properties are read from the kernel and set in the kernel at once. Setters throw {@link VethdError}, or
+ * {@link NetlinkError} with the kernel's own words. After an error nothing has changed.
  */
 export class Tap extends Duplex {
   readonly #device: TapDevice
   #watcher: Watcher | null = null
   /** The events that the watcher waits for. */
   #awaited = 0
-  /** The write that the kernel had no room for. */
+  /** A write for which the kernel had no room. */
   #blocked: { frame: Buffer; done: (error?: Error | null) => void } | null = null
 
   /**
-   * Makes the device, synchronously. Throws VethdError: ARGUMENT_INVALID for options that are not as the types have them, NAME_INVALID, DEVICE_EXISTS, NETNS_INVALID, NOT_PERMITTED
-   * (it takes CAP_NET_ADMIN and CAP_SYS_ADMIN), TUN_UNAVAILABLE, LIMIT_REACHED.
+   * Makes the device, synchronously. Throws VethdError: ARGUMENT_INVALID if an option does not match its type,
+   * NAME_INVALID, DEVICE_EXISTS, NETNS_INVALID, NOT_PERMITTED (CAP_NET_ADMIN and CAP_SYS_ADMIN are needed),
+   * TUN_UNAVAILABLE, LIMIT_REACHED.
    */
   constructor(options: TapOptions | string = {}) {
     super({ readableObjectMode: true, readableHighWaterMark: READ_AHEAD })
@@ -86,7 +90,7 @@ export class Tap extends Duplex {
     this.#await(PRIORITIZED)
   }
 
-  /** The device's present name. Older kernels rename a device only while it is down (EBUSY). */
+  /** The device's present name. Older kernels rename a device only while it is down; otherwise they answer EBUSY. */
   get name(): string {
     return this.#device.name
   }
@@ -97,7 +101,7 @@ export class Tap extends Duplex {
     this.#device.change({ name })
   }
 
-  /** The link layer address that the host's stack has on the device, `02:00:00:00:00:01`. */
+  /** The link layer address of the device, `02:00:00:00:00:01`. */
   get mac(): string {
     return this.#device.link().address
   }
@@ -119,8 +123,8 @@ export class Tap extends Duplex {
   }
 
   /**
-   * The first IPv4 address of the host's stack on the device, `192.168.1.5/24`, or undefined. Setting puts another in
-   * its place, undefined takes it away. ARGUMENT_INVALID without a prefix length.
+   * The first IPv4 address of the device, `192.168.1.5/24`, or undefined. Setting replaces it; undefined removes it.
+   * ARGUMENT_INVALID without a prefix length.
    */
   get ipv4(): string | undefined {
     return this.#device.address(AF_INET)
@@ -132,9 +136,9 @@ export class Tap extends Duplex {
   }
 
   /**
-   * The first IPv6 address, `2001:db8::1/64`, or undefined; a link-local one only if there is no other. Setting puts
-   * another in the place of the first of the same scope, so that the kernel's own link-local one stays. The kernel looks
-   * for duplicates for a second or two before it uses it, and takes IPv6 addresses away when the device goes down.
+   * The first IPv6 address, `2001:db8::1/64`, or undefined; a link-local one only if there is no other. Setting
+   * replaces the first address of the same scope, so the kernel's own link-local address stays. The kernel checks for
+   * duplicates for a second or two before it uses the address. It removes IPv6 addresses when the device goes down.
    */
   get ipv6(): string | undefined {
     return this.#device.address(AF_INET6)
@@ -155,7 +159,7 @@ export class Tap extends Duplex {
     this.#device.change({ up })
   }
 
-  /** Closes the stream and deletes the device, which is gone when this returns; 'close' follows. */
+  /** Closes the stream and deletes the device. The device is gone when this returns; 'close' follows. */
   release(): void {
     this.destroy()
   }
@@ -191,7 +195,7 @@ export class Tap extends Duplex {
     done(error)
   }
 
-  /** Says which events are waited for from now on. */
+  /** Sets the events that the watcher waits for. */
   #await(events: number): void {
     if (events === this.#awaited) return
     this.#awaited = events
@@ -225,9 +229,9 @@ export class Tap extends Duplex {
         return
       }
       const wanted = this.push(Buffer.from(scratch.subarray(0, length)))
-      if (this.destroyed) return // by whoever got the frame
+      if (this.destroyed) return // a listener that got the frame destroyed the stream
       if (wanted) continue
-      this.#await(this.#awaited & ~READABLE) // until _read
+      this.#await(this.#awaited & ~READABLE) // until the next _read
       return
     }
   }

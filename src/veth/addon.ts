@@ -1,12 +1,13 @@
 /**
- * Whether the native addon is there: asked before anything else, since whatever fails first without it would not say why.
+ * Checks that the native addon can be loaded. It is called before everything else, so that a missing addon gives a
+ * clear error.
  *
- * Neighbours: driver.ts and the daemon begin with it.
+ * Neighbours: birth/nursery.ts and the daemon call it first.
  */
 import { type Native, native } from '../../native-bindings/index.js'
 import { VethdError } from '../errors.js'
 
-/** The addon. ADDON_MISSING, with what to do, where it is not built or not for this machine. */
+/** The addon. Throws ADDON_MISSING, with the remedy, if it was not built or was built for another machine. */
 export function requireAddon(): Native {
   try {
     return native()

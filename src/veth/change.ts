@@ -1,5 +1,5 @@
 /**
- * Changing an end as `ip link set` does. Neighbour: driver.ts, whose `set` calls this and has the peer follow.
+ * Changes an end as `ip link set` does. Neighbour: driver.ts, whose `set` calls this and then updates the peer.
  */
 import { VethdError } from '../errors.js'
 import { getLink, type LinkAttributes, setLink } from '../netlink/link.js'
@@ -10,11 +10,11 @@ import type { Device } from './device.js'
 import { ringSlots } from './follow/ring.js'
 import { TXQUEUELEN_DEFAULT } from './options.js'
 
-/** What is changed; what is absent stays. */
+/** The changes of a device. A member that is left out does not change. */
 export interface DeviceChange extends LinkAttributes {
-  /** At most 255 bytes; '' takes it away. */
+  /** At most 255 bytes; '' removes it. */
   alias?: string
-  /** A bridge in the namespace where the device is: its name or its index. */
+  /** A bridge in the device's namespace: its name or its index. */
   master?: string | number
   noMaster?: boolean
   /** 0 … GRO_FLUSH_US_MAX */
@@ -22,8 +22,8 @@ export interface DeviceChange extends LinkAttributes {
 }
 
 /**
- * Changes a device in one request. Throws VethdError for what is refused here, NetlinkError (with the kernel's own words)
- * for what the kernel refuses.
+ * Changes a device in one request. Throws VethdError if vethd refuses a value, NetlinkError (with the kernel's own
+ * words) if the kernel does.
  */
 export function changeDevice(device: Device, change: DeviceChange): void {
   const { record } = device
@@ -44,7 +44,7 @@ export function changeDevice(device: Device, change: DeviceChange): void {
   })
 }
 
-/** A ring that is vethd's to choose again. */
+/** The ring size that vethd chooses for a device. */
 function ownRing({ known }: Device): number {
   return known === null ? TXQUEUELEN_DEFAULT : ringSlots(known.tso, known.mtu)
 }
@@ -54,7 +54,9 @@ function masterIndex(rtnl: Rtnetlink, master?: string | number, noMaster?: boole
   return typeof master === 'number' ? master : masterLink(rtnl, master).index
 }
 
-/** A bridge or the like in the socket's namespace. ARGUMENT_INVALID, as ip says it, when there is none. */
+/**
+ * Finds a bridge or another master in the socket's namespace. ARGUMENT_INVALID, with ip's text, if it does not exist.
+ */
 export function masterLink(rtnl: Rtnetlink, name: string): LinkInfo {
   const master = getLink(rtnl, { name })
   if (master !== undefined) return master

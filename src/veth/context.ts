@@ -1,4 +1,4 @@
-/** What the pairs of one driver share. */
+/** The objects and settings that all pairs of one driver share. */
 import type { AddressBook } from './birth/address-book.js'
 import type { IndexBook } from './birth/index-book.js'
 import type { Degradation, Device } from './device.js'
@@ -18,6 +18,6 @@ export interface LinkContext {
   addresses: AddressBook
   indexes: IndexBook
   log: Pick<DriverLog, 'warn'>
-  /** Tells that a device does without something from now on. */
+  /** Reports that a device has lost a feature. */
   degraded(device: Device, degradation: Degradation): void
 }

@@ -1,12 +1,14 @@
 /**
- * Where the workers run: lists of CPUs as the kernel writes them (cpuset(7), "List format"), and which worker gets which.
+ * CPU affinity of the workers: lists of CPUs in the kernel's format (cpuset(7), "List format"), and their distribution
+ * over the workers.
  *
- * Neighbours: daemon/config.ts reads `--cpus`, pool.ts deals the CPUs out, worker.ts keeps its thread on its own.
+ * Neighbours: daemon/config.ts parses `--cpus`, pool.ts calls dealCpus(), worker/worker.ts sets the affinity of its
+ * thread.
  */
 import { native } from '../../native-bindings/index.js'
 import { VethdError } from '../errors.js'
 
-/** The most CPUs that a kernel can be built for (NR_CPUS): a longer range is a slip. */
+/** The most CPUs that a kernel can be built for (NR_CPUS). A higher number is a mistake. */
 const CPUS_MAX = 8192
 
 /** `0-2,5` → 0, 1, 2, 5, each once, ascending. Throws ARGUMENT_INVALID. */
@@ -44,8 +46,8 @@ export function requireCpus(cpus: readonly number[]): void {
 }
 
 /**
- * Deals CPUs out to workers, one after the other: 0-3 to two workers is 0,2 and 1,3. With more workers than CPUs some
- * share one. No CPUs: each worker runs wherever the process may.
+ * Distributes CPUs over workers in turn: 0-3 for two workers is 0,2 and 1,3. With more workers than CPUs, some share
+ * one. Without CPUs, each worker may use all CPUs of the process.
  */
 export function dealCpus(cpus: readonly number[], workers: number): number[][] {
   return Array.from({ length: workers }, (_, worker) => cpus.filter((_, i) => i % workers === worker % cpus.length))

@@ -1,5 +1,6 @@
 /**
- * Deleting devices, many at once. Neighbours: driver.ts, also when the process ends; birth/newlink.ts, which undoes what it has done.
+ * Deletes devices, many at once. Neighbours: driver.ts, which also calls it when the process exits; birth/newlink.ts,
+ * which undoes its steps by it.
  */
 
 import { VethdError } from '../errors.js'
@@ -11,16 +12,16 @@ import type { LinkContext } from './context.js'
 import type { Device, Pair } from './device.js'
 import { ownTurn } from './turns.js'
 
-/** Devices that are deleted in one turn: the kernel takes some 20 ms for one, and 30 ms for so many. */
+/** The most devices deleted in one turn. The kernel takes some 20 ms for one device and 30 ms for this many. */
 const DEVICES_AT_ONCE = 32
 
-/** Devices of ours put into one group, so that one request deletes them; above what people use, and random. */
+/** The least group number for a deletion. The number is random and above those that users choose. */
 const GROUP_BASE = 0x40000000
 
 /**
- * veth_dellink of many pairs: the devices are deleted, namespace by namespace with one request each, because deleting
- * one by one costs 18 ms a device. Devices that are gone already are passed over. Throws when one cannot be deleted (out
- * of files, renamed meanwhile), once all others are.
+ * veth_dellink of many pairs. Deletes the devices of each namespace by one request, because deleting one by one costs
+ * 18 ms per device. Skips devices that are gone already. If a device cannot be deleted (no file descriptors left,
+ * renamed meanwhile), throws after all others were deleted.
  */
 export function deleteDevices(devices: Device[]): void {
   const failures: unknown[] = []
@@ -37,13 +38,13 @@ export function deleteDevices(devices: Device[]): void {
   if (failures.length > 0) throw failures[0]
 }
 
-/** Its user may rename a device between two questions: then closing its files deletes it. */
+/** Throws if the link is undefined, because the user renamed the device meanwhile. Closing its fds then deletes it. */
 function present(link: LinkInfo | undefined, name: string): LinkInfo {
   if (link !== undefined) return link
   throw new VethdError('KERNEL_REFUSED', `"${name}" was renamed while it was being deleted`)
 }
 
-/** Index 0 means: the one of that name. */
+/** Puts a device into a group. Index 0 makes the kernel find it by name. */
 function setGroup(rtnl: Rtnetlink, name: string, group: number): void {
   setLink(rtnl, 0, { name, group })
 }
@@ -61,7 +62,7 @@ function byNamespace(devices: Device[], failures: unknown[]): Device[][] {
   return [...groups.values()]
 }
 
-/** A device that somebody else has deleted meanwhile is what was wanted; other errors join the `failures`. */
+/** Ignores that another program has deleted the device meanwhile. Adds other errors to `failures`. */
 function unlessGone(failures: unknown[], act: () => void): void {
   try {
     act()
@@ -73,8 +74,8 @@ function unlessGone(failures: unknown[], act: () => void): void {
 }
 
 /**
- * veth_dellink: removes pairs, whichever of their devices are still there. `atOnce`: devices that are deleted before others
- * have their turn.
+ * veth_dellink: removes pairs with those of their devices that still exist. `atOnce`: the number of devices deleted in
+ * one turn of the event loop.
  */
 export async function dellink(context: LinkContext, pairs: Pair[], atOnce = DEVICES_AT_ONCE): Promise<void> {
   const devices = pairs.flatMap((pair) => pair.devices)

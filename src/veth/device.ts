@@ -1,7 +1,7 @@
 /**
- * A pair and its two ends: what vethd holds of them (fds, lanes, filter), what it last knew of them, and their records.
+ * A pair and its two ends: their resources (fds, lanes, filter), their last known state, and their records.
  *
- * Neighbours: tap-handle.ts asks the kernel about an end; change.ts changes one; follow/ keeps `known` true.
+ * Neighbours: tap-handle.ts asks the kernel about an end; change.ts changes one; follow/ keeps `known` up to date.
  */
 
 import type { NativeError } from '../../native-bindings/index.js'
@@ -18,22 +18,22 @@ import { TapHandle } from './tap-handle.js'
 /** A device as the kernel describes it at this moment. */
 export interface DeviceState {
   link: LinkInfo
-  /** Where it is: the namespace's inode number, and its name in /run/netns if it has one. */
+  /** Its namespace: the inode number, and the name in /run/netns if it has one. */
   netns: { inode: number; name?: string }
-  /** The name of its master, if that was asked for with it. */
+  /** The name of its master, if it was read together with the link. */
   master?: string
 }
 
-/** Where a device is, and what it is called there. */
+/** The namespace of a device, and its name there. */
 export interface Place {
   name: string
   inode: number
-  /** In the nursery's numbers. Both are missing when it has been moved and was not looked at since. */
+  /** NSID in the nursery, and index. Both are missing after a move until the device was read again. */
   nsid?: number
   index?: number
 }
 
-/** What vethd last knew of a device; refreshed by the monitor's events (driver.ts). */
+/** The last known state of a device. The monitor's events cause a refresh (follow/follower.ts). */
 export interface KnownState {
   nsid: number
   index: number
@@ -54,7 +54,7 @@ export interface KnownState {
   udp: boolean
 }
 
-/** Something that a device does without, and why. */
+/** A feature that a device has lost, and the reason. */
 export interface Degradation {
   what: string
   why: string
@@ -64,18 +64,18 @@ export class Device extends TapHandle {
   readonly pair: Pair
   readonly side: 'a' | 'b'
   readonly record: EndRecord
-  /** One fd a queue; none once the pair was removed. */
+  /** One fd per queue; empty after the pair was removed. */
   readonly queues: number[]
-  /** What each of the lanes that read from this device counts (counters.ts). */
+  /** The counters of each lane that reads from this device (counters.ts). */
   readonly totals: SharedArrayBuffer[]
-  /** The lanes that read from this device, one a queue. */
+  /** The lanes that read from this device, one per queue. */
   lanes: PoolLane[] = []
   /** Refuses frames that are too long for the peer; null without CAP_BPF. */
   filter: LengthFilter | null = null
   known: KnownState | null = null
-  /** What it does without; grows through `Driver.degraded` only. */
+  /** Features that it has lost. Only `Driver.degraded` adds to it. */
   readonly degradations: Degradation[] = []
-  /** Carrier as last set (follow/carrier.ts). */
+  /** The carrier as vethd last set it (follow/carrier.ts). */
   carrier = false
 
   constructor(pair: Pair, side: 'a' | 'b', queues: number[]) {
@@ -95,17 +95,17 @@ export class Device extends TapHandle {
     return this.queues[0] ?? -1
   }
 
-  /** `1/a`: what stays the same whatever the device is called. */
+  /** `1/a`: an identifier that stays the same when the device is renamed or moved. */
   get reference(): string {
     return `${this.pair.id}/${this.side}`
   }
 
-  /** What it is called and where it is, as its fd tells. Throws DEVICE_NOT_FOUND. */
+  /** Its name and namespace, as its fd tells. Throws DEVICE_NOT_FOUND. */
   whereabouts(): Place {
     return { name: this.name, inode: this.netnsInode() }
   }
 
-  /** The device as it is now. */
+  /** Reads the present state of the device. */
   state(): DeviceState {
     return this.inItsNetns((rtnl, name, netnsFd) => {
       const inode = netnsIdentity(netnsFd)
@@ -119,13 +119,13 @@ export class Device extends TapHandle {
   }
 }
 
-/** Two devices, what they were joined with, and an id that stays whatever they are called. */
+/** Two connected devices, with an id that stays the same when the devices are renamed or moved. */
 export class Pair {
   readonly record: PairRecord
   readonly createdAt: Date
-  /** The device that was asked for (`dev`), registered second. */
+  /** The device that the request names (`dev`). It is registered second. */
   a!: Device
-  /** Its peer, registered first. */
+  /** Its peer. It is registered first. */
   b!: Device
   /** Set while the pair is being removed. */
   removal: Promise<void> | null = null
@@ -148,7 +148,7 @@ export class Pair {
   }
 }
 
-/** What `look` gives, or undefined when the device is gone. */
+/** The result of `look`, or undefined if the device is gone. */
 export function unlessGone<T>(look: () => T): T | undefined {
   try {
     return look()

@@ -1,13 +1,13 @@
 /**
- * The driver: the nursery, the workers, the monitor, and every pair of this process. The daemon has one, and so has
- * whoever calls openPair() in a process of their own.
+ * The driver owns the nursery, the workers, the monitor, and every pair of this process. The daemon has one driver; a
+ * process that calls openPair() has one too.
  *
  *     openPair, daemon ─▶ addPair ─▶ birth/newlink ─▶ devices, lanes
- *     the kernel ───────▶ monitor ─▶ refresh: address, MTU, carrier and qdisc follow what somebody changed
- *     a worker ─────────▶ gone ────▶ removePairs: when one end dies, so does the other
+ *     the kernel ───────▶ monitor ─▶ refresh: address, MTU, carrier and qdisc follow changes by others
+ *     a worker ─────────▶ gone ────▶ removePairs: when one end is gone, the other is deleted too
  *
- * However the process ends (but by SIGKILL), its devices are deleted in groups first: left to the kernel, closing them
- * costs 18 ms each.
+ * Before the process ends (except by SIGKILL), the driver deletes its devices by group. The kernel would need 18 ms for
+ * each device that is deleted by closing its fd.
  */
 import { EventEmitter } from 'node:events'
 import { availableParallelism } from 'node:os'
@@ -35,28 +35,28 @@ import { type LaneAddress, Pool } from './pool.js'
 export interface DriverOptions {
   engine?: EngineChoice
   /**
-   * Worker threads; left out: one for every two CPUs, at most four and no more than `cpus`, and where that is one, a second
-   * once anything is merged.
+   * Number of worker threads. Default: one for every two CPUs, at most four, and at most as many as `cpus`. If that is
+   * one, a second one starts when GRO first coalesces.
    */
   workers?: number
-  /** The CPUs that the workers keep to; left out: wherever the process may run. */
+  /** The CPU affinity of the workers. Default: all CPUs that the process may use. */
   cpus?: readonly number[]
-  /** Microseconds for which a worker asks for the next frame before it waits for one; left out: it adapts. */
+  /** Busy-poll time in µs before sleeping. Default: adaptive; 0: off. */
   busyPollUs?: number
   log?: DriverLog
 }
 
-/** Why a pair went. */
+/** Why a pair was removed. */
 export type RemovalReason = 'asked' | 'device-gone' | 'closed'
 
-/** All that happens to pairs and devices, whoever did it. */
+/** All changes of pairs and devices, whatever caused them. */
 interface DriverEvents {
-  /** Behind the first `device-changed` of either end. */
+  /** Comes after the first `device-changed` of both ends. */
   'pair-added': [pair: Pair]
   'pair-removed': [pair: Pair, reason: RemovalReason]
-  /** `known` is another than before; so may be the carrier of either end of its pair. */
+  /** `known` has changed. The carrier of both ends of the pair may have changed too. */
   'device-changed': [device: Device]
-  /** Also of a device whose pair is still being made. */
+  /** May come for a device whose pair is still being made. */
   'device-degraded': [device: Device, degradation: Degradation]
 }
 
@@ -69,7 +69,7 @@ export class Driver extends EventEmitter<DriverEvents> {
   readonly #context: LinkContext
   readonly #pairs = new Map<number, Pair>()
   #lastId = 0
-  /** The end of the pair that is being made, and of those that wait for it. */
+  /** Settles when the pair that is being made, and all that wait for it, are done. */
   #made: Promise<unknown> = Promise.resolve()
   #closed = false
   readonly #onExit = (): void => this.#closeNow()
@@ -124,13 +124,13 @@ export class Driver extends EventEmitter<DriverEvents> {
       driver = new Driver(log, nursery, engine, offloads, pool)
       return driver
     } catch (error) {
-      await pool?.close() // its threads would keep the process alive
+      await pool?.close() // otherwise its threads keep the process alive
       native().close(nursery)
       throw error
     }
   }
 
-  /** The CPUs that each worker keeps to; none: wherever the process may run. */
+  /** The CPU affinity of each worker; empty: all CPUs that the process may use. */
   get workers(): readonly (readonly number[])[] {
     return this.#context.pool.cpus
   }
@@ -140,8 +140,8 @@ export class Driver extends EventEmitter<DriverEvents> {
   }
 
   /**
-   * Makes a pair (birth/newlink.ts), one after the other. Throws VethdError or NetlinkError; nothing is left behind
-   * then.
+   * Makes a pair (birth/newlink.ts). Pairs are made one after the other. Throws VethdError or NetlinkError, and then
+   * leaves nothing behind.
    */
   addPair(options: PairOptions): Promise<Pair> {
     const made = this.#made.then(() => this.#addPair(options))
@@ -158,7 +158,7 @@ export class Driver extends EventEmitter<DriverEvents> {
     return pair
   }
 
-  /** Removes pairs, both ends each; many at once cost hardly more than one. */
+  /** Removes both ends of each pair. Many pairs at once cost hardly more than one. */
   removePairs(pairs: Pair[]): Promise<void> {
     return this.#remove(pairs, 'asked')
   }
@@ -185,7 +185,7 @@ export class Driver extends EventEmitter<DriverEvents> {
     for (const device of pair.devices) this.#follower.forget(device)
   }
 
-  /** Removes everything that this driver made and ends its workers. */
+  /** Removes everything that this driver made, and ends its workers. */
   async close(): Promise<void> {
     if (this.#closed) return
     this.#closed = true
@@ -200,7 +200,7 @@ export class Driver extends EventEmitter<DriverEvents> {
     }
   }
 
-  /** The process ends and nothing can be awaited: delete the devices, and let no worker hold up the end. */
+  /** Runs while the process exits, when nothing can be awaited: deletes the devices and tells the workers to end. */
   #closeNow(): void {
     try {
       deleteDevices([...this.#pairs.values()].flatMap((pair) => pair.devices))
@@ -210,8 +210,8 @@ export class Driver extends EventEmitter<DriverEvents> {
   }
 
   /**
-   * A worker says that the device a lane reads from is gone: veth_dellink, either end takes both. The device is asked too: by
-   * now the lane may be another one's.
+   * A worker reports that the device of a lane is gone. As in veth_dellink, the peer is deleted too. The device itself
+   * is asked first, because by now the lane may belong to another device.
    */
   private deviceGone(lane: LaneAddress, errno: number): void {
     const device = this.#readBy(lane)
@@ -232,15 +232,18 @@ export class Driver extends EventEmitter<DriverEvents> {
     )
   }
 
-  /** A worker says that the kernel refused a super-frame that is right: its sender has to do without such frames. */
+  /**
+   * A worker reports that the kernel refused a super-frame with a correct header. The offload is withdrawn from the
+   * sender, so that its stack segments such frames.
+   */
   private superFrameRefused(lane: LaneAddress, offloads: number): void {
     const device = this.#readBy(lane)
     if (device === undefined) return
     this.#mergeNoMore(device, offloads)
-    if ((device.record.offloads & offloads) === 0) return // those that were on their way meanwhile
+    if ((device.record.offloads & offloads) === 0) return // a frame that was sent before the offload was withdrawn
     try {
       if (!withdrawOffloads(device, offloads)) {
-        this.#context.pool.reportAgain(lane, offloads) // switched off just now by its user, who may switch it on again
+        this.#context.pool.reportAgain(lane, offloads) // the user has just switched it off, and may switch it on again
         return
       }
     } catch (err) {
@@ -252,7 +255,7 @@ export class Driver extends EventEmitter<DriverEvents> {
     this.degraded(device, { what: offloadName(offloads), why })
   }
 
-  /** What the kernel refuses is not made by merging either. */
+  /** Stops GRO from making super-frames that the kernel refuses. */
   #mergeNoMore(sender: Device, offloads: number): void {
     const receiver = sender.peer
     if ((offloads & ~receiver.record.refusedSuperFrames) === 0) return
@@ -263,7 +266,7 @@ export class Driver extends EventEmitter<DriverEvents> {
     if (receiver.known?.gro) this.degraded(receiver, { what: `gro: ${offloadName(offloads)}`, why })
   }
 
-  /** The device that a lane reads from. */
+  /** Finds the device that a lane reads from. */
   #readBy({ worker, index }: LaneAddress): Device | undefined {
     for (const pair of this.#pairs.values())
       for (const device of pair.devices)
@@ -276,40 +279,40 @@ export class Driver extends EventEmitter<DriverEvents> {
     throw error
   }
 
-  /** A device does without something from now on. */
+  /** Records that a device has lost a feature, and emits the event. */
   private degraded(device: Device, degradation: Degradation): void {
     device.degradations.push(degradation)
     this.emit('device-degraded', device, degradation)
   }
 
-  /** Takes in what `ip` did so far: {@link place} is right afterwards. */
+  /** Reads all pending monitor events, so that {@link place} includes changes that `ip` made before. */
   settle(): void {
     this.#follower.settle()
   }
 
-  /** Where a device is and what it is called, and undefined when it is gone. */
+  /** The namespace and name of a device; undefined if it is gone. */
   place(device: Device): Place | undefined {
     return this.#follower.place(device)
   }
 
-  /** The devices as they are now, those that are gone left out (look.ts). */
+  /** The present state of the devices, without those that are gone (look.ts). */
   look(devices: readonly Device[]): Map<Device, DeviceState> {
     return lookAt(this.#follower, devices)
   }
 
   /**
-   * Changes a device as `ip link set` does (change.ts). When this returns, everything that depends on it has followed: the
-   * carrier of both ends, the peer's length filter, the lanes.
+   * Changes a device as `ip link set` does (change.ts). When this returns, everything that depends on the device has
+   * followed: the carrier of both ends, the peer's length filter, and the lanes.
    */
   set(device: Device, change: DeviceChange): void {
     try {
       changeDevice(device, change)
     } finally {
-      this.refresh(device) // steps before a refused one stay done (setLink)
+      this.refresh(device) // also after an error: the steps before a refused one stay done (setLink)
     }
   }
 
-  /** Reads a device again, for whoever changed it by other means and does not want to wait for the monitor. */
+  /** Reads a device again at once, without waiting for the monitor. For callers that changed it by other means. */
   refresh(device: Device): void {
     this.#follower.refresh(device)
   }
@@ -322,7 +325,7 @@ function slowDown(engine: EngineReport, why: string, log: DriverLog): void {
   log.warn({ engine: engine.name, reason: why }, 'the engine runs slower than it could')
 }
 
-/** The probe opens the first TAP device of all: what is wrong with /dev/net/tun shows there. */
+/** Probes the offloads. The probe opens the first TAP, so it is the first to fail if /dev/net/tun does not work. */
 function tryOffloads(nursery: number): OffloadReport {
   try {
     return probeOffloads(nursery)
@@ -331,7 +334,7 @@ function tryOffloads(nursery: number): OffloadReport {
   }
 }
 
-/** `cpus`: how many the workers keep to. */
+/** The default number of workers. `cpus`: the number of CPUs that the workers may use. */
 function defaultWorkers(cpus = Number.POSITIVE_INFINITY): number {
   return Math.max(1, Math.min(4, availableParallelism() >> 1, cpus))
 }

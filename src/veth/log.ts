@@ -1,4 +1,4 @@
-/** What pino's logger offers, and anything alike. */
+/** The logger of the driver. pino's logger has this shape. */
 export interface DriverLog {
   debug(fields: object, message: string): void
   info(fields: object, message: string): void

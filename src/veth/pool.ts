@@ -1,10 +1,10 @@
 /**
- * The workers, and which of them serves which lane. Lanes of one queue go to one worker, both directions, unless one is wanted
- * apart; the queues of a pair are spread over the workers, those with the fewest lanes first. A pair has one queue unless more
- * were asked for.
+ * The workers, and the assignment of lanes to workers. One worker serves both directions of a queue, unless setApart()
+ * moves one of them. The queues of a pair are spread over the workers, those with the fewest lanes first. A pair has
+ * one queue unless the user asks for more.
  *
- * The main thread's side of messages.ts: every command is answered, and a wake-up follows every post, because a worker
- * that waits in the kernel sees nothing else.
+ * This is the main thread's side of messages.ts. The eventfd is signalled after every post, because a worker that waits
+ * in the kernel would not notice the message otherwise.
  */
 import { Worker } from 'node:worker_threads'
 import { native } from '../../native-bindings/index.js'
@@ -14,20 +14,20 @@ import { MAX_LANES } from '../io/slab.js'
 import type { Command, LaneSpec, Receiver, Report, WorkerStart } from '../messages.js'
 import { dealCpus, requireCpus } from './cpus.js'
 
-/** Where a lane is served. */
+/** The worker that serves a lane, and the lane's index there. */
 export interface LaneAddress {
   worker: number
   index: number
 }
 
-/** A lane that was started: where it is served now, and what of. */
+/** A started lane: its current worker, and the request it was started with. */
 export class PoolLane implements LaneAddress {
   worker: number
   index: number
-  /** Where the rest of its pair is served. */
+  /** The worker that serves the other direction of its queue. */
   readonly home: number
   readonly request: LaneRequest
-  /** Done when it is where it was last wanted. */
+  /** Settles when the last requested move is done. */
   settled: Promise<void> = Promise.resolve()
   removed = false
 
@@ -47,34 +47,34 @@ export interface PoolOptions {
   engine: EngineName
   /** Number of worker threads. */
   workers: number
-  /** A single one gets a second beside it, once a lane is wanted apart (setApart). */
+  /** If there is a single worker, start a second one when setApart() first needs it. */
   spare?: boolean
-  /** The CPUs that the workers keep to (cpus.ts, dealCpus); none: wherever the process may run. */
+  /** The CPU affinity of the workers (cpus.ts, dealCpus); empty: all CPUs that the process may use. */
   cpus: readonly number[]
-  /** Microseconds for which a worker asks for the next frame before it waits for one; left out: it adapts (busy-poll.ts). */
+  /** Busy-poll time in µs before sleeping (worker/busy-poll.ts); undefined: adaptive; 0: off. */
   busyPollUs?: number
-  /** The device that a lane reads from is gone; called once a lane. `errno` is negative. */
+  /** The device that a lane reads from is gone. Called once per lane. `errno` is negative. */
   onGone(lane: LaneAddress, errno: number): void
-  /** Reading from a device fails and is tried again from time to time; called once a lane. `errno` is negative. */
+  /** Reads from a device fail; the worker tries again from time to time. Called once per lane. `errno` is negative. */
   onReadFailed(lane: LaneAddress, errno: number): void
   /**
-   * The kernel refused a super-frame of the lane's whose header is right: it does not take all that it offers. Called once a
-   * lane and kind. `offloads`: TUN_F_* without which the sender would cut such frames up.
+   * The kernel refused a super-frame with a correct header: it does not accept all that it offers. Called once per lane
+   * and kind. `offloads`: the TUN_F_* bits to withdraw, so that the sender's stack segments such frames.
    */
   onRefused(lane: LaneAddress, offloads: number): void
-  /** A worker's engine is slower than it could be; called for each such worker, when it starts. */
+  /** A worker's engine is slower than it could be. Called for each such worker when it starts. */
   onSlowed(why: string): void
-  /** A worker died: its lanes carry nothing any more. */
+  /** A worker died. Its lanes carry no frames any more. */
   onFault(error: Error): void
 }
 
-/** A lane to be served: all but its index, which the pool gives, and the queue whose flows it carries. */
+/** A request for a lane: its spec without the index, which the pool chooses, and the number of its queue. */
 export type LaneRequest = Omit<LaneSpec, 'index'> & { queue: number }
 
 class PoolWorker {
   readonly wakeFd = native().eventfd()
   readonly thread: Worker
-  /** Resolves when the engine runs, with the reason why its thread is not preferred, if it is not. */
+  /** Resolves when the engine runs. The value is the reason why the thread could not raise its priority, if any. */
   readonly ready: Promise<string | undefined>
   readonly ended: Promise<void>
   readonly cpus: readonly number[]
@@ -107,7 +107,7 @@ class PoolWorker {
         if (this.#runs) options.onFault(error)
       })
     })
-    this.ready.catch(() => {}) // reported by whoever awaits it
+    this.ready.catch(() => {}) // the caller that awaits `ready` gets the error
   }
 
   get load(): number {
@@ -119,7 +119,7 @@ class PoolWorker {
     native().eventfdSignal(this.wakeFd)
   }
 
-  /** Posts a command that is answered; rejects with the worker's words. */
+  /** Posts a command and waits for its answer. Rejects with the worker's error text. */
   ask(make: (id: number) => Command): Promise<void> {
     const id = ++this.#lastId
     return new Promise((resolve, reject) => {
@@ -138,18 +138,21 @@ class PoolWorker {
   }
 }
 
-/** A move ends the lane's stages and begins them anew. GRO writes out what it keeps; another stage would lose its state. */
+/**
+ * Whether a lane can move. A move ends its stages and opens new ones. GRO writes out the frames that it keeps; other
+ * stages would lose their state.
+ */
 function isMovable({ stages }: Receiver): boolean {
   return Object.entries(stages).every(([name, settings]) => name === 'gro' || settings == null)
 }
 
 export class Pool {
-  /** Why the workers have no more than an ordinary share of a busy CPU; undefined when they have. */
+  /** Why the workers could not raise their priority; undefined if they could. */
   niceRefused: string | undefined
   readonly #options: PoolOptions
   readonly #workers: PoolWorker[]
   readonly #stop: SharedArrayBuffer
-  /** Whether a single worker may get a second one, and the number of that, once it runs. */
+  /** Whether a spare worker may be started, and its number once it was requested. */
   #maySpare: boolean
   #spare: Promise<number> | undefined
 
@@ -160,7 +163,7 @@ export class Pool {
     this.#stop = stop
   }
 
-  /** Starts the workers; rejects when one of them cannot have its engine, or its CPUs. */
+  /** Starts the workers. Rejects if one of them cannot get its engine or its CPUs. */
   static async open(options: PoolOptions): Promise<Pool> {
     requireCpus(options.cpus)
     const stop = new SharedArrayBuffer(4)
@@ -176,12 +179,12 @@ export class Pool {
     return pool
   }
 
-  /** The CPUs that each worker keeps to; none: wherever the process may run. */
+  /** The CPU affinity of each worker; empty: all CPUs that the process may use. */
   get cpus(): readonly (readonly number[])[] {
     return this.#workers.map(({ cpus }) => cpus)
   }
 
-  /** Starts lanes, all or none; in the order given. */
+  /** Starts all lanes or none. Returns them in the order of the requests. */
   async addLanes(requests: LaneRequest[]): Promise<PoolLane[]> {
     const numbers = this.#leastLoadedFirst()
     const lanes: PoolLane[] = []
@@ -196,7 +199,7 @@ export class Pool {
       await this.#askEach(shares, (id, lanes) => ({ kind: 'add', id, lanes }))
       return lanes
     } catch (error) {
-      await this.removeLanes(lanes) // a lane that a worker does not have is none to be waited for
+      await this.removeLanes(lanes) // a worker answers at once for a lane that it does not have
       throw error
     }
   }
@@ -210,7 +213,7 @@ export class Pool {
     )
   }
 
-  /** Ends lanes; when this resolves, the workers use their fds no longer. */
+  /** Ends lanes. When this resolves, the workers no longer use their fds. */
   async removeLanes(lanes: PoolLane[]): Promise<void> {
     for (const lane of lanes) lane.removed = true
     await Promise.all(lanes.map((lane) => lane.settled))
@@ -220,7 +223,7 @@ export class Pool {
     for (const [number, indexes] of shares.entries()) this.#workers[number].freeIndexes.push(...indexes)
   }
 
-  /** Asks each worker that has a share for something. */
+  /** Sends a command to each worker with a share, and waits for all answers. */
   async #askEach<T>(shares: T[][], make: (id: number, share: T[]) => Command): Promise<void> {
     const asked = this.#workers.map((worker, number) => {
       const share = shares[number]
@@ -230,8 +233,8 @@ export class Pool {
   }
 
   /**
-   * Has lanes served by another worker than the rest of their pair, or by the same again. Until that is done their frames wait
-   * in the ring.
+   * Moves lanes to another worker than the other direction of their queue, or back to the same. Their frames wait in
+   * the ring until the move is done.
    */
   async setApart(lanes: PoolLane[], apart: boolean): Promise<void> {
     await Promise.all(
@@ -247,7 +250,7 @@ export class Pool {
     if (lane.removed || apart === (lane.worker !== lane.home) || !isMovable(lane.request.receiver)) return
     const to = apart ? await this.#otherThan(lane.home) : lane.home
     const index = to === lane.worker ? undefined : this.#workers[to].freeIndexes.pop()
-    if (index === undefined) return // there is no other worker, or none with room: it stays
+    if (index === undefined) return // there is no other worker, or it has no room: the lane stays
     const from = this.#workers[lane.worker]
     await from.ask((id) => ({ kind: 'remove', id, lanes: [lane.index] }))
     from.freeIndexes.push(lane.index)
@@ -256,7 +259,7 @@ export class Pool {
     await this.#workers[to].ask((id) => ({ kind: 'add', id, lanes: [lane.spec] }))
   }
 
-  /** The number of another worker; the same where there is none. Rejects when the spare one cannot be had, the first time. */
+  /** The number of another worker, or `home` if there is none. Rejects, once, if the spare worker cannot be started. */
   async #otherThan(home: number): Promise<number> {
     const { workers } = this.#options
     if (workers > 1) return (home + 1) % workers
@@ -280,13 +283,13 @@ export class Pool {
     }
   }
 
-  /** The receiving device has another address or MTU, or wants something else merged. */
+  /** Tells a lane the new address, MTU and stages of its receiving device. */
   setReceiver(lane: PoolLane, receiver: Receiver): void {
     lane.request.receiver = receiver
     this.#workers[lane.worker].post({ kind: 'receiver', lane: lane.index, receiver })
   }
 
-  /** `onRefused` is called again for these offloads, should the lane have such a frame again. */
+  /** Makes the lane call `onRefused` again for these offloads at the next refusal. */
   reportAgain(lane: LaneAddress, offloads: number): void {
     this.#workers[lane.worker].post({ kind: 'report-again', lane: lane.index, offloads })
   }
@@ -298,7 +301,7 @@ export class Pool {
     for (const worker of this.#workers) native().close(worker.wakeFd)
   }
 
-  /** Tells all workers to end, without waiting: for the process's own end, when nothing can be awaited any more. */
+  /** Tells all workers to end, without waiting. For the exit of the process, when nothing can be awaited. */
   stopNow(): void {
     Atomics.store(new Int32Array(this.#stop), 0, 1)
     for (const worker of this.#workers) native().eventfdSignal(worker.wakeFd)

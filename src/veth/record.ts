@@ -1,13 +1,13 @@
 /**
- * What a pair is, in one value that JSON holds: all that cannot be read back from its devices' fds or from the kernel.
+ * A pair as a JSON value: everything that cannot be read back from the fds of its devices or from the kernel.
  *
- * The values are live. Whoever changes a pair changes its record, so that it can be written down at any moment.
- * Neighbour: device.ts, where Pair and Device keep theirs.
+ * Invariant: the record is always current. Code that changes a pair changes its record, so it can be stored at any
+ * moment. Neighbour: device.ts, whose Pair and Device hold their records.
  */
 import type { ChecksumMode } from '../messages.js'
 
 export interface PairRecord {
-  /** What stays the same whatever the devices are called; ends are `ID/a` and `ID/b`. */
+  /** Stays the same when devices are renamed or moved. The ends are `ID/a` and `ID/b`. */
   readonly id: number
   readonly checksum: ChecksumMode
   /** ISO 8601, UTC. */
@@ -16,23 +16,25 @@ export interface PairRecord {
 }
 
 export interface EndRecord {
-  /** What it was called when it was last looked at, and before that what it was asked to be called. */
+  /** The name when the device was last read; before that, the requested name. */
   name: string
-  /** The link layer address that it was born with. */
+  /** The link layer address with which the device was made. */
   readonly address: string
-  /** How many queues it has, each with an fd of its own. */
+  /** Number of queues. Each has an fd of its own. */
   readonly queues: number
-  /** TUN_F_* that tun was told we take. The user may have switched off some of them. */
+  /** TUN_F_* bits passed to TUNSETOFFLOAD. The user may have switched off some of these features. */
   offloads: number
-  /** Offloads that come back when the peer's XDP program goes; null: there is none. */
+  /** Offloads to restore when the peer's XDP program is removed; null: the peer has none. */
   withheld: number | null
-  /** Super-frames (TUN_F_*) that this device's kernel refused, although it offers them. */
+  /** Super-frames (TUN_F_*) that the kernel refused for this device although it offers them. */
   refusedSuperFrames: number
-  /** How long received frames may be held to be merged, past the burst that they came with, in µs. */
+  /** How long GRO may hold received frames after their burst, in µs. */
   groFlushUs: number
-  /** Slots of its ring where vethd chose them (follow/ring.ts); null: somebody else did. */
+  /** Slots of its ring, if vethd chose the number (follow/ring.ts); null if a user did. */
   ring: number | null
-  /** Frames that the kernel dropped in all times without carrier, and its tx_dropped when the present one began. */
+  /**
+   * Frames that the kernel dropped in all past times without carrier, and its tx_dropped when the present one began.
+   */
   carrierDrops: number
   carrierDropsBase: number
 }

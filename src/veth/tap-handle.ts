@@ -1,9 +1,9 @@
 /**
- * A TAP device as its fd shows it, wherever its user has moved it and whatever they call it now: an end of a pair
- * (device.ts), and the device behind a Tap stream (library/tap-device.ts).
+ * A TAP device, identified by its fd, whatever its present name and namespace are. Base class of an end of a pair
+ * (device.ts) and of the device of a Tap stream (library/tap-device.ts).
  *
- * Nothing here keeps a namespace open. The fd is asked where the device is (TUNGETDEVNETNS) each time, and what is done
- * there goes through a netlink socket that is made there and closed at once (inNetns).
+ * Invariant: no namespace is kept alive. The fd is asked for the device's namespace each time (TUNGETDEVNETNS).
+ * Requests in that namespace use a netlink socket that is opened there and closed at once (inNetns).
  */
 import { type NativeError, native } from '../../native-bindings/index.js'
 import { EBADFD } from '../abi/errno.js'
@@ -16,10 +16,10 @@ import { netnsIdentity } from '../netlink/netns.js'
 import { inNetns, type Rtnetlink } from '../netlink/rtnetlink.js'
 
 export abstract class TapHandle {
-  /** -1 once it is closed. */
+  /** -1 after it was closed. */
   abstract readonly fd: number
 
-  /** The error for a device that is no longer there: closed by us, or, where `cause` says so, deleted by somebody else. */
+  /** The error for a device that is gone: closed by vethd or, if there is a `cause`, deleted by another program. */
   abstract gone(cause?: NativeError): VethdError
 
   /** Its present name. */
@@ -27,7 +27,7 @@ export abstract class TapHandle {
     return this.ask(tapName)
   }
 
-  /** False once it was deleted. The fd says so, however often it is asked. */
+  /** False after the device was deleted. The fd tells. */
   get isThere(): boolean {
     try {
       return this.name !== ''
@@ -37,7 +37,7 @@ export abstract class TapHandle {
     }
   }
 
-  /** The inode number of the namespace where it is. */
+  /** The inode number of the device's namespace. */
   netnsInode(): number {
     const netnsFd = this.ask((fd) => native().tapGetNetns(fd))
     try {
@@ -48,8 +48,8 @@ export abstract class TapHandle {
   }
 
   /**
-   * Runs `act` in the namespace where the device is now, with a socket made there. `act` must be synchronous.
-   * Throws DEVICE_NOT_FOUND when the device was deleted, LIMIT_REACHED without a file descriptor left.
+   * Runs `act` with a netlink socket of the device's present namespace. `act` must be synchronous.
+   * Throws DEVICE_NOT_FOUND if the device was deleted, LIMIT_REACHED if no file descriptor is left.
    */
   inItsNetns<T>(act: (rtnl: Rtnetlink, name: string, netnsFd: number) => T): T {
     const netnsFd = this.ask((fd) => native().tapGetNetns(fd))
@@ -60,19 +60,19 @@ export abstract class TapHandle {
     }
   }
 
-  /** The device as the kernel describes it to a socket of its namespace. Throws DEVICE_NOT_FOUND. */
+  /** Reads the link from the kernel. `rtnl` must be a socket of the device's namespace. Throws DEVICE_NOT_FOUND. */
   linkIn(rtnl: Rtnetlink, name: string): LinkInfo {
     const link = getLink(rtnl, { name })
     if (link !== undefined) return link
     throw new VethdError('DEVICE_NOT_FOUND', `"${name}" disappeared while vethd read it: try again`)
   }
 
-  /** True when the link's administrative state is up. */
+  /** Whether the link is administratively up. */
   static isUp(link: LinkInfo): boolean {
     return (link.flags & IFF_UP) !== 0
   }
 
-  /** Asks the fd. Throws DEVICE_NOT_FOUND, LIMIT_REACHED or NativeError. */
+  /** Calls `question` with the fd. Throws DEVICE_NOT_FOUND, LIMIT_REACHED or NativeError. */
   protected ask<T>(question: (fd: number) => T): T {
     if (this.fd < 0) throw this.gone()
     try {

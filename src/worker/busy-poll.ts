@@ -1,53 +1,63 @@
 /**
- * Whether a worker that has nothing to carry asks for the next frame at once, or sleeps until one comes. To sleep and be woken
- * is most of a round trip.
+ * Adaptive busy polling: whether an idle worker polls for the next frame or sleeps until it comes. Sleep and wake-up
+ * are most of a round trip.
  *
- *     small frames ─── gap ─── the next      ≤ ADAPTIVE_MS: had it asked meanwhile, it would have been awake: now it does
- *                                            longer: it sleeps at once, until two frames are as close again
+ *     small frames ─── gap ─── the next      ≤ ADAPTIVE_MS: polling would have bridged the gap, so the worker polls now
+ *                                            longer: the worker sleeps at once, until two frames are as close again
  *
- * So a trickle whose answers come soon keeps its worker awake, for no more CPU time a frame than sleeping and waking take; an
- * idle one sleeps. KVM does the same before it halts a CPU (kvm_vcpu_halt(), halt_poll_ns). After a bulk turn nothing is
- * asked for: bytes are what takes the time there, and the endpoints want the CPU. Nor for a while after a flood, nor beside a
- * neighbour that wants the CPU.
+ * So request/response traffic keeps its worker awake, and costs no more CPU time per frame than sleep and wake-up. An
+ * idle worker sleeps. KVM does the same before it halts a CPU (kvm_vcpu_halt(), halt_poll_ns).
  *
- * Neighbours: worker.ts, whose loop asks; scheduler.ts, which says what a turn was.
+ * The worker does not poll
+ * - after a bulk turn: copying bytes takes most of the time there, and the endpoints want the CPU;
+ * - for CALM_MS after a flood;
+ * - while another process wants the CPU (cpu-contention.ts).
+ *
+ * Neighbours: worker.ts, whose loop asks this class; scheduler.ts, which classifies each turn.
  */
 
 import type { CpuContention } from './cpu-contention.js'
 import { TURN_CARRIED, TURN_FLOODED, TURN_IDLE, TURN_TRICKLED } from './scheduler.js'
 
 /**
- * The longest gap that is bridged by asking. An answer of a stack on the same machine takes some 25 µs, and 40 while the worker
- * sleeps; twice that where they share a CPU.
+ * The longest gap that polling bridges. A stack on the same machine answers after some 25 µs, or 40 µs if the worker
+ * sleeps meanwhile; twice that if stack and worker share a CPU.
  */
 export const ADAPTIVE_MS = 0.1
 
-/** How long after a flood nothing is asked for: its receiver gets the CPU sooner from a worker that sleeps. */
+/**
+ * How long the worker does not poll after a flood. The flood's receiver gets the CPU sooner from a worker that sleeps.
+ */
 export const CALM_MS = 10
 
 export class BusyPoll {
   readonly #fixedMs: number | undefined
   readonly #contention: CpuContention
   readonly #now: () => number
-  /** Until when it asks. */
+  /** End of the present polling time; 0: the worker does not poll. */
   #until = 0
-  /** When the last turn ended that carried anything, if that was a trickle; 0: it was bulk. In the time to come: not before. */
+  /**
+   * End time of the last turn that carried only small frames; 0 after a bulk turn; a time in the future disables
+   * polling until then.
+   */
   #since = 0
 
-  /** `fixedUs`: microseconds to ask for after every frame, 0 never; undefined adapts. `now`: a clock in milliseconds. */
+  /**
+   * `fixedUs`: polling time after every frame in µs (0: never; undefined: adaptive). `now`: a clock in milliseconds.
+   */
   constructor(fixedUs: number | undefined, contention: CpuContention, now: () => number) {
     this.#fixedMs = fixedUs === undefined ? undefined : fixedUs / 1000
     this.#contention = contention
     this.#now = now
   }
 
-  /** Whether to ask now. Others that want the CPU have run before it says so, unless a time was given. */
+  /** Whether to poll now. Unless the time is fixed, this first yields to others that want the CPU. */
   get goesOn(): boolean {
     if (this.#until === 0 || this.#now() >= this.#until) return false
     return this.#fixedMs !== undefined || this.#contention.yield()
   }
 
-  /** A turn has ended: TURN_*. Hot. */
+  /** Notes that a turn has ended. `turn`: TURN_*. Hot. */
   turned(turn: number): void {
     if (turn === TURN_IDLE) return
     if (this.#fixedMs !== undefined) {

@@ -1,13 +1,13 @@
 /**
- * Whoever else wants the CPU that a worker runs on: the receiver of what it carries, or a process that has nothing to do with
- * it. Which of the two shows in how long a yield takes.
+ * Competition for the CPU of a worker. The competitor is the receiver of the worker's frames or an unrelated process.
+ * The duration of a yield tells which: a receiver soon gives the CPU back.
  *
- * Neighbours: worker.ts, which yields beside a flood; busy-poll.ts, which does before it asks again.
+ * Neighbours: worker.ts, which yields after a flood; busy-poll.ts, which yields before each poll.
  */
 
-/** Longest that the receivers of a turn need; whoever takes longer is none of them. */
+/** The longest time that the receivers of one turn need. A yield that takes longer went to an unrelated process. */
 const YIELD_BOUND_MS = 0.5
-/** How long nothing is yielded then: so a busy neighbour gets hardly more than its share. */
+/** How long the worker does not yield after that, so that an unrelated process gets hardly more than its share. */
 const YIELD_PAUSE_MS = 50
 
 export class CpuContention {
@@ -21,7 +21,7 @@ export class CpuContention {
     this.#now = now
   }
 
-  /** Lets them run; whether none of them wanted more than a moment, lately. */
+  /** Yields, unless an unrelated process took the CPU recently. Returns whether no such process was seen. */
   yield(): boolean {
     const began = this.#now()
     if (began < this.#pauseUntil) return false

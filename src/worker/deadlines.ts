@@ -1,5 +1,5 @@
 /**
- * Lanes whose stages want to be called at a time of their own, because they keep frames.
+ * Lanes with a stage that has a deadline, because it keeps frames.
  *
  * Neighbour: scheduler.ts, which waits no longer than the earliest of them.
  */
@@ -12,12 +12,12 @@ export class Deadlines {
     return this.#lanes.length > 0
   }
 
-  /** The lane has a deadline, or may have. */
+  /** Adds a lane that has a deadline, or may have one. */
   add(served: ServedLane): void {
     if (!this.#lanes.includes(served)) this.#lanes.push(served)
   }
 
-  /** Ends the turn of each whose time has come at `now`, and forgets those that have no deadline any more. */
+  /** Calls `endTurn` of each lane that is due at `now`, and removes lanes that have no deadline any more. */
   endTurns(now: number): void {
     for (let i = this.#lanes.length - 1; i >= 0; i--) {
       const { chain } = this.#lanes[i]
@@ -28,7 +28,7 @@ export class Deadlines {
     }
   }
 
-  /** How long until the earliest, at most `timeoutMs`. */
+  /** Milliseconds until the earliest deadline, at most `timeoutMs`. */
   timeLeft(now: number, timeoutMs: number): number {
     let left = timeoutMs
     for (const { chain } of this.#lanes) if (chain !== null) left = Math.min(left, chain.deadline - now)

@@ -1,6 +1,6 @@
 /**
- * Lanes whose reads fail although their device is there, for want of memory for example. Such a lane waits a while before it
- * is asked again: twice as long after each failure, so that an error that stays costs no CPU, and one that passes little time.
+ * Lanes whose reads fail although their device exists, for example with ENOMEM. Such a lane pauses before it is read
+ * again. The pause doubles with each failure, so that a lasting error costs no CPU and a short one little time.
  *
  * Neighbour: scheduler.ts, which pauses a lane at the end of a burst that failed.
  */
@@ -21,7 +21,7 @@ export class Pauses {
     this.#lanes.push(served)
   }
 
-  /** A lane whose pause is over, which is forgotten; undefined when there is none. */
+  /** Removes and returns a lane whose pause is over; undefined when there is none. */
   takeEnded(now: number): ServedLane | undefined {
     const ended = this.#lanes.find(({ resumeAt }) => resumeAt <= now)
     if (ended !== undefined) this.forget(ended)
@@ -32,7 +32,7 @@ export class Pauses {
     this.#lanes.splice(this.#lanes.indexOf(served), 1)
   }
 
-  /** How long the first of them waits yet, at most `timeoutMs`. */
+  /** Milliseconds until the first pause ends, at most `timeoutMs`. */
   timeLeft(now: number, timeoutMs: number): number {
     let left = timeoutMs
     for (const { resumeAt } of this.#lanes) left = Math.min(left, resumeAt - now)

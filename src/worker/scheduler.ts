@@ -1,5 +1,5 @@
 /**
- * The lanes of one worker and their turns: who may read next, and how much.
+ * The lanes of one worker and their turns: which lane reads next, and how much.
  *
  *              a frame came                      burst full: size doubles, again
  *      ┌──────┐ ─────────▶ ┌────────┐ ───────────────────────────────────┐
@@ -8,13 +8,16 @@
  *              drained (-EAGAIN)    EBADFD ──▶ gone: reported once, never asked again
  *                                   any other error ──▶ paused (pauses.ts), then waited for again
  *
- * One turn: the active lanes, oldest first, queue a burst of reads each, as long as burst slots are left; one `submit`
- * carries out the writes of the turn before and these reads; what was read goes through xmit, and through the lane's stages
- * where it has any (lane/stage.ts), and is queued for writing. So what one lane reads before another has its turn, and what a
- * flood can take, is bounded by BURST_MAX (GRO_BURST_MAX) frames and by BURST_BYTES.
+ * One turn:
+ * 1. Each active lane, oldest first, queues a burst of reads, as long as burst slots are left.
+ * 2. One `submit` carries out the writes of the turn before and these reads.
+ * 3. Each frame goes through xmit and the stages of its lane, if any (lane/stage.ts), and is queued for writing.
  *
- * Invariant: what a turn has read is written out by the next `submit`, or was copied into the hold (lane/hold.ts), and the
- * halves alternate, so a slot is never read into before its frame has left.
+ * One lane reads at most BURST_MAX (GRO_BURST_MAX) frames and about BURST_BYTES before another lane has its turn. This
+ * bounds how long a flood can delay other lanes.
+ *
+ * Invariant: a slot is never read into before its frame has left. The next `submit` writes the frames of a turn out,
+ * unless they were copied into the hold (lane/hold.ts), and the two halves of the slots alternate.
  */
 import { EAGAIN, EBADFD, ECANCELED, EFAULT, EINTR, EINVAL } from '../abi/errno.js'
 import * as counter from '../counters.js'
@@ -32,22 +35,24 @@ import { Pauses } from './pauses.js'
 import { ACTIVE, BURST_MAX, BURST_MIN, GONE, GRO_BURST_MAX, IDLE, LaneList, PAUSED, ServedLane } from './served-lane.js'
 import { Writes } from './writes.js'
 
-/** What a turn came to: nothing, a few bytes, more, or the longest burst of a lane, full. */
+/** The kind of a turn: no frame, a few bytes, more bytes, or a lane's longest burst came back full. */
 export const TURN_IDLE = 0
 export const TURN_TRICKLED = 1
 export const TURN_CARRIED = 2
 export const TURN_FLOODED = 3
 
-/** Bytes of a turn up to which it is the messages that take the time, and not their bytes. */
+/** Up to this many bytes, a turn's time goes into the number of its frames, not into copying them. */
 const TRICKLE_BYTES = 16384
 
-/** What is told about a lane. `errno` is negative. */
+/** Receives reports about lanes. `errno` is negative. */
 export interface LaneListener {
-  /** Its device is gone; told once. */
+  /** The lane's device is gone. Reported once. */
   gone(lane: number, errno: number): void
-  /** Reading from its device failed, and is tried again from time to time; told once. */
+  /** A read from the lane's device failed; the worker tries again from time to time. Reported once. */
   readFailed(lane: number, errno: number): void
-  /** The kernel refuses a kind of super-frame, in TUN_F_* that would end it; told once a kind. */
+  /**
+   * The kernel refuses a kind of super-frame. `offloads`: the TUN_F_* bits to withdraw. Reported once for each kind.
+   */
   refused(lane: number, offloads: number): void
 }
 
@@ -59,21 +64,21 @@ export class Scheduler implements CompletionSink {
   readonly #kinds: readonly StageKind[]
   readonly #writes: Writes
   readonly #hold: Hold
-  /** Lanes with a turn to come, oldest first; `#next` collects those of the turn after. */
+  /** Lanes that read in this turn, oldest first; `#next` collects those that read in the next turn. */
   #active = new LaneList()
   #next = new LaneList()
   /** Lanes that counted something in this turn. */
   readonly #touched = new LaneList()
   readonly #deadlines = new Deadlines()
   readonly #pauses = new Pauses()
-  /** Lanes that ended in this turn, and those of the turn before: forgotten once their last writes are carried out. */
+  /** Lanes that ended in this turn, and those of the turn before, which are removed when their last writes are done. */
   #ended: ServedLane[] = []
   #leaving: ServedLane[] = []
   #half = 0
-  /** Bytes that this turn has read. */
+  /** Bytes read in this turn. */
   #bytes = 0
 
-  /** `kinds`: the stages that lanes may have. Tests bring their own. */
+  /** `kinds`: the stages that lanes may have. Tests pass their own. */
   constructor(io: FrameIo, listener: LaneListener, kinds = STAGES) {
     this.#io = io
     this.#mem = io.mem
@@ -91,7 +96,7 @@ export class Scheduler implements CompletionSink {
     this.#io.wait(lane.index)
   }
 
-  /** The receiving device is another than before: its address, its MTU, or what stands before it. */
+  /** Tells a lane the new address, MTU and stages of its receiving device. */
   setReceiver(index: number, receiver: Receiver): void {
     const served = this.#lanes[index]
     if (served === undefined || served.state === GONE) return
@@ -104,7 +109,7 @@ export class Scheduler implements CompletionSink {
     if (served.chain === null && Object.values(settings).every((own) => own == null)) return
     const chain = served.chain ?? new Chain(this.#kinds, this.#contextOf(served))
     served.chain = chain.set(settings) ? chain : null
-    chain.endTurn(performance.now()) // what a stage passed on at its end
+    chain.endTurn(performance.now()) // for frames that a stage passed on when it ended
     this.#deadlines.add(served)
   }
 
@@ -133,13 +138,13 @@ export class Scheduler implements CompletionSink {
     }
   }
 
-  /** A refusal of these offloads is told again, should it come. */
+  /** A further refusal of these offloads is to be reported again. */
   tellAgain(index: number, offloads: number): void {
     const served = this.#lanes[index]
     if (served !== undefined) served.refused &= ~offloads
   }
 
-  /** Ends a lane; `onRemoved` is called once nothing of it is under way, within the next turns. */
+  /** Ends a lane. `onRemoved` is called within the next turns, when no operation of the lane is pending. */
   remove(index: number, onRemoved: () => void): void {
     const served = this.#lanes[index]
     if (served === undefined) {
@@ -155,7 +160,10 @@ export class Scheduler implements CompletionSink {
     }
   }
 
-  /** One turn of all lanes, TURN_*; waits up to `timeoutMs` for a frame when none has a turn to come. */
+  /**
+   * Runs one turn of all lanes and returns its kind (TURN_*). Waits up to `timeoutMs` for a frame when no lane is
+   * active.
+   */
   turn(timeoutMs: number): number {
     const leaving = this.#ended
     this.#ended = this.#leaving
@@ -178,7 +186,7 @@ export class Scheduler implements CompletionSink {
     return this.#bytes <= TRICKLE_BYTES ? TURN_TRICKLED : TURN_CARRIED
   }
 
-  /** How long to wait: no longer than a held frame may, or a paused lane has to. */
+  /** How long the turn may wait: until the first deadline of a held frame or the end of the first pause. */
   #untilDue(timeoutMs: number): number {
     if (this.#deadlines.any) timeoutMs = this.#deadlines.timeLeft(performance.now(), timeoutMs)
     return this.#pauses.any ? this.#pauses.timeLeft(performance.now(), timeoutMs) : timeoutMs
@@ -195,7 +203,7 @@ export class Scheduler implements CompletionSink {
     this.#io.wait(served.lane.index)
   }
 
-  /** Gives the active lanes their reads, oldest first; the number of lanes that got any. */
+  /** Queues reads for the active lanes, oldest first. Returns the number of lanes that got any. */
   #queueReads(): number {
     let slot = MAX_LANES + this.#half * BURST_SLOTS
     const end = slot + BURST_SLOTS
@@ -213,7 +221,7 @@ export class Scheduler implements CompletionSink {
     return served
   }
 
-  /** An engine's answer to one operation. Hot. */
+  /** Takes the completion of one operation from the engine. Hot. */
   completed(op: number, index: number, slot: number, result: number): void {
     const served = this.#lanes[index]
     if (served === undefined) return
@@ -236,7 +244,7 @@ export class Scheduler implements CompletionSink {
     this.#next.push(served)
   }
 
-  /** A frame: `len` bytes from its vnet header on, at the beginning of `slot`. */
+  /** Takes a frame of `len` bytes, vnet header first, at the beginning of `slot`. */
   #received(served: ServedLane, slot: number, len: number): void {
     served.got++
     served.bytes += len
@@ -249,7 +257,7 @@ export class Scheduler implements CompletionSink {
     else served.chain.receive(off, toSend)
   }
 
-  /** A read, or a wait, that brought no frame. A device that is gone says EBADFD, to each who asks. */
+  /** Handles a read or a wait that brought no frame. A device that is gone answers EBADFD to every call. */
   #readFailed(served: ServedLane, errno: number): void {
     if (errno === -EAGAIN || errno === -EINTR || errno === -ECANCELED) return
     if (errno === -EBADFD) this.#lost(served, errno)
@@ -263,15 +271,19 @@ export class Scheduler implements CompletionSink {
   }
 
   /**
-   * The kernel dropped a frame that it had taken for us, and counts it nowhere (tun_put_user()): one that it could not describe, a
-   * super-frame in a tunnel that was queued when `ethtool -K` switched those off, or (EFAULT) one that our memory had no page for.
+   * Counts a frame that the kernel had taken from the sender and then dropped without counting it (tun_put_user()).
+   * EINVAL: the kernel could not describe it in a vnet header, such as a tunnel's super-frame that was queued when
+   * `ethtool -K` switched those off. EFAULT: there was no memory for a page of the slab.
    */
   #undescribed(served: ServedLane): void {
     this.#touch(served)
     served.lane.counters.burst[counter.DROP_UNDESCRIBED]++
   }
 
-  /** Before any lane waits again: the frame of a wait may be part of a run, and the next one lands in the same slot. */
+  /**
+   * Ends the turn of all stages. This must happen before any lane waits again: the frame of a wait may be part of a
+   * run, and the next wait reads into the same slot.
+   */
   #endStages(): void {
     const touched = this.#touched
     let now = 0
@@ -285,14 +297,14 @@ export class Scheduler implements CompletionSink {
     if (this.#deadlines.any) this.#deadlines.endTurns(performance.now())
   }
 
-  /** The frame did not arrive, or the frames of a run. It is still where it was written from. */
+  /** Handles a failed write of a frame or a run. Its bytes are still at the place that it was written from. */
   #writeFailed(served: ServedLane, ticket: number, result: number): void {
     this.#touch(served)
     this.#writes.failed(served.lane, ticket, result)
     if (result === -EINVAL) this.#superFrameRefused(served, this.#writes.off(ticket), this.#writes.len(ticket))
   }
 
-  /** EINVAL although the header is right: this kernel does not take what it offers. */
+  /** Reports EINVAL for a super-frame with a correct header: the kernel refuses an offload that it offers. */
   #superFrameRefused(served: ServedLane, off: number, len: number): void {
     const { lane } = served
     const offloads = vnetOffloads(this.#mem, off)
@@ -315,7 +327,7 @@ export class Scheduler implements CompletionSink {
     this.#listener.gone(served.lane.index, errno)
   }
 
-  /** A lane is asked for nothing any more. What it holds goes on its way. */
+  /** Reads from the lane no more, and lets its stages pass on what they keep. */
   #retire(served: ServedLane): void {
     served.state = GONE
     served.chain?.end()
@@ -324,8 +336,9 @@ export class Scheduler implements CompletionSink {
   }
 
   /**
-   * Those whose burst came back full go on, behind the lanes that had no turn and those that woke up. Whether one had as many
-   * frames as there may be: a flood. A burst that ended at its bytes is bulk, whose receiver is not behind.
+   * Decides for each lane that had reads whether it stays active. A lane whose burst came back full does, behind the
+   * lanes that got no reads and those that woke up. Returns whether a lane was flooded, that is, read the most frames
+   * that it may. A burst that was bounded by its bytes is no flood but a bulk transfer, whose receiver keeps up.
    */
   #endBursts(servedCount: number): boolean {
     let flooded = false

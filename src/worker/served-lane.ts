@@ -1,69 +1,76 @@
 /**
- * A lane as its worker serves it: where it stands in its turns, and how much it may read in one.
+ * The scheduler's state of one lane: whether it waits or reads, and how much it may read in one turn.
  *
- * Neighbour: scheduler.ts, which gives the turns.
+ * Neighbour: scheduler.ts, which uses it.
  */
 import type { Lane } from '../lane/lane.js'
 import type { Chain } from '../lane/stages.js'
 
 /**
- * Frames that one lane may read in one turn. A turn of small frames takes some 4 µs a frame, and a trickle beside a flood
- * waits for one in each direction; more frames a turn make nothing faster (16, 32 and 64 measured alike).
+ * The most frames that one lane may read in one turn. A turn takes some 4 µs per small frame, and a trickle that shares
+ * the worker with a flood waits for one such turn in each direction. Larger bursts are not faster (16, 32 and 64
+ * measured the same).
  */
 export const BURST_MAX = 16
-/** Frames that a lane asks for first after a wait, and at least in every turn. */
+/** Frames that a lane reads first after a wait, and the least that it reads in a turn. */
 export const BURST_MIN = 2
 /**
- * Bytes that one lane may read in one turn, by the average frame of its burst before. What is read is written a turn later, while
- * the next burst is read into the other half of the slots: both have to stay in the cache of a CPU (L2) beside the copies that
- * the kernel makes. A burst of 16 super-frames is 1 MB, and cost a third of TCP's speed on a CPU with 2 MB.
+ * Bytes that one lane may read in one turn, estimated by the average frame of its previous burst. A burst is written a
+ * turn later, while the next burst is read into the other half of the slots. Both must fit into the cache of a CPU (L2)
+ * together with the copies that the kernel makes. A burst of 16 super-frames is 1 MB, and cost a third of TCP's speed
+ * on a CPU with 2 MB.
  */
 export const BURST_BYTES = 128 << 10
-/** The same for a lane with GRO, whose burst is what can be merged: a NAPI's (NAPI_POLL_WEIGHT). */
+/** The most frames for a lane with GRO, which merges within a burst: as many as a NAPI polls (NAPI_POLL_WEIGHT). */
 export const GRO_BURST_MAX = 64
 
 export const IDLE = 0
 export const ACTIVE = 1
 export const GONE = 2
-/** Not waited for either, until `resumeAt` (pauses.ts). */
+/** Neither read nor waited for until `resumeAt` (pauses.ts). */
 export const PAUSED = 3
 
-/** A lane and where it stands in its turns. */
+/** A lane and its state in the scheduler. */
 export class ServedLane {
   state = IDLE
-  /** Reads of the next burst. */
+  /** Number of reads in the next burst. */
   size = BURST_MIN
-  /** Reads of the burst under way, and the frames and bytes that they brought. */
+  /** Number of reads in the present burst, and the frames and bytes that they brought. */
   asked = 0
   got = 0
   bytes = 0
-  /** The errno of a read of this burst that failed though its device is there, or 0; and bursts in a row with one. */
+  /**
+   * errno of a read of this burst that failed although the device exists, or 0; and the number of such bursts in a row.
+   */
   failed = 0
   failures = 0
   resumeAt = 0
-  /** That reads fail was reported. */
+  /** Whether the failing reads were reported. */
   told = false
-  /** Counted something since the last fold. */
+  /** Whether the lane counted something since the last fold. */
   touched = false
-  /** Offloads (TUN_F_*) whose super-frames the kernel refused, as far as it was told. */
+  /** Offloads (TUN_F_*) whose super-frames the kernel refused and that were reported. */
   refused = 0
-  /** Set once the lane is to be removed: called when nothing of it is under way any more. */
+  /** Set when the lane is to be removed; called when no operation of the lane is pending. */
   onRemoved: (() => void) | null = null
-  /** Its stages; null while it has none, which is one comparison a frame. */
+  /** Its stages; null while it has none, which costs one comparison per frame. */
   chain: Chain | null = null
   /** The longest burst, in frames. */
   burstMax = BURST_MAX
 
   constructor(readonly lane: Lane) {}
 
-  /** The longest burst of frames as those of the burst that has just ended. */
+  /** The longest burst in frames, by the average frame of the burst that has just ended. */
   get longestBurst(): number {
     const frames = this.bytes === 0 ? this.burstMax : Math.floor((this.got * BURST_BYTES) / this.bytes)
     return Math.max(BURST_MIN, Math.min(this.burstMax, frames))
   }
 }
 
-/** A list that keeps its memory when it is emptied: an array gives it back, and would ask for it again every turn. */
+/**
+ * A list that keeps its memory when it is cleared. A plain array would free its memory and allocate it again every
+ * turn.
+ */
 export class LaneList {
   readonly items: ServedLane[] = []
   length = 0

@@ -1,9 +1,9 @@
 /**
- * One worker thread: an engine, its lanes, and the loop that never returns to the event loop. Commands come by
- * messages; the main thread signals the eventfd so that a native wait ends and they are taken at once.
+ * One worker thread: an engine, its lanes, and a loop that never returns to the event loop. Commands come as messages.
+ * The main thread signals the eventfd, which ends a native wait, so that the worker takes the command at once.
  *
- * Every wait has a bound, and a stop flag in shared memory is looked at after each: whatever ends the main thread ends
- * this one too.
+ * Every wait has a bound, and the loop checks a stop flag in shared memory after each. So a worker always ends with the
+ * main thread.
  */
 import { getPriority, setPriority } from 'node:os'
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads'
@@ -16,13 +16,14 @@ import { CpuContention } from './cpu-contention.js'
 import { Scheduler, TURN_FLOODED } from './scheduler.js'
 
 /**
- * The kernel's veth does its work in softirqs, ahead of every thread. A worker that shares a CPU with a flood's receiver
- * would get half of it, and a poll engine's worker be preempted at every write that wakes the receiver: with this it gets
- * three quarters. Lower values starve the receivers, and TCP gets slower.
+ * The nice value of a worker. The kernel's veth works in softirqs, ahead of every thread. At nice 0, a worker that
+ * shares a CPU with the receiver of a flood would get half of that CPU, and the receiver would preempt a worker of the
+ * poll engine at every write that wakes it. At -5 the worker gets three quarters. Lower values starve the receivers,
+ * and TCP gets slower.
  */
 export const WORKER_NICE = -5
 
-/** Longest native wait: bounds how late a stop is seen when even the eventfd was lost. */
+/** The longest native wait. It bounds how late the worker sees the stop flag if the eventfd's signal was lost. */
 const WAIT_BOUND_MS = 2000
 
 const { engine, wakeFd, stop, number, cpus, busyPollUs } = workerData as WorkerStart
@@ -47,9 +48,9 @@ const busyPoll = new BusyPoll(busyPollUs, contention, now)
 report({ kind: 'ready', niceRefused, slowed: io.slowed })
 while (Atomics.load(stopFlag, 0) === 0) {
   const turn = scheduler.turn(busyPoll.goesOn ? 0 : WAIT_BOUND_MS)
-  // A flood's receiver first, should it wait for this CPU. What it cannot take is then lost in the ring, which costs the sender
-  // alone; carried to a full socket, it cost the time in which the receiver would have emptied it (2.3 times as many frames of
-  // 64 bytes arrive).
+  // The receiver of a flood may wait for this CPU, so it runs first. Frames that it cannot take are then lost in the
+  // ring, which costs only the sender's time. Carrying them to a full socket buffer would take the CPU time in which
+  // the receiver empties it (with the yield, 2.3 times as many frames of 64 bytes arrive).
   if (turn === TURN_FLOODED) contention.yield()
   busyPoll.turned(turn)
   if (io.takeWakeUp()) takeCommands()
@@ -57,7 +58,10 @@ while (Atomics.load(stopFlag, 0) === 0) {
 io.close()
 port.close()
 
-/** Why this thread could not have its nice value; 0 means the calling thread alone (setpriority(2)). */
+/**
+ * Sets the nice value of this thread alone (that is what pid 0 means to setpriority(2)). Returns why it failed, if it
+ * did.
+ */
 function takeNice(): string | undefined {
   if (getPriority(0) <= WORKER_NICE) return undefined
   try {
@@ -102,7 +106,7 @@ function addLanes(id: number, specs: LaneSpec[]): void {
   }
 }
 
-/** Calls `onRemoved` when nothing of any of the lanes is under way. */
+/** Calls `onRemoved` when no operation of any of the lanes is pending. */
 function removeLanes(indexes: number[], onRemoved: () => void): void {
   let left = indexes.length
   if (left === 0) onRemoved()

@@ -1,13 +1,13 @@
 /**
- * The account of every write that is queued: which bytes, of how many frames, so that a write that fails can be taken back,
- * wherever its bytes lie.
+ * The account of every queued write: which bytes it writes, and how many frames they stand for. If a write fails, its
+ * account is used to take the count back.
  *
- *     queued ─▶ counted as sent ─▶ submit ─┬▶ done: nothing is heard of it
- *                                          └▶ failed: not sent after all, a drop with a reason
+ *     queued ─▶ counted as sent ─▶ submit ─┬▶ done: no completion
+ *                                          └▶ failed: moved from sent to a drop with a reason
  *
- * Neighbour: scheduler.ts, which hears of failures.
- * Invariant: an account, named by its ticket, stays until the failures of its submit were looked at. Those of the writes that
- * are queued meanwhile are in the other half.
+ * Neighbour: scheduler.ts, which receives the failures. Invariant: an account is identified by its ticket, and stays
+ * until the failures of its submit were handled. Writes that are queued meanwhile have their accounts in the other
+ * half.
  */
 import { EAGAIN, EBADF, EBADFD, EINVAL, EIO, ENOBUFS, ENOMEM } from '../abi/errno.js'
 import * as counter from '../counters.js'
@@ -19,7 +19,10 @@ import type { Lane } from '../lane/lane.js'
 
 export class Writes {
   readonly #io: FrameIo
-  /** By ticket, two halves: where the frame lies, its bytes from the vnet header on, and how many frames are merged in it. */
+  /**
+   * By ticket, in two halves: offset of the frame, its length from the vnet header on, and how many frames it was
+   * merged of.
+   */
   readonly #offs = new Int32Array(2 * WRITES_MAX)
   readonly #lens = new Int32Array(2 * WRITES_MAX)
   readonly #frames = new Int32Array(2 * WRITES_MAX)
@@ -30,7 +33,7 @@ export class Writes {
     this.#io = io
   }
 
-  /** A submit begins: it carries out what was queued so far. */
+  /** A submit begins. It carries out all writes that were queued so far. */
   submitting(): void {
     this.#half = WRITES_MAX - this.#half
     this.#next = this.#half
@@ -58,13 +61,13 @@ export class Writes {
     this.#io.writev(lane.index, ticket, run.pieces, run.pieceCount)
   }
 
-  /** A write failed with a negative errno: its frames move from sent to a drop. */
+  /** A write failed with a negative errno: moves its frames from sent to a drop. */
   failed(lane: Lane, ticket: number, errno: number): void {
     this.#count(lane, ticket, -1)
     lane.counters.burst[dropReason(errno)] += this.#frames[ticket]
   }
 
-  /** A merged frame counts as the frames that it was made of, each with its own headers. */
+  /** Counts a merged frame as the frames that it was made of, each with its own headers. */
   #count(lane: Lane, ticket: number, sign: 1 | -1): void {
     const counts = lane.counters.burst
     const frames = this.#frames[ticket]
@@ -82,7 +85,7 @@ export class Writes {
   }
 }
 
-/** The counter of a failed write, by its errno. */
+/** The drop counter for the errno of a failed write. */
 function dropReason(errno: number): number {
   if (errno === -EIO) return counter.DROP_PEER_DOWN
   if (errno === -EBADFD || errno === -EBADF) return counter.DROP_PEER_GONE

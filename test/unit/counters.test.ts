@@ -1,5 +1,5 @@
 /**
- * The counters of a lane: exact, however large they become, and read at one moment while they change.
+ * The counters of a lane: exact at any size, and consistent when they are read while they change.
  */
 import { Worker } from 'node:worker_threads'
 import fc from 'fast-check'

@@ -1,11 +1,12 @@
 /**
- * Dependencies point one way: which part of the project may import which. A part belongs to one thread.
+ * Dependencies point one way: this test defines which part of the project may import which. A part belongs to one
+ * thread.
  *
  *     cli → client ⇢ (control socket) ⇢ daemon, library → veth → messages, counters ← worker → lane → io, frame → abi
  *
- * Reads the sources, not the compiled files. Neighbour: docs/architecture.md, which draws the same picture.
- * Invariants: every part has a line in MAY_IMPORT, so that a new folder has to say where it stands; no files import each
- * other in a circle, not even for a type.
+ * It reads the sources, not the compiled files. Neighbour: docs/architecture.md, which has the same picture.
+ * Invariants: every part has a line in MAY_IMPORT, so a new folder must be added there. No files import each other in a
+ * circle, not even for a type.
  */
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join, relative, resolve } from 'node:path'
@@ -14,11 +15,11 @@ import ts from 'typescript'
 
 const ROOT = resolve(import.meta.dirname, '../../..')
 
-/** What both sides of the data plane import, and nothing else of each other. */
+/** The only files that both sides of the data plane import from each other. */
 const SHARED = ['messages', 'counters']
 const MAIN_THREAD = ['abi', 'frame', 'io', 'netlink', 'errors', 'lladdr', 'netns-name', 'native-bindings', ...SHARED]
 
-/** Part → the parts it may import, itself always among them. A part is a folder, or a file that stands beside them. */
+/** Part → the parts that it may import in addition to itself. A part is a folder, or a file next to the folders. */
 const MAY_IMPORT: Record<string, string[]> = {
   abi: [],
   errors: ['abi'],
@@ -49,7 +50,7 @@ function partOf(path: string): string {
     .split('/')[0]
 }
 
-/** The project's own files that a source imports; paths are relative to the repository. */
+/** The project's files that a source imports, as paths relative to the repository. */
 function imports(path: string, text: string): string[] {
   return ts
     .preProcessFile(text, true, true)
@@ -58,7 +59,7 @@ function imports(path: string, text: string): string[] {
     .map((name) => relative(ROOT, resolve(ROOT, dirname(path), name)).replace(/\.js$/, '.ts'))
 }
 
-/** What is wrong with the imports of one source. */
+/** The forbidden imports of one source. */
 function violations(path: string, text: string): string[] {
   const from = partOf(path)
   const allowed = MAY_IMPORT[from]
@@ -68,7 +69,7 @@ function violations(path: string, text: string): string[] {
     .map((target) => `${path} imports ${target}`)
 }
 
-/** A circle of files, each of which imports the next; undefined when there is none. */
+/** A circle of files, each of which imports the next; undefined if there is none. */
 function circle(graph: ReadonlyMap<string, string[]>): string | undefined {
   const clear = new Set<string>()
   const visit = (path: string, way: string[]): string | undefined => {

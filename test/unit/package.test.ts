@@ -1,4 +1,4 @@
-/** The package: every Node that `engines` promises is one that its dependencies take, too. */
+/** The package: its dependencies accept every Node version that its `engines` field promises. */
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join, resolve } from 'node:path'
@@ -6,7 +6,7 @@ import t from 'tap'
 
 const ROOT = resolve(import.meta.dirname, '../../..')
 const read = (path: string) => JSON.parse(readFileSync(join(ROOT, path), 'utf8'))
-// comes with npm's own tools and with fastify, without types
+// semver is a dependency of npm's tools and of fastify, and has no types
 const { minVersion, satisfies } = createRequire(import.meta.url)('semver')
 
 interface Locked {

@@ -1,29 +1,29 @@
 /**
- * Link layer addresses. They are always set explicitly, because udev rewrites one that the kernel chose; locally
- * administered, and the same for the same machine and names each time, so that DHCP leases and neighbour entries
- * survive a restart.
+ * Link layer addresses of new devices. They are always set explicitly, because udev rewrites an address that the kernel
+ * chose. They are locally administered, and the same machine and names always give the same address, so that DHCP
+ * leases and neighbour entries survive a restart.
  */
 import { createHash, randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { formatLladdr, parseMac } from '../../lladdr.js'
 
-/** The two halves that the data plane compares: upper 16 and lower 32 bits. */
+/** The two parts of an address that the data plane compares: upper 16 and lower 32 bits. */
 export function receiverAddress(address: string): { macHigh: number; macLow: number } {
   const [a, b, c, d, e, f] = parseMac(address)
   return { macHigh: (a << 8) | b, macLow: ((c << 24) | (d << 16) | (e << 8) | f) >>> 0 }
 }
 
-/** The addresses that vethd's devices have now, and the rule for new ones. */
+/** The addresses in use by vethd's devices, and the rule for new ones. */
 export class AddressBook {
   readonly #machine: Buffer
   readonly #used = new Set<string>()
 
-  /** `machineId`: what tells this machine from others; undefined for random addresses. */
+  /** `machineId`: a string unique to this machine; undefined for random addresses. */
   constructor(machineId = readMachineId()) {
     this.#machine = machineId === undefined ? randomBytes(16) : Buffer.from(machineId)
   }
 
-  /** The addresses of dev and peer: those asked for, derived ones for the others. */
+  /** Reserves the addresses of dev and peer: the requested ones, or derived ones. */
   reserve(devName: string, peerName: string, dev?: string, peer?: string): [string, string] {
     return [this.#take(dev ?? this.#derive(devName, peerName)), this.#take(peer ?? this.#derive(peerName, devName))]
   }
@@ -38,7 +38,7 @@ export class AddressBook {
     return canonical
   }
 
-  /** An address that is in use already (the same names in another namespace) is salted again. */
+  /** Derives an address. If it is in use already (same names in another namespace), it is salted again. */
   #derive(name: string, peerName: string): string {
     for (let salt = 0; ; salt++) {
       const digest = createHash('sha256').update(this.#machine).update(`\0${name}\0${peerName}\0${salt}`).digest()
@@ -49,7 +49,7 @@ export class AddressBook {
   }
 }
 
-/** machine-id(5); undefined where there is none, or an empty one. */
+/** Reads machine-id(5); undefined if it is missing or empty. */
 function readMachineId(): string | undefined {
   try {
     return readFileSync('/etc/machine-id', 'utf8').trim() || undefined

@@ -1,32 +1,35 @@
 /**
- * The length filter: a BPF program on the sending TAP that refuses frames which its peer's MTU does not allow, in the
- * sender's own call to transmit. So the sender sees what it sees on veth: tx_dropped, no tx_packets, ENOBUFS.
+ * The length filter: a BPF program on the sending TAP that drops frames longer than its peer's MTU allows, in the
+ * sender's own system call. So the sender sees the same as on veth: tx_dropped, no tx_packets, ENOBUFS.
  *
  *     r2 = &map value              { u64 limit; u64 drops }, shared with us by mmap
  *     if skb->len <= r2->limit     pass
  *     if skb->gso_size != 0        pass: a super-frame is judged by its segments (__dev_forward_skb)
  *     r2->drops += 1, atomically   drop
  *
- * An MTU change is one store. Needs CAP_BPF; without it xmit.ts drops instead, later and unseen by the sender.
+ * A change of the MTU is one store. The filter needs CAP_BPF. Without it xmit.ts drops such frames, later and without
+ * the sender noticing.
  */
 
 import { native } from '../../../native-bindings/index.js'
 import * as bpf from '../../abi/bpf.js'
 import { LINK_OVERHEAD } from '../../frame/vlan.js'
 
-/** Bytes of the map's one value. */
+/** Bytes of the map's only value. */
 const VALUE_BYTES = 16
 const LIMIT = 0
 const DROPS = 1
 
 export interface LengthFilter {
-  /** Frames longer than this IP MTU allows are refused from now on. */
+  /** Drops frames longer than this IP MTU allows from now on. */
   setPeerMtu(mtu: number): void
-  /** Frames refused so far. */
+  /** Number of frames dropped so far. */
   readonly drops: bigint
 }
 
-/** Attaches a length filter to a TAP. Throws NativeError (EPERM without CAP_BPF). The kernel frees it with the device. */
+/**
+ * Attaches a length filter to a TAP. Throws NativeError (EPERM without CAP_BPF). The kernel frees it with the device.
+ */
 export function attachLengthFilter(tapFd: number, peerMtu: number): LengthFilter {
   const mapFd = native().bpfCreateArrayMap(VALUE_BYTES, 1, 'vethd_length')
   try {
@@ -60,7 +63,7 @@ function lengthFilter(mapFd: number): Uint8Array {
   const A = 3
   const B = 4
   return assemble([
-    // VALUE = address of the map's value: a 64-bit immediate takes two instructions
+    // VALUE = address of the map's value; a 64-bit immediate takes two instructions
     [bpf.BPF_LD | bpf.BPF_DW | bpf.BPF_IMM, VALUE, bpf.BPF_PSEUDO_MAP_VALUE, 0, mapFd],
     [0, 0, 0, 0, 0],
     [bpf.BPF_LDX | bpf.BPF_MEM | bpf.BPF_W, A, CTX, bpf.SK_BUFF_LEN, 0],

@@ -1,14 +1,15 @@
 /**
- * veth_newlink (drivers/net/veth.c): how a pair is made. Neighbours: delete.ts, where dellink is; the steps in this folder.
+ * veth_newlink (drivers/net/veth.c): makes a pair. Neighbours: delete.ts, which has dellink; the steps in this folder.
  *
- *     nursery                                              where it was asked for
+ *     nursery                                              target namespaces
  *       open peer, configure ─┐
  *       open dev,  configure ─┤
  *       lanes start ──────────┤
  *                             ├─ rename, move peer ───────▶  veth2   (down, no carrier)
  *                             └─ rename, move dev  ───────▶  veth1
  *
- * Nobody outside the nursery sees a half-made device. When a step fails, the steps before it are undone in reverse.
+ * Invariants: no half-made device is visible outside the nursery. If a step fails, the steps before it are undone in
+ * reverse order.
  */
 
 import { native } from '../../../native-bindings/index.js'
@@ -24,8 +25,8 @@ import { Steps } from './steps.js'
 import { validatePair } from './validate.js'
 
 /**
- * veth_newlink: makes a pair, peer first. Throws VethdError or NetlinkError (with the kernel's words), and leaves
- * nothing behind then.
+ * veth_newlink: makes a pair, peer first. Throws VethdError or NetlinkError (with the kernel's own words), and then
+ * leaves nothing behind.
  */
 export async function newlink(
   context: LinkContext,
@@ -36,7 +37,7 @@ export async function newlink(
   validatePair(options)
   const home = native().netnsCurrent()
   try {
-    // As in veth_newlink, a peer's index counts only beside one of dev's.
+    // As in veth_newlink, the peer's index counts only if dev has one too.
     const { index } = options.dev
     const peer = endOf(index === undefined ? { ...options.peer, index } : options.peer, home, [])
     const dev = endOf(options.dev, home, [peer])
@@ -97,7 +98,7 @@ function endRecord({ name, options }: End, address: string): EndRecord {
     name,
     address,
     queues: options.numTxQueues ?? 1,
-    offloads: 0, // set together with the device's
+    offloads: 0, // setup.ts sets it together with the device's offloads
     withheld: null,
     refusedSuperFrames: 0,
     groFlushUs: 0,
@@ -107,7 +108,9 @@ function endRecord({ name, options }: End, address: string): EndRecord {
   }
 }
 
-/** A veth has no queueing discipline of its own; a TAP gets the default one with its first move. */
+/**
+ * Moves an end and removes its qdisc. A veth has none by default, but a TAP gets the default qdisc with its first move.
+ */
 function moveEnd({ nursery, indexes }: LinkContext, device: Device, end: End, peer?: End): void {
   moveOut(nursery, device, end, peer, indexes)
   device.record.name = end.name

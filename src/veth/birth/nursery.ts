@@ -1,8 +1,8 @@
-/** The nursery: a namespace without a name, in which devices are born where nobody sees them half made. */
+/** The nursery: a namespace without a name, in which nobody sees a half-made device. */
 import { noMoreFiles, VethdError } from '../../errors.js'
 import { requireAddon } from '../addon.js'
 
-/** A namespace without a name. NOT_PERMITTED without the capabilities for it, ADDON_MISSING without the addon. */
+/** Makes a nursery and returns its fd. NOT_PERMITTED without the capabilities, ADDON_MISSING without the addon. */
 export function makeNursery(): number {
   const addon = requireAddon()
   try {

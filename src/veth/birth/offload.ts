@@ -1,11 +1,11 @@
 /**
- * Offloads: what a TAP may leave to us, and whether the kernel really takes it back.
+ * Offloads: which work a stack may leave to its TAP, and whether the kernel accepts such frames in a write.
  *
- * They are negotiated by trying, downwards from all that is known, and each kind of super-frame is then written to a
- * scratch device: some stable kernels accept the bit and refuse the frame.
+ * vethd tries each known offload. It also writes each kind of super-frame to a scratch device, because some stable
+ * kernels accept the bit and refuse the frame.
  *
- * Super-frames inside UDP tunnels (VXLAN, Geneve) need a longer vnet header, which tun parses from Linux 6.17 on. Which of
- * the two lengths is used is decided here, once for all devices of a process: whatever one reads the other writes as it is.
+ * Super-frames inside UDP tunnels (VXLAN, Geneve) need a longer vnet header, which tun parses from Linux 6.17 on. The
+ * length is chosen here, once for all devices of a process, so that a vnet header can be written as it was read.
  */
 
 import { type NativeError, native } from '../../../native-bindings/index.js'
@@ -32,7 +32,7 @@ export interface OffloadReport {
   mask: number
   /** Their names, `CSUM`, `TSO4`, … */
   names: string[]
-  /** Those that do not, each with what the kernel said. */
+  /** Offloads that do not work, each with the kernel's answer. */
   refused: string[]
   /** IFF_* that the tun driver offers. */
   tunFeatures: number
@@ -40,7 +40,7 @@ export interface OffloadReport {
   vnetHdrLen: number
 }
 
-/** Bits that go together; all of a group or none. Each needs some of those before it. */
+/** Groups of bits that work together or not at all. A group may need groups before it. */
 const GROUPS: [name: string, mask: number, superFrame?: () => Uint8Array][] = [
   ['CSUM', tun.TUN_F_CSUM],
   ['TSO4', tun.TUN_F_TSO4, () => tcpSuperFrame(4)],
@@ -48,19 +48,19 @@ const GROUPS: [name: string, mask: number, superFrame?: () => Uint8Array][] = [
   ['ECN', tun.TUN_F_TSO_ECN],
   ['USO', tun.TUN_F_USO4 | tun.TUN_F_USO6, () => udpSuperFrame()],
 ]
-/** The same behind a header of 24 bytes. */
+/** The groups that need a vnet header of 24 bytes. */
 const TUNNEL_GROUPS: typeof GROUPS = [
   ['UDP_TUNNEL_GSO', tun.TUN_F_UDP_TUNNEL_GSO, () => vxlanSuperFrame(0)],
   ['UDP_TUNNEL_GSO_CSUM', tun.TUN_F_UDP_TUNNEL_GSO_CSUM, () => vxlanSuperFrame(VIRTIO_NET_HDR_F_UDP_TUNNEL_CSUM)],
 ]
 
-/** What a device of a pair offers to its stack in a checksum mode, out of what works. */
+/** The offloads that a device offers to its stack in a checksum mode. `working`: those that work here. */
 export function offloadsFor(mode: ChecksumMode, working: number): number {
   if (mode === 'verify') return 0
   return mode === 'software' ? working & tun.TUN_F_CSUM : working
 }
 
-/** `TSO4`, or what these TUN_F_* are called that stand for one kind of super-frame. */
+/** The name, such as `TSO4`, of the TUN_F_* bits of one kind of super-frame. */
 export function offloadName(offloads: number): string {
   return [...GROUPS, ...TUNNEL_GROUPS].find(([, mask]) => (mask & offloads) !== 0)?.[0] ?? `0x${offloads.toString(16)}`
 }
@@ -104,7 +104,7 @@ function tryGroups(fd: number, vnetHdrLen: number, groups: typeof GROUPS, report
   }
 }
 
-/** Why not, or undefined when it works. */
+/** Returns why an offload does not work, or undefined if it does. */
 function tryOffload(fd: number, mask: number, superFrame?: () => Uint8Array): string | undefined {
   try {
     native().tapSetOffload(fd, mask)
@@ -124,24 +124,24 @@ const PAYLOAD = 3000
 const GSO_SIZE = 1000
 const TCP_HEADER = [0x04, 0, 0x04, 0, 0, 0, 0, 1, 0, 0, 0, 1, 0x50, 0x10, 0xff, 0xff, 0, 0, 0, 0]
 const VXLAN_HEADER = [0x08, 0, 0, 0, 0, 0, 1, 0]
-/** Where headers are in the frames below. */
+/** Offsets of headers in the frames below. */
 const [TRANSPORT, TRANSPORT6] = [14 + 20, 14 + 40]
 const INNER_IP = TRANSPORT + 8 + VXLAN_HEADER.length + 14
 
-/** 3000 bytes of TCP, to be cut at 1000; between addresses that nobody has (192.0.2.0/24, 2001:db8::/32). */
+/** 3000 bytes of TCP with a gso_size of 1000, between documentation addresses (192.0.2.0/24, 2001:db8::/32). */
 function tcpSuperFrame(version: 4 | 6): Uint8Array {
   return version === 4
     ? Uint8Array.from([...vnetHdr(VIRTIO_NET_HDR_GSO_TCPV4, TRANSPORT, 16), ...ETH_IPV4, ...ipv4(6, tcp())])
     : Uint8Array.from([...vnetHdr(VIRTIO_NET_HDR_GSO_TCPV6, TRANSPORT6, 16), ...ETH_IPV6, ...ipv6(6, tcp())])
 }
 
-/** 3000 bytes of UDP over IPv4, to be cut at 1000. */
+/** 3000 bytes of UDP over IPv4 with a gso_size of 1000. */
 function udpSuperFrame(): Uint8Array {
   const datagram = udp(0x0400, new Array(PAYLOAD).fill(0))
   return Uint8Array.from([...vnetHdr(VIRTIO_NET_HDR_GSO_UDP_L4, TRANSPORT, 6), ...ETH_IPV4, ...ipv4(17, datagram)])
 }
 
-/** 3000 bytes of TCP inside VXLAN, to be cut at 1000. `flags`: VIRTIO_NET_HDR_F_* of the outer UDP header. */
+/** 3000 bytes of TCP inside VXLAN with a gso_size of 1000. `flags`: VIRTIO_NET_HDR_F_* of the outer UDP header. */
 function vxlanSuperFrame(flags: number): Uint8Array {
   const header = new Uint8Array(VNET_HDR_HASH_TUNNEL_SIZE)
   header.set(vnetHdr(VIRTIO_NET_HDR_GSO_TCPV4 | VIRTIO_NET_HDR_GSO_UDP_TUNNEL_IPV4, INNER_IP + 20, 16))
@@ -172,7 +172,7 @@ function ipv6(protocol: number, l4: number[]): number[] {
   return [0x60, 0, 0, 0, l4.length >> 8, l4.length & 0xff, protocol, 64, ...address(1), ...address(2), ...l4]
 }
 
-/** struct virtio_net_hdr_mrg_rxbuf of a frame whose checksum is to be completed from `csumStart` on. */
+/** struct virtio_net_hdr_mrg_rxbuf of a super-frame whose checksum is left to be completed from `csumStart` on. */
 function vnetHdr(gsoType: number, csumStart: number, csumOffset: number): Uint8Array {
   const header = new Uint8Array(VNET_HDR_MRG_RXBUF_SIZE)
   header[0] = VIRTIO_NET_HDR_F_NEEDS_CSUM

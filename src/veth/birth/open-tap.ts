@@ -1,13 +1,13 @@
-/** A new TAP device: one fd a queue, in the nursery. Neighbour: placement.ts moves it to where it was asked for. */
+/** Opens a new TAP device in the nursery, one fd per queue. Neighbour: placement.ts moves it to its namespace. */
 import { type NativeError, native } from '../../../native-bindings/index.js'
 import { IFF_MULTI_QUEUE, IFF_NO_PI, IFF_TAP, IFF_TUN_EXCL } from '../../abi/if-tun.js'
 import { noMoreFiles, VethdError } from '../../errors.js'
 import { tapName } from '../../netlink/name.js'
 
-/** What a device is called in the nursery; nobody is likely to ask for such a name, which the nursery would refuse. */
+/** The name of a device in the nursery. A user's device cannot get such a name there, so it must be an unlikely one. */
 const NURSERY_NAME = 'vethd.new%d'
 
-/** Makes a device of `count` queues. `flags`: IFF_* beside those that every TAP of ours has. Throws VethdError. */
+/** Opens a device with `count` queues. `flags`: IFF_* in addition to those of every TAP. Throws VethdError. */
 export function openTap(nursery: number, flags = 0, count = 1): number[] {
   const all = IFF_TAP | IFF_NO_PI | flags | (count > 1 ? IFF_MULTI_QUEUE : 0)
   const fds: number[] = []
@@ -26,7 +26,7 @@ export function closeAll(fds: number[]): void {
   for (const fd of fds) native().close(fd)
 }
 
-/** What a user can do about a TAP device that cannot be opened. */
+/** Turns an error of opening a TAP into one that tells the user what to do. */
 export function explainOpen(error: NativeError): Error {
   const limit = noMoreFiles(error)
   if (limit !== undefined) return limit

@@ -1,8 +1,8 @@
 /**
- * Where an end appears, what it is called there and which index it has: from the nursery to its place in one move.
+ * The final name, namespace and index of an end: one move takes it there from the nursery.
  *
- * Neighbours: newlink.ts calls it, peer first, and library/tap-device.ts for a device alone. The kernel's side is dev_change_net_namespace() and dev_alloc_name(),
- * net/core/dev.c.
+ * Neighbours: newlink.ts, which calls it for the peer first; library/tap-device.ts, for a single device. The kernel's
+ * side is dev_change_net_namespace() and dev_alloc_name(), net/core/dev.c.
  */
 
 import { EBUSY, EEXIST } from '../../abi/errno.js'
@@ -16,7 +16,7 @@ import type { IndexBook } from './index-book.js'
 
 /** DRV_NAME "%d" in drivers/net/veth.c. */
 const DEFAULT_NAME = 'veth%d'
-/** Tries for a free name or index: more than one is needed only when somebody else makes devices meanwhile. */
+/** The most tries for a free name or index. More than one is needed only if another program makes devices meanwhile. */
 const TRIES = 8
 
 /** One end while it is being made. */
@@ -34,12 +34,12 @@ export function endOf(options: EndOptions, home: number, others: End[]): End {
   return end
 }
 
-/** The kernel chooses the number in a name with `%d`. */
+/** Whether the name is automatic: left out, or with a `%d` that stands for a number. */
 function isPattern({ options }: End): boolean {
   return options.name === undefined || options.name.includes('%')
 }
 
-/** The first free of veth0, veth1, … (dev_alloc_name), leaving out what other ends are about to be called. */
+/** The first free name of veth0, veth1, … (dev_alloc_name) that no other end is about to get. */
 function freeName({ options, netnsFd }: End, others: End[]): string {
   const here = netnsIdentity(netnsFd)
   const taken = new Set(inNetns(netnsFd, (rtnl) => listLinks(rtnl).flatMap((link) => [link.name, ...link.altnames])))
@@ -51,8 +51,8 @@ function freeName({ options, netnsFd }: End, others: End[]): string {
 }
 
 /**
- * Gives a device its name and moves it to where it was asked for, in that order: so a taken name fails unseen. `peer`: the end
- * that has moved already. `indexes`: where the next index of the namespace comes from; left out, the kernel chooses.
+ * Renames a device and then moves it to its namespace. If the name is taken, this fails before anything is visible.
+ * `peer`: the end that has moved already. `indexes`: chooses the index; if left out, the kernel does.
  */
 export function moveOut(nursery: number, device: TapHandle, end: End, peer?: End, indexes?: IndexBook): void {
   let newIndex = end.options.index ?? indexes?.next(end.netnsFd)
@@ -72,7 +72,10 @@ export function moveOut(nursery: number, device: TapHandle, end: End, peer?: End
   }
 }
 
-/** A name that is refused is given back at once: another pair may want it in another namespace. */
+/**
+ * Renames and moves a device. After a refused move the name is given up, because another pair may need it in the
+ * nursery.
+ */
 function renameAndMove(rtnl: Rtnetlink, device: TapHandle, end: End, newIndex: number | undefined): void {
   const born = device.name
   const { index } = device.linkIn(rtnl, born)
@@ -86,8 +89,8 @@ function renameAndMove(rtnl: Rtnetlink, device: TapHandle, end: End, newIndex: n
 }
 
 /**
- * rtnl_newlink looks for a device of dev's index before anything is made, and says EEXIST; a peer, and dev beside a peer
- * of the same index, fail when they are registered: EBUSY.
+ * The error that the kernel gives for a taken index. rtnl_newlink checks dev's index before it makes a device, and
+ * answers EEXIST. The peer, and a dev with the same index as its peer, fail at registration with EBUSY.
  */
 function indexTaken(index: number, cause: NetlinkError, peer?: End): VethdError {
   const exists = peer !== undefined && peer.options.index !== index

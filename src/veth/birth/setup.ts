@@ -1,7 +1,7 @@
 /**
- * veth_setup: a TAP in the nursery that looks as a new veth does, its length filter and its lanes.
+ * veth_setup: configures a TAP in the nursery like a new veth, and prepares its length filter and its lanes.
  *
- * Neighbours: newlink.ts calls these as steps of newlink; placement.ts then gives the device its name and place.
+ * Neighbours: newlink.ts calls these functions as steps; placement.ts then gives the device its name and namespace.
  */
 
 import { type NativeError, native } from '../../../native-bindings/index.js'
@@ -19,14 +19,14 @@ import { offloadsFor } from './offload.js'
 import { closeAll, openTap } from './open-tap.js'
 import type { Steps } from './steps.js'
 
-/** veth's speed, in Mb/s (veth_get_link_ksettings); a TAP claims 10 otherwise. */
+/** veth's speed, in Mb/s (veth_get_link_ksettings). A TAP's default is 10. */
 const LINK_SPEED_MBPS = 10_000
 
 export function mtuOf(options: EndOptions): number {
   return options.mtu ?? MTU_DEFAULT
 }
 
-/** veth_setup: a TAP in the nursery that looks as a new veth does. */
+/** veth_setup: opens a TAP in the nursery and configures it like a new veth. */
 export async function openEnd(
   context: LinkContext,
   pair: Pair,
@@ -67,7 +67,9 @@ function configure(context: LinkContext, device: Device, options: EndOptions): v
   })
 }
 
-/** Without CAP_BPF, or where the kernel is built without it, xmit drops what is too long. */
+/**
+ * Attaches the length filter. Without CAP_BPF, or on a kernel without BPF, xmit drops frames that are too long instead.
+ */
 export function attachFilter(context: LinkContext, device: Device, peerMtu: number): void {
   try {
     device.filter = attachLengthFilter(device.fd, peerMtu)
@@ -78,7 +80,7 @@ export function attachFilter(context: LinkContext, device: Device, peerMtu: numb
   }
 }
 
-/** The lanes that read from a device, one a queue. */
+/** Requests for the lanes that read from a device, one per queue. */
 export function lanesFrom(context: LinkContext, device: Device, peerMtu: number, peerAddress: string): LaneRequest[] {
   const { peer } = device
   return device.queues.map((fromFd, queue) => ({

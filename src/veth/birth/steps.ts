@@ -1,12 +1,12 @@
-/** Undoing: what newlink's steps (newlink.ts, setup.ts) have done, in reverse, when a later one fails. */
+/** The steps of newlink (newlink.ts, setup.ts). If one fails, those before it are undone in reverse order. */
 
 import { ownTurn } from '../turns.js'
 
-/** Steps that know how to undo themselves. Tests let one fail. */
+/** Runs steps and remembers how to undo them. Tests override it to let a step fail. */
 export class Steps {
   readonly #undo: (() => void | Promise<void>)[] = []
 
-  /** Carries out a step in a turn of its own; `undo` is called when a later one fails. */
+  /** Runs a step in its own turn of the event loop. `undo` is called if a later step fails. */
   async run<T>(_name: string, act: () => T | Promise<T>, undo?: (result: T) => void | Promise<void>): Promise<T> {
     await ownTurn()
     const result = await act()
@@ -14,7 +14,7 @@ export class Steps {
     return result
   }
 
-  /** Undoes every step carried out so far, last one first, and goes on past one that cannot be undone: these errors. */
+  /** Undoes all steps, the last one first. Continues after errors, and returns them. */
   async rollBack(): Promise<unknown[]> {
     const failures: unknown[] = []
     for (let undo = this.#undo.pop(); undo !== undefined; undo = this.#undo.pop())

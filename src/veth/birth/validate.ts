@@ -1,6 +1,6 @@
 /**
- * What the kernel refuses when a veth pair is made (veth_validate, dev_valid_name, eth_validate_addr), refused before
- * anything is opened, in the kernel's and iproute2's words.
+ * The checks that the kernel makes for a new veth pair (veth_validate, dev_valid_name, eth_validate_addr). They run
+ * before anything is opened, and give the error texts of the kernel and iproute2.
  */
 import { EADDRNOTAVAIL, EINVAL, ERANGE } from '../../abi/errno.js'
 import { encodeText, isBroken } from '../../abi/text.js'
@@ -19,14 +19,14 @@ import {
 
 /** IFNAMSIZ less the terminating NUL. */
 const NAME_BYTES_MAX = 15
-/** In Latin-1, as which the kernel reads names (lib/ctype.c); also a part of many characters in UTF-8, such as à. */
+/** The kernel reads names as Latin-1 (lib/ctype.c). In UTF-8 this byte is part of many characters, such as à. */
 const NO_BREAK_SPACE = '\xa0'
 
-/** What `ip` says where the kernel answers EINVAL and no more. */
+/** The text of `ip` if the kernel answers EINVAL without a message. */
 const INVALID_ARGUMENT = 'RTNETLINK answers: Invalid argument'
 
 export function validatePair({ dev, peer, checksum }: PairOptions): void {
-  validateEnd(dev) // rtnl_newlink looks at dev before veth_newlink looks at the peer
+  validateEnd(dev) // rtnl_newlink checks dev before veth_newlink checks the peer
   validateEnd(peer)
   if (checksum !== undefined && !CHECKSUM_MODES.includes(checksum))
     throw new VethdError(
@@ -39,12 +39,12 @@ function validateEnd(end: EndOptions): void {
   if (end.name !== undefined) validateName(end.name)
   if (end.address !== undefined) validateAddress(end.address)
   if (end.broadcast !== undefined) parseMac(end.broadcast)
-  if (end.mtu !== undefined) validateMtu(end.mtu, INVALID_ARGUMENT) // veth_validate has no words of its own
+  if (end.mtu !== undefined) validateMtu(end.mtu, INVALID_ARGUMENT) // veth_validate gives no message
   if (end.txqueuelen !== undefined) validateTxqueuelen(end.txqueuelen)
   validateQueues(end.numTxQueues ?? 1, end.numRxQueues ?? 1)
 }
 
-/** dev_valid_name, and dev_alloc_name where it holds a `%`. */
+/** The checks of dev_valid_name and, if the name contains a `%`, of dev_alloc_name. */
 export function validateName(name: string): void {
   const bytes = encodeText(name).toString('latin1')
   const reason =
@@ -67,7 +67,7 @@ export function validateName(name: string): void {
   throw new VethdError('NAME_INVALID', `"${name}" cannot be the name of a device: ${reason}`, nameRefusal(name))
 }
 
-/** `ip` looks for emptiness, slashes and white space itself and leaves the rest to the kernel. */
+/** `ip` itself refuses empty names, slashes and white space, and leaves other checks to the kernel. */
 function nameRefusal(name: string): ErrorDetails {
   if (!/^[^/ \t-\r]+$/.test(name)) return { iproute2: `Error: argument "${name}" is wrong: "name" not a valid ifname` }
   if (encodeText(name).length > NAME_BYTES_MAX)
@@ -75,7 +75,7 @@ function nameRefusal(name: string): ErrorDetails {
   return { iproute2: INVALID_ARGUMENT, exit: 2, errno: -EINVAL }
 }
 
-/** Six octets; neither all zero nor a group address (eth_validate_addr). */
+/** Six octets that are neither all zero nor a group address (eth_validate_addr). */
 export function validateAddress(address: string): void {
   const octets = parseMac(address)
   const reason =
@@ -91,7 +91,7 @@ export function validateAddress(address: string): void {
   })
 }
 
-/** `iproute2`: what `ip` says to it; to a change of an existing device, dev_validate_mtu's words. */
+/** `iproute2`: the text of `ip`. The default is the text of dev_validate_mtu for a change of an existing device. */
 export function validateMtu(
   mtu: number,
   iproute2 = `Error: mtu ${mtu < MTU_MIN ? 'less than device minimum' : 'greater than device maximum'}.`,
@@ -101,7 +101,7 @@ export function validateMtu(
   throw new VethdError('MTU_INVALID', message, { iproute2, errno: -EINVAL })
 }
 
-/** The kernel answers EPERM to more, as if a capability were missing, because tun_queue_resize fails in a notifier. */
+/** For larger values the kernel answers EPERM, because tun_queue_resize fails in a notifier. */
 export function validateTxqueuelen(packets: number): void {
   if (Number.isInteger(packets) && packets >= 0 && packets <= TXQUEUELEN_MAX) return
   const message =

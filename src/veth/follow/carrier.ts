@@ -1,14 +1,15 @@
 /**
- * Carrier, as veth_open and veth_close keep it: both ends have it while both are up, neither otherwise.
+ * The carrier, as veth_open and veth_close set it: both ends have carrier while both are up; otherwise neither has.
  *
- * While it is off the kernel drops what the stack sends (noop_enqueue) and raises tx_dropped; these are `peer_down`, and
- * the counter is read at both edges to tell them from frames that a full ring refused.
+ * Without carrier the kernel drops the frames that the stack sends (noop_enqueue) and counts tx_dropped. vethd shows
+ * these drops as `peer_down`. It reads the counter when the carrier goes off and on, to tell them from drops of a full
+ * ring.
  */
 import { native } from '../../../native-bindings/index.js'
 import { getLink } from '../../netlink/link.js'
 import type { Device, Pair } from '../device.js'
 
-/** Brings the carrier of both ends in line with what is known of them; true when anything changed. */
+/** Sets the carrier of both ends by their known state. Returns whether anything changed. */
 export function updateCarrier(pair: Pair): boolean {
   const wanted = pair.devices.every((device) => device.known?.up === true)
   const changed = pair.devices.filter((device) => device.carrier !== wanted)
@@ -16,7 +17,7 @@ export function updateCarrier(pair: Pair): boolean {
   return changed.length > 0
 }
 
-/** Undoes what somebody did by `ip link set … carrier`, which veth refuses and a TAP does. `carrier`: what the device has. */
+/** Undoes `ip link set … carrier`, which a TAP accepts and a veth refuses. `carrier`: the device's present carrier. */
 export function keepCarrier(device: Device, carrier: boolean): void {
   if (carrier !== device.carrier) tellCarrier(device, device.carrier)
 }

@@ -1,6 +1,6 @@
 /**
- * What veth is known for, typed with the same commands to kernel veth (the oracle) and to vethd with either engine in
- * each checksum mode.
+ * The usual set-up with a veth pair: a namespace behind a bridge and NAT. The same commands run with kernel veth (the
+ * oracle) and with vethd, with each engine in each checksum mode.
  *
  *      t1                       host                                            world
  *   ┌───────────────┐     ┌──────────────────────────────────────────────┐   ┌──────────────┐
@@ -17,15 +17,15 @@ import { type Namespace, Topology } from './topology.js'
 import { arping, iperf, ping, serveTransfers, transfer } from './traffic.js'
 
 const TWO_MEGABYTES = 2_000_000
-/** A floor that any working data plane passes on any machine; bench/ measures speed. */
+/** A lower limit that any working data plane reaches on any machine; bench/ measures speed. */
 const SLOW_BITS_PER_SECOND = 50e6
 
-/** What a run is made with: how much each iperf3 carries, in its own words. */
+/** The parameters of a run: how much each iperf3 carries, as iperf3 options. */
 export interface Load {
   iperf: string
 }
 
-/** Plays the suite to kernel veth and to vethd in all its modes. */
+/** Runs the suite with kernel veth and with vethd in all its modes. */
 export async function behindBridge(t: Test, load: Load): Promise<void> {
   const topology = Topology.of(t)
   const { host, world } = await hostWithWorld(topology)

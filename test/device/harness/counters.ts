@@ -1,9 +1,9 @@
 /**
- * What each end counted, and whether the books balance.
+ * The counters of each end, and the check that they balance (the ledger).
  *
- * The only file that knows the JSON of `ip -s -j link show` and of `vethctl -j stats`.
- * Invariant (the ledger): everything that a device's stack handed to it was sent or dropped there, and every frame
- * that was sent arrived at the peer or stands in a drop counter with a reason.
+ * Only this file knows the JSON of `ip -s -j link show` and of `vethctl -j stats`. Invariant of the ledger: a device
+ * sent or dropped every frame of its stack, and every sent frame arrived at the peer or is in a drop counter with a
+ * reason.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { isDeepStrictEqual } from 'node:util'
@@ -24,7 +24,7 @@ export interface LinkJson {
   mtu: number
   operstate: string
   address: string
-  /** Of vethctl only: where the device is now, and what its peer is called. */
+  /** Only from vethctl: the device's present namespace, and the name of its peer. */
   vethd?: { netns: string | null; peer: string | null }
   stats64: { rx: Direction; tx: Direction }
 }
@@ -68,7 +68,7 @@ export async function kernelLink({ ns, dev }: End): Promise<LinkJson> {
   return JSON.parse(await ns.do(`ip -s -j link show dev ${dev}`))[0]
 }
 
-/** `vethctl -s -j link show` of the same device; of kernel veth, what ip says. */
+/** `vethctl -s -j link show` of the device; for kernel veth, the output of ip. */
 export async function subjectLink(subject: Subject, { ns, dev }: End): Promise<LinkJson> {
   const where = ns === subject.host ? '' : `-n ${ns.name} `
   return JSON.parse(await subject.do(`${where}-s -j link show dev ${dev}`))[0]
@@ -79,7 +79,7 @@ export async function vethdStats(subject: Subject, { ns, dev }: End): Promise<St
   return JSON.parse(await subject.do(`${where}-j stats ${dev}`))[0]
 }
 
-/** Reads until two readings, 100 ms apart if nothing else is said, are alike. */
+/** Reads until two successive readings are equal. They are 100 ms apart by default. */
 export async function atRest<T>(read: () => Promise<T>, apartMs = 100, withinMs = 10_000): Promise<T> {
   const deadline = Date.now() + withinMs
   let before = await read()
@@ -92,16 +92,16 @@ export async function atRest<T>(read: () => Promise<T>, apartMs = 100, withinMs 
   }
 }
 
-/** What was counted at one end: by plain ip, by the subject's own `link show`, and by vethd beyond that. */
+/** The counters of one end: from plain ip, from the subject's own `link show`, and from vethd's `stats`. */
 export interface Account {
   dev: string
   ip: LinkJson
   shown: LinkJson
-  /** Absent for the kernel. */
+  /** Undefined for the kernel. */
   stats?: StatsJson
 }
 
-/** The accounts of both ends, all of one moment of rest: plain ip reads the same before and after. */
+/** Reads the counters of both ends at rest: the output of plain ip is the same before and after. */
 export async function accounts(subject: Subject, a: End, b: End): Promise<[Account, Account]> {
   const read = async () => [await kernelLink(a), await kernelLink(b)]
   for (;;) {
@@ -113,7 +113,7 @@ export async function accounts(subject: Subject, a: End, b: End): Promise<[Accou
   }
 }
 
-/** The frames that `from` was given for `to`, and where they are now. */
+/** The frames that the stack of `from` sent to `to`, and where they ended. */
 export function ledger(from: Account, to: Account): Ledger {
   const { packets, dropped } = from.ip.stats64.tx
   const explained: Record<string, number> = from.stats ? from.stats.vethd.drops : { tx_dropped: dropped }

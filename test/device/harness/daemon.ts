@@ -1,8 +1,8 @@
 /**
- * vethd and vethctl as the tests run them: the built programs, in the namespace that plays the host, with a control
- * socket of their own.
+ * vethd and vethctl for the tests: the built programs, in the namespace that acts as the host, with their own control
+ * socket.
  *
- * Neighbours: topology.ts gives the namespace, subject.ts makes pairs with what is here.
+ * Neighbours: topology.ts makes the namespace, subject.ts makes pairs by this file.
  * Invariant: a daemon ends with its topology at the latest, by its pid.
  */
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
@@ -13,23 +13,23 @@ import { run as runVethctl } from '../../../src/cli/run.js'
 import type { Output, Process } from './processes.js'
 import type { Namespace, Topology } from './topology.js'
 
-/** dist/, where this file runs from. */
+/** dist/, which has the compiled form of this file. */
 const DIST = join(dirname(fileURLToPath(import.meta.url)), '../../..')
 export const VETHD = join(DIST, 'daemon/main.js')
 export const VETHCTL = join(DIST, 'src/cli/main.js')
-/** The package's root: what tsc does not copy (Python, C) is used from there. */
+/** The package's root. Files that tsc does not copy (Python, C) are used from there. */
 export const ROOT = join(DIST, '..')
 
-/** A start costs about a second of CPU; a busy machine may have much else to do. */
+/** A start costs about a second of CPU time, and takes longer on a busy machine. */
 const READY_WITHIN_MS = 20_000
 
 export type Engine = 'uring' | 'poll'
 
 export interface DaemonOptions {
   engine?: Engine | 'auto'
-  /** More arguments of vethd. */
+  /** Further arguments of vethd. */
   args?: string[]
-  /** Words before node's own: a launcher that changes what the process may do. */
+  /** A command before `node`: a launcher that restricts the process. */
   launcher?: string[]
   /** A module that node loads first. */
   preload?: string
@@ -65,18 +65,18 @@ export class Daemon {
     this.socket = socket
   }
 
-  /** What the daemon has logged so far. */
+  /** The log of the daemon so far. */
   get log(): LogLine[] {
     const lines = this.process.stdout.split('\n').filter((line) => line.startsWith('{'))
     return lines.map((line) => JSON.parse(line) as LogLine)
   }
 
-  /** vethctl as a user in the host namespace types it. */
+  /** Runs vethctl in the host namespace. */
   vethctl(args: string, input?: string): Promise<Output> {
     return this.host.run(this.words(args), input)
   }
 
-  /** vethctl where it has to succeed; its stdout. */
+  /** Runs vethctl, which must succeed. Returns its stdout. */
   async must(args: string, input?: string): Promise<string> {
     if (input !== undefined) return this.host.do(this.words(args), input)
     const { code, stdout, stderr } = await this.inProcess(args.split(' '))
@@ -84,7 +84,9 @@ export class Daemon {
     return stdout
   }
 
-  /** What vethctl does in a namespace (`-n` says where), without a process of its own: a start costs 0.1 s of CPU. */
+  /**
+   * Does the work of vethctl (in a namespace, with `-n`) without a new process, whose start costs 0.1 s of CPU time.
+   */
   async inProcess(words: readonly string[], { name } = this.host): Promise<Output> {
     const output = { code: 0, stdout: '', stderr: '' }
     const to = (stream: 'stdout' | 'stderr') => (text: string) => {
@@ -106,13 +108,13 @@ export class Daemon {
     )
   }
 
-  /** Asks the daemon to end and waits for it; fails when that takes longer than a second. */
+  /** Ends the daemon and waits for it. Fails if that takes longer than a second. */
   stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<Output> {
     this.process.signal(signal)
     return this.process.exit(1000)
   }
 
-  /** The words of a vethctl for this daemon. */
+  /** The command line of vethctl for this daemon. */
   words(args: string): string[] {
     return [process.execPath, VETHCTL, '--socket', this.socket, ...args.split(' ')]
   }

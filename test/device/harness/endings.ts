@@ -1,6 +1,7 @@
 /**
- * The end of the daemon: however it ends but by SIGKILL, it is gone within a second and so are its devices, although its
- * workers sit in native waits and closing a TAP takes the kernel 18 ms. The pairs are made and removed by `-batch`.
+ * The end of the daemon. However it ends (except by SIGKILL), the daemon and its devices are gone within a second,
+ * although its workers are in native waits and the kernel needs 18 ms to close a TAP. The pairs are made and removed by
+ * `-batch`.
  */
 import { performance } from 'node:perf_hooks'
 import type { Test } from 'tap'
@@ -11,7 +12,7 @@ import { Topology } from './topology.js'
 const A_FEW_SECONDS_MS = 5000
 const WAYS_OUT = new URL('./ways-out.js', import.meta.url).href
 
-/** Both engines have workers in native waits; that either of them ends on SIGTERM with few pairs every test file shows. */
+/** The engines whose workers are in native waits. Every test file shows that they end on SIGTERM with few pairs. */
 const ways: { how: string; signal: NodeJS.Signals; code: number; engine: Engine }[] = [
   { how: 'SIGTERM', signal: 'SIGTERM', code: 0, engine: 'uring' },
   { how: 'SIGINT', signal: 'SIGINT', code: 0, engine: 'poll' },
@@ -29,8 +30,8 @@ const additions = (pairs: number) => Array.from({ length: pairs }, (_, n) => `li
 
 /**
  * How long `many` pairs may take. Each end is moved out of the daemon's nursery, and the kernel waits for an RCU grace
- * period in every move between namespaces, one after another: what that costs here and now, twice; or a few seconds,
- * where the kernel is quick.
+ * period in each move. The limit is twice the time that such moves take here and now, or a few seconds on a quick
+ * kernel.
  */
 async function aFewSeconds(topology: Topology, many: number): Promise<number> {
   const [from, to] = [await topology.namespace('from'), await topology.namespace('to')]

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""UDP flows of numbered datagrams: does each arrive in the order in which it was sent?
+"""UDP flows of numbered datagrams, to test whether each flow arrives in order.
 
-    flows.py receive PORT…          says "ready"; when stdin ends, a line a port: how many datagrams came, and how many of
-                                    them came behind one with a higher number
-    flows.py send HOST COUNT PORT…  COUNT datagrams to each port, taking turns; the ports they come from are the same
+    flows.py receive PORT…          prints "ready"; when stdin ends, prints a line per port: how many datagrams came, and how
+                                    many of them came after one with a higher number
+    flows.py send HOST COUNT PORT…  sends COUNT datagrams to each port in turn; the source ports are the same numbers
 """
 import select
 import socket

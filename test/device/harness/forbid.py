@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 """forbid.py SYSCALL COMMAND…: runs a command under a seccomp filter that answers EPERM to one system call.
 
-What container runtimes and systemd units do to io_uring_setup, bpf, openat2 and pidfd_getfd, without touching the
-machine's sysctls. To io_setup it answers EAGAIN, as where fs.aio-max-nr is used up.
+Container runtimes and systemd units forbid io_uring_setup, bpf, openat2 and pidfd_getfd in this way. The machine's sysctls do
+not change. io_setup gets EAGAIN, as if fs.aio-max-nr were used up.
 
-SYSCALL may be "long-write": write(2) of 8192 bytes or more answers EINVAL, as some kernels answer super-frames; or
-"long-writev": the same of writev(2) with 8 pieces or more. Both answer EPERM to io_submit(2), which would carry the same out.
+SYSCALL may be "long-write": write(2) of 8192 bytes or more gets EINVAL, as some kernels answer super-frames; or
+"long-writev": the same for writev(2) with 8 pieces or more. Both answer EPERM to io_submit(2), which could replace them.
 """
 import ctypes
 import os

@@ -1,18 +1,18 @@
 #!/usr/bin/env python3
-"""Raw Ethernet frames by AF_PACKET, one a line, each as two words in hex: virtio_net_hdr (10 bytes) and frame.
+"""Raw Ethernet frames by AF_PACKET. A line is one frame, as two words in hex: virtio_net_hdr (10 bytes) and frame.
 
-    frames.py send DEV      sends the frames on stdin; prints "sent", or the errno's name, for each. The third word of
-                            a line is how many milliseconds to wait before
-    frames.py receive DEV   says "ready", then prints the frames that arrive, until stdin ends
-    frames.py mtu DEV PEER N    changes PEER's MTU there and back, N times, and tells after how many ms each a sender on DEV
-                            was refused, or allowed, a frame that only the larger one lets pass
-    frames.py sniff DEV     the same of frames that pass in either direction, promiscuously: in or out, length, whether the
-                            checksum is partial, gso_type and gso_size, and a digest; only those from SOURCE
-    frames.py classify DEV  what the kernel makes of each frame from SOURCE that arrives: sll_pkttype and sll_protocol, and the
-                            frame
+    frames.py send DEV      sends the frames on stdin; prints "sent" or the errno's name for each. The third word of a
+                            line is the time in milliseconds to wait before it
+    frames.py receive DEV   prints "ready", then the received frames, until stdin ends
+    frames.py mtu DEV PEER N    lowers and raises PEER's MTU N times; prints after how many ms each a sender on DEV was
+                            refused, or allowed, a frame that only the higher MTU allows
+    frames.py sniff DEV     prints the frames from SOURCE in both directions, promiscuously: in or out, length, whether the
+                            checksum is partial, gso_type and gso_size, and a digest
+    frames.py classify DEV  prints how the kernel classifies each received frame from SOURCE: sll_pkttype and sll_protocol,
+                            and the frame
 
-The kernel takes a received VLAN tag out of the frame and tells it in PACKET_AUXDATA; it is put back here, so that what
-is printed is what was on the wire. Our own outgoing frames are not printed.
+The kernel removes a received VLAN tag from the frame and reports it in PACKET_AUXDATA. It is put back here, so that the
+output shows the frame as it was on the wire. Our own outgoing frames are not printed.
 """
 import errno
 import fcntl
@@ -80,7 +80,7 @@ def sends(packet, frame):
 
 
 def vlan_tag(ancillary):
-    """The tag that the kernel took out, as 4 bytes; empty when the frame had none. Layout: struct tpacket_auxdata."""
+    """The tag that the kernel removed, as 4 bytes; empty if the frame had none. Layout: struct tpacket_auxdata."""
     for level, kind, data in ancillary:
         if (level, kind) == (SOL_PACKET, PACKET_AUXDATA):
             status, _len, _snaplen, _mac, _net, tci, tpid = struct.unpack("=IIIHHHH", data)
@@ -90,7 +90,7 @@ def vlan_tag(ancillary):
 
 
 def packets(packet):
-    """Frames that pass, until stdin ends: type and protocol (eth_type_trans), its virtio_net_hdr, and the frame."""
+    """Yields frames until stdin ends: type and protocol (eth_type_trans), virtio_net_hdr, and the frame."""
     print("ready", flush=True)
     while True:
         readable, _, _ = select.select([packet, sys.stdin], [], [])

@@ -1,8 +1,8 @@
 /**
- * Raw frames in tests: written as annotated hex, sent and received by frames.py.
+ * Raw frames in tests. They are written as annotated hex, and sent and received by frames.py.
  *
- * Neighbours: topology.ts runs the script. A receiver is asked for frames by their source address, because a stack
- * that is up also talks by itself.
+ * Neighbours: topology.ts runs the script. A receiver selects frames by their source address, because a stack that is
+ * up also sends frames by itself.
  */
 import { join } from 'node:path'
 import { ROOT } from './daemon.js'
@@ -19,13 +19,13 @@ const SOURCE_AT = 6
 export interface Frame {
   /** struct virtio_net_hdr, 10 bytes. */
   vnet: Buffer
-  /** From the destination address on, VLAN tags included. */
+  /** The frame from the destination address on, with VLAN tags. */
   bytes: Buffer
-  /** How long to wait before it is sent. */
+  /** The time to wait before the frame is sent. */
   pauseMs?: number
 }
 
-/** Bytes written as in a hex dump; a word that is no hex byte is a remark, so that frames can be annotated in line. */
+/** Parses a hex dump. Words that are no hex bytes are ignored, so that a frame can be annotated inline. */
 export function hex(...dump: string[]): Buffer {
   return Buffer.concat(dump.map((line) => Buffer.from(line.replace(/#.*/, '').replace(/\s+/g, ''), 'hex')))
 }
@@ -35,7 +35,7 @@ export function plain(bytes: Buffer): Frame {
   return { vnet: Buffer.from(NO_VNET_HDR, 'hex'), bytes }
 }
 
-/** Sends frames in order; for each "sent", or the errno's name. */
+/** Sends frames in order. Returns "sent" or the errno's name for each. */
 export async function sendFrames(ns: Namespace, dev: string, frames: Frame[]): Promise<string[]> {
   const lines = frames.map(({ vnet, bytes, pauseMs = 0 }) => {
     return `${vnet.toString('hex')} ${bytes.toString('hex')} ${pauseMs}\n`
@@ -43,27 +43,30 @@ export async function sendFrames(ns: Namespace, dev: string, frames: Frame[]): P
   return (await ns.do(['python3', SCRIPT, 'send', dev], lines.join(''))).trim().split('\n')
 }
 
-/** Records from now on what passes by a device, in both directions: a line each (frames.py, sniff), after a first one. */
+/**
+ * Records the frames of a device in both directions from now on: a first line, then one line per frame (frames.py,
+ * sniff).
+ */
 export async function sniff(ns: Namespace, dev: string): Promise<Process> {
   const script = ns.start(['python3', SCRIPT, 'sniff', dev])
   await script.line(/^ready/m)
   return script
 }
 
-/** What eth_type_trans() made of a frame: PACKET_* and ETH_P_*. */
+/** The result of eth_type_trans() for a frame: PACKET_* and ETH_P_*. */
 export interface Classified {
   packetType: number
   protocol: number
 }
 
-/** Records from now on what the kernel makes of each frame from SOURCE that arrives at a device. */
+/** Records from now on how the kernel classifies each frame from SOURCE that arrives at a device. */
 export async function classifier(ns: Namespace, dev: string): Promise<Process> {
   const script = ns.start(['python3', SCRIPT, 'classify', dev])
   await script.line(/^ready/m)
   return script
 }
 
-/** What a classifier has recorded once all of `frames` have arrived, in this order; it is stopped. */
+/** Waits until all of `frames` have arrived, in this order, stops the classifier, and returns its records. */
 export async function classified(script: Process, frames: Frame[]): Promise<Classified[]> {
   const lines = () => script.stdout.split('\n').slice(1, -1)
   await until('the frames to arrive', () => lines().length >= frames.length)
@@ -89,7 +92,7 @@ export class FrameReceiver {
     this.#process = script
   }
 
-  /** All frames from SOURCE so far, up to `last`, which has to be the last one that was sent. */
+  /** Waits for `last`, which must be the last frame that was sent, and returns all frames from SOURCE up to it. */
   async framesUntil(last: Frame): Promise<Frame[]> {
     const end = last.bytes.toString('hex')
     await until('the last frame to arrive', () => this.#process.stdout.includes(` ${end}\n`))

@@ -1,5 +1,5 @@
 /**
- * The topology that veth is known for: a namespace behind a bridge, masqueraded towards the world.
+ * The usual topology with a veth pair: a namespace behind a bridge, masqueraded towards the world.
  *
  *      t1                       host                                            world
  *   ┌───────────────┐     ┌──────────────────────────────────────────────┐   ┌──────────────┐
@@ -9,7 +9,7 @@
  *   └───────────────┘  │  └──────────────────────────────────────────────┘ │ └──────────────┘
  *             the subject's pair                                       kernel veth
  *
- * Neighbours: topology.ts, subject.ts. Everything is typed by plain `ip` but what makes, moves and changes the pair.
+ * Neighbours: topology.ts, subject.ts. Plain `ip` does everything except making, moving and changing the pair.
  */
 import type { End } from './counters.js'
 import type { Subject } from './subject.js'
@@ -47,7 +47,10 @@ export async function hostWithWorld(topology: Topology): Promise<{ host: Namespa
   return { host, world }
 }
 
-/** Makes the subject's pair, moves veth1 into `t1` and veth2 into the bridge; addresses, routes, up. */
+/**
+ * Makes the subject's pair, moves veth1 into `t1` and veth2 into the bridge, sets addresses and routes, and sets both
+ * up.
+ */
 export async function joinHome(subject: Subject, t1: Namespace): Promise<{ inside: End; outside: End }> {
   await subject.batch([
     subject.newPair('veth1', 'veth2'),

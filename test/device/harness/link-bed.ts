@@ -1,5 +1,5 @@
 /**
- * newlink and dellink without a daemon: what they need, namespaces to make pairs in, and a clean end.
+ * A test bed for newlink and dellink without a daemon: their context, namespaces for the pairs, and the clean-up.
  */
 import { closeSync } from 'node:fs'
 import type { Test } from 'tap'
@@ -20,7 +20,7 @@ import type { EndOptions } from '../../../src/veth/options.js'
 import { Pool } from '../../../src/veth/pool.js'
 import { type Namespace, Topology } from './topology.js'
 
-/** What newlink needs, and namespaces to make pairs in. */
+/** The context of newlink, and namespaces for the pairs. */
 export class Bed {
   readonly topology: Topology
   readonly context: LinkContext
@@ -46,7 +46,7 @@ export class Bed {
     }
   }
 
-  /** `without`: TUN_F_* that this kernel is to be thought to lack. */
+  /** `without`: TUN_F_* bits that the test treats as missing in this kernel. */
   static async open(t: Test, engine: EngineName = 'uring', without = 0): Promise<Bed> {
     const topology = Topology.of(t)
     const nursery = native().netnsCreate()

@@ -1,9 +1,9 @@
 /**
  * Commands and long-lived processes of the device tests.
  *
- * Neighbours: topology.ts runs these inside network namespaces, daemon.ts starts vethd with them.
- * Invariant: a process is ended by the pid that spawn() returned, never by name; nobody waits for one without a deadline;
- * none outlives us.
+ * Neighbours: topology.ts runs these inside network namespaces, daemon.ts starts vethd by them. Invariants: a process
+ * is ended by the pid that spawn() returned, never by name. Every wait for a process has a deadline. No process
+ * outlives the test.
  */
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -21,13 +21,16 @@ export interface Output {
 const SIGNAL_NUMBERS: Record<string, number> = { SIGINT: 2, SIGKILL: 9, SIGSEGV: 11, SIGTERM: 15, SIGABRT: 6 }
 const COMMAND_DEADLINE_MS = 60_000
 
-/** What runs now; nothing of it outlives us, however we end. */
+/** The running processes. They are killed when the test ends, however it ends. */
 const running = new Set<Process>()
 process.on('exit', () => {
   for (const started of running) started.signal('SIGKILL')
 })
 
-/** Waits for `probe` to answer something truthy, asking every 5 ms; throws what it waited for when time is up. */
+/**
+ * Calls `probe` every 5 ms until its result is truthy. After the deadline it throws an error that names what it waited
+ * for.
+ */
 export async function until<T>(
   what: string,
   probe: () => T | Promise<T>,
@@ -42,7 +45,7 @@ export async function until<T>(
   }
 }
 
-/** A process that runs beside the test: its output so far, its lines as they come, its end. */
+/** A process that runs in the background: its output so far, its lines as they come, its end. */
 export class Process {
   readonly #child: ChildProcessWithoutNullStreams
   readonly #closed: Promise<unknown>
@@ -61,8 +64,8 @@ export class Process {
       this.ended = true
       this.#tell()
     })
-    this.#closed.catch(() => {}) // ENOENT and the like: whoever waits in exit() is told
-    this.#child.stdin.on('error', () => {}) // EPIPE: the process ended without reading; its exit code tells
+    this.#closed.catch(() => {}) // an error such as ENOENT: exit() throws it
+    this.#child.stdin.on('error', () => {}) // EPIPE: the process ended without reading; its exit code tells why
     this.#child.stdout.setEncoding('utf8').on('data', (text) => {
       this.stdout += text
       this.#tell()
@@ -76,19 +79,19 @@ export class Process {
     return this.#child.pid!
   }
 
-  /** The test's own process may end while this one runs: its topology ends it then. */
+  /** Lets the test's own process end while this one runs. The topology then ends this one. */
   unref(): void {
     this.#child.unref()
     for (const stream of [this.#child.stdin, this.#child.stdout, this.#child.stderr]) (stream as Socket).unref()
   }
 
-  /** Writes to the process and, when nothing more will come, closes its stdin. */
+  /** Writes to the stdin of the process, and closes it after the last text. */
   feed(text: string, more = false): void {
     if (more) this.#child.stdin.write(text)
     else this.#child.stdin.end(text)
   }
 
-  /** The first line of stdout, past or to come, that `pattern` matches. */
+  /** Waits for the first line of stdout that matches `pattern`. It may have come already. */
   async line(pattern: RegExp, withinMs = 5000): Promise<RegExpExecArray> {
     const complete = () => pattern.exec(this.stdout.slice(0, this.stdout.lastIndexOf('\n') + 1))
     return new Promise((resolve, reject) => {
@@ -111,7 +114,7 @@ export class Process {
     })
   }
 
-  /** The process' end. Past the deadline it is killed and the wait fails. */
+  /** Waits for the end of the process. After the deadline the process is killed and the wait fails. */
   async exit(withinMs = COMMAND_DEADLINE_MS): Promise<Output> {
     let late = false
     const timer = setTimeout(() => {
@@ -124,7 +127,7 @@ export class Process {
     return { code: exitCode ?? 128 + (SIGNAL_NUMBERS[signalCode!] ?? 0), stdout: this.stdout, stderr: this.stderr }
   }
 
-  /** Sends a signal, unless the process has ended (its pid may be another's by now). */
+  /** Sends a signal, unless the process has ended (its pid may be another process by now). */
   signal(signal: NodeJS.Signals): void {
     if (!this.ended) this.#child.kill(signal)
   }
@@ -145,7 +148,7 @@ export async function run(argv: string[], input = ''): Promise<Output> {
   return command.exit()
 }
 
-/** Runs a command that has to succeed; its stdout. */
+/** Runs a command that must succeed. Returns its stdout. */
 export async function must(argv: string[], input = ''): Promise<string> {
   const { code, stdout, stderr } = await run(argv, input)
   if (code !== 0) throw new Error(`"${argv.join(' ')}" ended with ${code}\n${stdout}${stderr}`)

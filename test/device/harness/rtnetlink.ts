@@ -1,11 +1,11 @@
-/** Acting inside a namespace of a test with vethd's own rtnetlink, and what the kernel refuses. */
+/** Requests in a namespace of a test by vethd's own rtnetlink, and the kernel's refusals. */
 import { closeSync } from 'node:fs'
 import { getLink } from '../../../src/netlink/link.js'
 import { resolveNetns } from '../../../src/netlink/netns.js'
 import { inNetns, NetlinkError, type Rtnetlink } from '../../../src/netlink/rtnetlink.js'
 import type { Namespace } from './topology.js'
 
-/** Runs inside a namespace and leaves no fd of it open. */
+/** Runs `act` with a socket of a namespace, and leaves no fd of that namespace open. */
 export function inside<T>(ns: Namespace, act: (rtnl: Rtnetlink) => T): T {
   return withNetns(ns.name, (fd) => inNetns(fd, act))
 }
@@ -23,7 +23,7 @@ export function indexOf(ns: Namespace, name: string): number {
   return inside(ns, (rtnl) => getLink(rtnl, { name }))!.index
 }
 
-/** The NetlinkError that `act` has to throw. */
+/** Returns the NetlinkError that `act` must throw. */
 export function refusal(act: () => unknown): NetlinkError {
   try {
     act()

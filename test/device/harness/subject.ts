@@ -1,10 +1,10 @@
 /**
- * What the acceptance suite is run against: kernel veth, which is the oracle, and vethd in each of its shapes.
+ * The subjects of the acceptance suite: kernel veth, which is the oracle, and vethd with each engine and checksum mode.
  *
- * Both take the same command line: iproute2's. So a subject is little more than the program that is typed in front of
+ * All accept iproute2's command line. So a subject is little more than the program before
  * `link add veth1 type veth peer name veth2`.
  *
- * Neighbours: daemon.ts runs vethd and vethctl, counters.ts reads what a subject counted.
+ * Neighbours: daemon.ts runs vethd and vethctl, counters.ts reads the counters of a subject.
  */
 import { type Daemon, type Engine, startDaemon } from './daemon.js'
 import type { Namespace, Topology } from './topology.js'
@@ -16,15 +16,15 @@ export const CHECKSUM_MODES: ChecksumMode[] = ['offload', 'software', 'verify']
 
 export interface Subject {
   readonly name: string
-  /** The namespace that plays the host: where commands are typed and new pairs appear. */
+  /** The namespace that acts as the host: commands run in it, and new pairs appear in it. */
   readonly host: Namespace
-  /** Absent for the kernel. */
+  /** Undefined for the kernel. */
   readonly daemon?: Daemon
   /** The kernel's veth always passes NEEDS_CSUM through. */
   readonly checksum: ChecksumMode
-  /** Types one command, `link set veth1 up`; it has to succeed. */
+  /** Runs one command, such as `link set veth1 up`. It must succeed. */
   do(command: string): Promise<string>
-  /** Gives commands to `-batch`; all of them have to succeed. */
+  /** Runs commands by `-batch`. All must succeed. */
   batch(commands: string[]): Promise<void>
   /** The command that makes a pair. */
   newPair(dev: string, peer: string): string
@@ -57,7 +57,7 @@ export function vethd(daemon: Daemon, engine: Engine, checksum: ChecksumMode): S
   }
 }
 
-/** The oracle, and vethd with each engine in each of the checksum modes: one daemon an engine, all in one host. */
+/** The oracle, and vethd with each engine in each checksum mode: one daemon per engine, all in one host. */
 export async function startSubjects(
   topology: Topology,
   host: Namespace,
@@ -68,7 +68,7 @@ export async function startSubjects(
   return [kernelVeth(host), ...shapes]
 }
 
-/** Asks the daemons of these subjects to end; the exit code of each. */
+/** Ends the daemons of these subjects. Returns the exit code of each. */
 export async function stopSubjects(subjects: Subject[]): Promise<number[]> {
   const daemons = new Set(subjects.flatMap(({ daemon }) => daemon ?? []))
   return Promise.all([...daemons].map(async (daemon) => (await daemon.stop()).code))

@@ -1,6 +1,6 @@
 /**
- * What the tests of Tap share: a Tap in a namespace of its own, and frames that can be told from those that a stack
- * sends by itself.
+ * Helpers of the tests of Tap: a Tap in a namespace of its own, and frames that differ from those that a stack sends by
+ * itself.
  *
  * Neighbours: topology.ts, frames.ts.
  */
@@ -28,7 +28,7 @@ export async function fixture(t: Test, { up = true } = {}): Promise<Fixture> {
   return { topology, ns, tap }
 }
 
-/** A frame of `length` bytes from SOURCE, whose payload says its number. */
+/** A frame of `length` bytes from SOURCE with its number in the payload. */
 export function numbered(number: number, length: number): Frame {
   const frame = Buffer.alloc(length, number)
   hex(BROADCAST, SOURCE, EXPERIMENTAL).copy(frame)
@@ -36,10 +36,10 @@ export function numbered(number: number, length: number): Frame {
   return plain(frame)
 }
 
-/** Ours among the frames that a stack sends by itself. */
+/** Whether the test sent a frame, and not the stack by itself. */
 export const isOurs = (frame: Buffer) => frame.subarray(6, 12).equals(hex(SOURCE))
 
-/** Reads `count` frames of ours. */
+/** Reads `count` frames that the test sent. */
 export async function read(tap: Tap, count: number): Promise<Buffer[]> {
   const frames: Buffer[] = []
   for await (const frame of tap.iterator({ destroyOnReturn: false })) {

@@ -1,14 +1,14 @@
 /**
- * Network namespaces of a test, and their end.
+ * Network namespaces of a test, and their clean-up.
  *
- * Everything a device test does to a network happens in namespaces that it made itself: one of them plays the host
- * (the daemon, its bridge, its nft rules and its forwarding live in there), so that the machine's own links, sysctls
- * and rules are never touched. Device names can therefore be the plain veth1 and veth2 of the documentation; only
- * namespace names are shared by the machine, and those carry our pid.
+ * A device test changes only namespaces that it made itself. One of them acts as the host: it has the daemon, its
+ * bridge, its nft rules and its forwarding. So the machine's own links, sysctls and rules never change, and devices can
+ * have the names veth1 and veth2 of the documentation. Only the names of namespaces are shared with the machine; they
+ * contain our pid.
  *
- * Neighbours: processes.ts below, daemon.ts and subject.ts above.
- * Invariant: what was made is undone in reverse order, once, also after a failure, an uncaught exception, SIGINT or
- * SIGTERM. That is why every undo is synchronous: it also has to work in the process' last breath.
+ * Neighbours: processes.ts, which this file uses; daemon.ts and subject.ts, which use this file. Invariant: everything
+ * is undone once, in reverse order, also after a failure, an uncaught exception, SIGINT or SIGTERM. Every undo is
+ * synchronous, because it must work while the process exits.
  */
 import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
@@ -17,7 +17,7 @@ import { delimiter, join } from 'node:path'
 import type { Test } from 'tap'
 import { must, type Output, Process, run, until } from './processes.js'
 
-/** How long a test file may take before it is called hung: the budget of the whole folder. */
+/** A test file that takes longer counts as hung: the budget of the whole folder. */
 export const DEADLINE_MS = 240_000
 
 /** One process for all of it: a suite makes a thousand namespaces. */
@@ -33,13 +33,13 @@ process.on('exit', () => {
 for (const [signal, number] of [
   ['SIGHUP', 1],
   ['SIGINT', 2],
-  ['SIGALRM', 14], // tap ends a file that takes too long with it
+  ['SIGALRM', 14], // tap sends it to a file that takes too long
   ['SIGTERM', 15],
 ] as const) {
   process.on(signal, () => process.exit(128 + number))
 }
 
-/** Says what a device test cannot do without, for tap's `skip`; false when all of it is there. */
+/** Names the missing requirements of device tests, for tap's `skip`; false if none is missing. */
 export function missing(...tools: string[]): string | false {
   if (process.getuid?.() !== 0) return 'needs root'
   if (!existsSync('/dev/net/tun')) return 'needs /dev/net/tun'
@@ -62,7 +62,9 @@ export class Topology {
     alive.add(this)
   }
 
-  /** Makes a network namespace with its loopback up and IPv6 left to the test (no DAD delays, no router solicitations). */
+  /**
+   * Makes a network namespace with its loopback up and IPv6 left to the test (no DAD delays, no router solicitations).
+   */
   async namespace(label: string): Promise<Namespace> {
     const name = `vd${process.pid}.${namespacesMade++}${label}`
     this.defer(() => spawnSync('ip', ['netns', 'del', name]))
@@ -89,7 +91,7 @@ export class Topology {
   }
 }
 
-/** A named network namespace. Commands are written as in a shell, in words without quoting. */
+/** A named network namespace. Commands are written as in a shell, as words without quotes. */
 export class Namespace {
   readonly name: string
   readonly #topology: Topology
@@ -99,7 +101,7 @@ export class Namespace {
     this.#topology = topology
   }
 
-  /** The words of a command that runs in here. */
+  /** The command line that runs a command in this namespace. */
   argv(command: string | string[]): string[] {
     return ['ip', 'netns', 'exec', this.name, ...(typeof command === 'string' ? command.split(' ') : command)]
   }
@@ -108,7 +110,7 @@ export class Namespace {
     return run(this.argv(command), input)
   }
 
-  /** Runs a command that has to succeed; its stdout. */
+  /** Runs a command that must succeed. Returns its stdout. */
   do(command: string | string[], input?: string): Promise<string> {
     return must(this.argv(command), input)
   }
@@ -121,7 +123,7 @@ export class Namespace {
     await this.do(['sysctl', '-q', '-w', `${key}=${value}`])
   }
 
-  /** The names of the devices in here, without the loopback. */
+  /** The names of the namespace's devices, without the loopback. */
   async devices(): Promise<string[]> {
     const links = JSON.parse(await must(['ip', '-n', this.name, '-j', 'link', 'show'])) as { ifname: string }[]
     return links.map((link) => link.ifname).filter((name) => name !== 'lo')
@@ -131,12 +133,12 @@ export class Namespace {
     return (await this.devices()).includes(dev)
   }
 
-  /** Ends the namespace now; whoever lives in it keeps it alive. */
+  /** Deletes the namespace's name now. Processes inside keep the namespace alive. */
   async delete(): Promise<void> {
     await must(['ip', 'netns', 'del', this.name])
   }
 
-  /** Watches devices come and go. Nothing that happens after this has returned is missed. */
+  /** Watches devices appear and disappear. No event after the return is missed. */
   async watchLinks(): Promise<LinkWatch> {
     const monitor = this.start(['ip', '-o', 'monitor', 'link'])
     await until('ip monitor to listen', async () => listensToNetlink(monitor.pid))
@@ -155,14 +157,14 @@ async function listensToNetlink(pid: number): Promise<boolean> {
 
 /** The devices of one namespace as events. */
 export class LinkWatch {
-  /** `ip monitor`, and all that it has told. */
+  /** `ip monitor` and its output so far. */
   readonly process: Process
 
   constructor(monitor: Process) {
     this.process = monitor
   }
 
-  /** Resolves as soon as the kernel says that the device was deleted. */
+  /** Resolves when the kernel reports that the device was deleted. */
   async gone(dev: string, withinMs = 5000): Promise<void> {
     await this.process.line(new RegExp(`^Deleted \\d+: ${dev}[@:]`, 'm'), withinMs)
   }

@@ -1,7 +1,7 @@
 /**
- * Real traffic by real tools: ping, arping, iperf3 and transfer.ts, and what they measured.
+ * Real traffic by real tools (ping, arping, iperf3 and transfer.ts), and their results.
  *
- * Neighbours: topology.ts runs them. Every helper throws the tool's own output when the tool was not content.
+ * Neighbours: topology.ts runs them. Every helper throws the tool's own output if the tool fails.
  */
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -14,15 +14,16 @@ const TRANSFER_PORT = 7007
 const IPERF_PORT = 5201
 
 /**
- * Round-trip times in milliseconds. Throws unless as many answers came as were asked for: with a deadline (-w) ping
- * does not give the last one up after twice the longest time so far. What was lost on the way is the ledger's business.
+ * Round-trip times in milliseconds. Throws if any answer is missing. ping gets a deadline (-w), because otherwise it
+ * gives up the last answer after twice the longest time so far. The ledger (counters.ts) checks which frames were lost
+ * on the way.
  */
 export async function ping(from: Namespace, to: string, options = '-c 5 -i 0.01 -w 5'): Promise<number[]> {
   const text = await from.do(`ping -n ${options} ${to}`)
   return [...text.matchAll(/time=([\d.]+) ms/g)].map((found) => Number(found[1]))
 }
 
-/** A flood of pings that has begun to be answered; it is the caller's to end. */
+/** Starts a flood of pings and waits for the first answers. The caller ends it. */
 export async function startFlood(from: End, to: string): Promise<Process> {
   const received = async () => (await kernelLink(from)).stats64.rx.packets
   const before = await received()
@@ -36,7 +37,7 @@ export async function arping(from: Namespace, dev: string, to: string): Promise<
   await from.do(`arping -f -c 3 -w 3 -I ${dev} ${to}`)
 }
 
-/** A server for transfer() in `ns`, until it is stopped or its topology ends. */
+/** Starts a server for transfer() in `ns`. It runs until it is stopped or its topology ends. */
 export async function serveTransfers(ns: Namespace): Promise<Process> {
   const server = ns.start([process.execPath, TRANSFER, 'serve', String(TRANSFER_PORT)])
   await server.line(/^ready/m)
@@ -49,7 +50,7 @@ export async function transfer(from: Namespace, protocol: 'tcp' | 'udp', to: str
 }
 
 export interface IperfResult {
-  /** Bits a second that the receiver saw. */
+  /** Bits per second at the receiver. */
   bitsPerSecond: number
   /** UDP: datagrams that the sender sent. */
   packets: number
@@ -57,7 +58,7 @@ export interface IperfResult {
   retransmits: number
 }
 
-/** One run of `iperf3 options` from one namespace to an address of another. */
+/** Runs `iperf3 options` once, from one namespace to an address of another. */
 export async function iperf(from: Namespace, to: Namespace, address: string, options: string): Promise<IperfResult> {
   const server = to.start(`iperf3 -s -1 --forceflush -p ${IPERF_PORT}`)
   await server.line(/Server listening/)
@@ -72,7 +73,9 @@ export async function iperf(from: Namespace, to: Namespace, address: string, opt
   }
 }
 
-/** The p-quantile of a sample, 0 ≤ p ≤ 1: the smallest value that at least that part of the sample does not exceed. */
+/**
+ * The p-quantile of a sample, 0 ≤ p ≤ 1: the smallest value such that at least a share p of the sample is not above it.
+ */
 export function quantile(sample: number[], p: number): number {
   const sorted = [...sample].sort((a, b) => a - b)
   return sorted[Math.max(0, Math.ceil(p * sorted.length) - 1)]

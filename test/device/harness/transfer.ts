@@ -1,11 +1,11 @@
 /**
- * Carries bytes through sockets and checks every one of them; runs as a program inside the namespaces.
+ * Sends bytes through sockets and checks every one of them. It runs as a program inside the namespaces.
  *
- *   node transfer.js serve PORT               TCP and UDP: answers with what came in; says "ready" once it listens
- *   node transfer.js tcp HOST PORT BYTES      sends that many random bytes and compares the SHA-256 of what came back
- *   node transfer.js udp HOST PORT DATAGRAMS  sends datagrams of many sizes and compares each answer
+ *   node transfer.js serve PORT               TCP and UDP: echoes all data; prints "ready" when it listens
+ *   node transfer.js tcp HOST PORT BYTES      sends that many random bytes and compares the SHA-256 of the echo
+ *   node transfer.js udp HOST PORT DATAGRAMS  sends datagrams of many sizes and compares each echo
  *
- * The TCP server first swallows everything and then sends it back, so that both directions run at full speed.
+ * The TCP server receives everything before it sends it back, so that each direction runs at full speed.
  */
 import { createHash, randomBytes } from 'node:crypto'
 import { createSocket } from 'node:dgram'
@@ -14,7 +14,7 @@ import { connect, createServer, type Socket } from 'node:net'
 
 const UDP_ANSWER_MS = 1000
 
-/** All that comes in; unlike node:stream/consumers it leaves our own half of the connection open. */
+/** Reads to the end of the stream. Unlike node:stream/consumers it leaves our own half of the connection open. */
 async function swallow(socket: Socket): Promise<Buffer> {
   const chunks: Buffer[] = []
   socket.on('data', (chunk: Buffer) => chunks.push(chunk))

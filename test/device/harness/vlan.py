@@ -1,9 +1,9 @@
-"""Tags what a device sends, and takes tags off what one receives, beside the frame as a VLAN device would (cls_bpf).
+"""Adds VLAN tags to sent frames, or removes them from received ones, as a VLAN device does: outside of the frame (cls_bpf).
 
-    vlan.py push DEV ID     every frame that DEV sends gets a tag of 802.1Q
-    vlan.py pop DEV         every frame that DEV receives loses its tag
+    vlan.py push DEV ID     adds an 802.1Q tag to every frame that DEV sends
+    vlan.py pop DEV         removes the tag of every frame that DEV receives
 
-In the current network namespace; lasts as long as the device.
+It works in the current network namespace and lasts as long as the device.
 """
 import ctypes
 import os
@@ -47,7 +47,7 @@ def call(helper):
 
 
 def load(*body):
-    """A program whose register 1 is the skb, which hands it to the next filter after `body`."""
+    """A program that runs `body` with the skb in register 1, and then continues with the next filter."""
     code = b''.join(body) + mov(0, TC_ACT_UNSPEC) + instruction(0x95)
     program, license = ctypes.create_string_buffer(code, len(code)), ctypes.create_string_buffer(b'MIT')
     fields = (BPF_PROG_TYPE_SCHED_CLS, len(code) // 8, address(program), address(license))
@@ -55,7 +55,7 @@ def load(*body):
 
 
 def attach(program, dev, hook):
-    """tc takes a program by a path in a bpf file system: one that only this process sees."""
+    """Pins the program in a bpf file system that only this process sees, because tc accepts a program only by a path."""
     if libc.unshare(0x20000) != 0:  # CLONE_NEWNS
         raise OSError(ctypes.get_errno(), 'unshare')
     with tempfile.TemporaryDirectory() as folder:

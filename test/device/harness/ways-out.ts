@@ -1,7 +1,8 @@
 /**
- * Loaded into vethd before its own code (`node --import`): ways out of a process that no signal alone can ask for.
+ * Loaded into vethd before its own code (`node --import`). It adds ways to end the process that no plain signal
+ * triggers.
  *
- *   SIGUSR2    an exception that nobody catches
+ *   SIGUSR2    an uncaught exception
  *   SIGWINCH   process.exit(7)
  */
 process.on('SIGUSR2', () => {

@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""An XDP program that lets every frame pass and counts, without a compiler or libbpf.
+"""An XDP program that passes and counts every frame, without a compiler or libbpf.
 
-    xdp.py DEV drv|skb|link     attaches it (by netlink to the driver, or behind it; or to the driver by a bpf_link) and says
-                                "ready"; when stdin ends, detaches it and prints whether any frame came, and whether one was
-                                longer than 1514 bytes, which is what an MTU of 1500 allows
+    xdp.py DEV drv|skb|link     attaches it and prints "ready"; when stdin ends, detaches it and prints whether any frame came,
+                                and whether one was longer than 1514 bytes (the most that an MTU of 1500 allows).
+                                drv: in the driver, by netlink; skb: after the driver, by netlink; link: in the driver, by
+                                a bpf_link
 """
 import ctypes
 import mmap
@@ -39,7 +40,7 @@ def instruction(code, dst=0, src=0, off=0, imm=0):
 
 
 def load(counters):
-    """Counts frames in the first 8 bytes of the map, those that are too long in the next."""
+    """Counts frames in the first 8 bytes of the map, and frames that are too long in the next 8."""
     program = b"".join([
         instruction(0x85, imm=BPF_FUNC_XDP_GET_BUFF_LEN),  # r0 = length of the frame r1
         instruction(0x18, 1, BPF_PSEUDO_MAP_VALUE, 0, counters), instruction(0),  # r1 = counters
@@ -61,7 +62,7 @@ def attribute(kind, data):
 
 
 def set_xdp(index, fd, flags):
-    """RTM_SETLINK with IFLA_XDP. An OSError with the kernel's own words."""
+    """RTM_SETLINK with IFLA_XDP. Raises an OSError with the kernel's own words."""
     route = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE)
     for option in (NETLINK_CAP_ACK, NETLINK_EXT_ACK):
         route.setsockopt(SOL_NETLINK, option, 1)

@@ -1,4 +1,6 @@
-/** Text that is bytes to the kernel, beside Python, whose convention it is (PEP 383), and through JSON. */
+/**
+ * Text that the kernel treats as bytes, compared with Python, whose convention it follows (PEP 383), and through JSON.
+ */
 import { execFileSync } from 'node:child_process'
 import fc from 'fast-check'
 import t from 'tap'

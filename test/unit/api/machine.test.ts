@@ -1,4 +1,4 @@
-/** What the machine grants, read from files that a test can write. */
+/** Capabilities and limits of the machine, read from files that a test can write. */
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'

@@ -1,4 +1,4 @@
-/** Batch files: their words, and which lines are done, in which order, when one of them fails. */
+/** Batch files: how lines are split into words, and which lines run, in which order, if one of them fails. */
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'

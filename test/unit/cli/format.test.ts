@@ -1,4 +1,4 @@
-/** What `link show` and `stats` print. That it is what `ip` prints for the same device is compared in test/daemon. */
+/** The output of `link show` and `stats`. test/daemon compares it with `ip` for the same device. */
 import t from 'tap'
 import type { Device, DeviceStats } from '../../../src/api/schema.js'
 import { type Appearance, appearanceOf, humanNumber } from '../../../src/cli/appearance.js'

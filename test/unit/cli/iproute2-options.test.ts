@@ -1,4 +1,4 @@
-/** The options of `ip` and `tc`, all of them, and which `link add` is one of a veth pair. */
+/** All options of `ip` and `tc`, and which `link add` makes a veth pair. */
 import t from 'tap'
 import { parseIpOptions, parseTcOptions } from '../../../src/cli/iproute2-options.js'
 import { isVethAdd } from '../../../src/cli/link-keywords.js'

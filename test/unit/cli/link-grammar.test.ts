@@ -1,4 +1,4 @@
-/** The grammar of link add, set, del and show. What `ip` itself says to the same words is compared in test/daemon. */
+/** The grammar of link add, set, del and show. test/daemon compares it with `ip`. */
 import t from 'tap'
 import { parseLinkShow } from '../../../src/cli/link-filter.js'
 import { parseLinkAdd, parseLinkDel, parseLinkSet } from '../../../src/cli/link-grammar.js'

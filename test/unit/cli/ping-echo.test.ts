@@ -1,4 +1,4 @@
-/** The bytes of an echo, and what is read out of the packets that a raw socket receives. */
+/** The bytes of an echo, and the parsing of packets that a raw socket receives. */
 import t from 'tap'
 import { echoRequest, type Family, framesOf, readAnswer } from '../../../src/cli/ping/echo.js'
 

@@ -1,4 +1,4 @@
-/** What `vethctl ping` prints: columns, stages, and ping's summary. */
+/** The output of `vethctl ping`: columns, stages, and ping's summary. */
 import { statSync } from 'node:fs'
 import t from 'tap'
 import type { Device } from '../../../src/api/schema.js'

@@ -1,4 +1,4 @@
-/** The words behind `vethctl ping`. */
+/** The arguments of `vethctl ping`. */
 import t from 'tap'
 import { parsePing, pingWords } from '../../../src/cli/ping/options.js'
 

@@ -1,5 +1,6 @@
 /**
- * What the counters of a pair prove of one echo, alone and beside other traffic. An echo here is one frame of 98 bytes.
+ * What the counters of a pair prove about one echo, without and with other traffic. An echo here is one frame of 98
+ * bytes.
  */
 import t from 'tap'
 import type { DeviceStats } from '../../../src/api/schema.js'

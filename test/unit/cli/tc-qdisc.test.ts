@@ -1,4 +1,6 @@
-/** Which commands of tc are for a root qdisc, and the words that do to an end what they do to a veth. */
+/**
+ * Which commands of tc change a root qdisc, and how they are rewritten to have the same effect on an end as on a veth.
+ */
 import t from 'tap'
 import { asOnVeth, isForRoot, NOTHING_TO_DELETE } from '../../../src/cli/tc-qdisc.js'
 

@@ -1,4 +1,4 @@
-/** The client against a socket that nobody, somebody else, or a stand-in for the daemon answers on. */
+/** The client with a socket on which nothing, another program, or a stand-in for the daemon answers. */
 
 import { execFileSync } from 'node:child_process'
 import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs'

@@ -1,4 +1,4 @@
-/** Server-sent events, cut wherever a socket cuts them. */
+/** Server-sent events, split at any place into chunks. */
 import t from 'tap'
 import { readEventStream } from '../../../src/client/event-stream.js'
 

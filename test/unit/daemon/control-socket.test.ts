@@ -1,4 +1,4 @@
-/** The control socket's path: one daemon has it, and nobody else ever sees it open. */
+/** The path of the control socket: only one daemon can have it, and the socket is never open to other users. */
 import {
   existsSync,
   mkdtempSync,

@@ -1,4 +1,4 @@
-/** docs/errors.md and docs/api.md say what the table of errors and the routes say. */
+/** docs/errors.md matches the table of errors, and docs/api.md matches the routes. */
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'

@@ -1,4 +1,4 @@
-/** The ring of the last events: what a reader who left off somewhere gets. */
+/** The ring of the last events: the events that a reader gets when it resumes. */
 import t from 'tap'
 import { EventRing } from '../../../daemon/event-ring.js'
 

@@ -1,6 +1,6 @@
 /**
- * GET /v1/events and the client that reads it, with events that nobody had to provoke: a reader that is too slow, one
- * that is cut off, and the end.
+ * GET /v1/events and its client, with artificial events: a reader that is too slow, a reader whose connection breaks,
+ * and the end of the stream.
  */
 import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'

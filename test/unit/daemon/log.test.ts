@@ -1,4 +1,4 @@
-/** What the journal is told of a line's importance. */
+/** The log level that the journal gets for a line. */
 import { pino } from 'pino'
 import t from 'tap'
 import { withPriorities } from '../../../daemon/log.js'

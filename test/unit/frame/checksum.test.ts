@@ -1,6 +1,6 @@
 /**
- * The Internet checksum against a slow one over all lengths and alignments, and against raw-socket's; completing
- * against frames that the kernel completed.
+ * The Internet checksum compared with a slow one over all lengths and alignments, and with raw-socket's. The completion
+ * of checksums compared with frames that the kernel completed.
  */
 import fc from 'fast-check'
 import t from 'tap'

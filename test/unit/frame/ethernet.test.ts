@@ -1,4 +1,4 @@
-/** ethTypeTrans against the cases of eth_type_trans(), net/ethernet/eth.c. */
+/** ethTypeTrans compared with the cases of eth_type_trans(), net/ethernet/eth.c. */
 import t from 'tap'
 import {
   ETH_P_802_2,

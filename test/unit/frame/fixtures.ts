@@ -1,8 +1,8 @@
 /**
- * Frames for the tests of this folder, and the slow, obvious checksum that the fast one is compared with.
+ * Frames for the tests of this folder, and a simple slow checksum as a reference for the fast one.
  *
- * The frames were captured with AF_PACKET behind a kernel veth whose checksum offload was off, between 10.0.0.1 and
- * 10.0.0.2, fd00::1 and fd00::2: every checksum in them is the kernel's.
+ * The frames were captured with AF_PACKET from a kernel veth with checksum offload off, between 10.0.0.1 and 10.0.0.2,
+ * and fd00::1 and fd00::2. So the kernel computed every checksum in them.
  */
 
 /** Bytes from lines of hexadecimal; what stands behind a `;` is a remark. */

@@ -1,6 +1,6 @@
 /**
- * Frames for the tests of GRO, made field by field, each with its vnet header before it; and the slow, obvious way back: a
- * super-frame cut into its segments, as Linux's GSO cuts it.
+ * Frames for the tests of GRO, made field by field, each after its vnet header. And a simple slow inverse: it cuts a
+ * super-frame into segments as Linux's GSO does.
  */
 import { slowSum } from './fixtures.js'
 
@@ -158,9 +158,9 @@ export function cut(frame: Uint8Array): Uint8Array[] {
 }
 
 /**
- * The frame as its receiver understands it: every checksum computed, no vnet header; no urgent pointer without URG, which
- * GRO does not look at; and beside DF no IPv4 id, which then means nothing (RFC 6864), because a super-frame cannot say
- * that its ids are all the same. A frame that makes no sense is as it is.
+ * The frame as its receiver understands it: every checksum computed, no vnet header; no urgent pointer without URG,
+ * which GRO does not look at; and beside DF no IPv4 id, which then means nothing (RFC 6864), because a super-frame
+ * cannot say that its ids are all the same. A frame that makes no sense is as it is.
  */
 export function canonical(frame: Uint8Array): string {
   const copy = Uint8Array.from(frame).fill(0, 0, VNET_HDR_LEN)

@@ -1,7 +1,7 @@
 /**
- * Linux's GRO, slow and obvious: what goes together of a burst, in the order in which it is delivered. After
- * inet_gro_receive(), ipv6_gro_receive(), tcp_gro_receive() and udp_gro_receive_segment(), with the strictness that
- * src/frame/gro.ts owns up to.
+ * A simple slow reference of Linux's GRO: which frames of a burst are merged, in the order of delivery. It follows
+ * inet_gro_receive(), ipv6_gro_receive(), tcp_gro_receive() and udp_gro_receive_segment(), with the stricter rules that
+ * src/frame/gro.ts lists.
  */
 import { slowSum } from './fixtures.js'
 import { CWR, DATA_VALID, DF, FIN, NEEDS_CSUM, PSH, parse, RST, SYN, URG, VNET_HDR_LEN } from './gro-frames.js'

@@ -1,4 +1,4 @@
-/** IPv4 and IPv6 headers: which are sound, and what they carry where. */
+/** IPv4 and IPv6 headers: which are valid, and the protocol and offset of their payload. */
 import fc from 'fast-check'
 import t from 'tap'
 import {

@@ -1,4 +1,6 @@
-/** Verifying the checksums of frames that the kernel made, of the same frames damaged, and of what has none. */
+/**
+ * Verification of checksums: frames that the kernel made, the same frames with damage, and frames without a checksum.
+ */
 import fc from 'fast-check'
 import t from 'tap'
 import { checksumAdd, completeChecksum, fold, pseudoHeaderV4, pseudoHeaderV6 } from '../../../src/frame/checksum.js'

@@ -1,6 +1,6 @@
 /**
- * The virtio_net_hdr: its fields against literal bytes, and checkVnetHdr against the cases in which tun_get_user() and
- * virtio_net_hdr_to_skb() answer EINVAL.
+ * The virtio_net_hdr: its fields compared with literal bytes, and checkVnetHdr with the cases in which tun_get_user()
+ * and virtio_net_hdr_to_skb() answer EINVAL.
  */
 import t from 'tap'
 import { VNET_HDR_HASH_TUNNEL_SIZE, VNET_HDR_MRG_RXBUF_SIZE, VNET_HDR_SIZE } from '../../../src/abi/virtio-net.js'

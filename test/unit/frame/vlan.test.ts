@@ -1,4 +1,4 @@
-/** Walking over VLAN tags. */
+/** Skipping VLAN tags. */
 import t from 'tap'
 import { ETH_P_8021AD, ETH_P_8021Q, ETH_P_IP } from '../../../src/abi/ether.js'
 import { vlanNetworkOffset, vlanProtocol, vlanTags, vlanWalk } from '../../../src/frame/vlan.js'

@@ -1,8 +1,8 @@
 /**
- * The conformance test of FrameIo: what frame-io.ts promises, asked of an engine without knowing which one it is.
+ * The conformance test of FrameIo: it checks the contract of frame-io.ts for any engine.
  *
- * Run by memory.test.ts beside this file, and on real TAP devices by test/device/io-conformance.test.ts. Each subtest
- * gets a bench of its own: an engine, and ports whose "stacks" are in the test's hands.
+ * Run by memory.test.ts in this folder, and on real TAP devices by test/device/io-conformance.test.ts. Each subtest
+ * gets a bench of its own: an engine, and ports whose "stacks" the test controls.
  */
 import type { Test } from 'tap'
 import { EAGAIN, EBADFD, ECANCELED, EIO } from '../../../src/abi/errno.js'

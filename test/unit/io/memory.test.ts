@@ -1,5 +1,5 @@
 /**
- * The in-memory engine keeps the contract that the real ones keep, so that what is tested on it holds for them.
+ * The in-memory engine fulfils the same contract as the real engines, so tests on it are valid for them.
  */
 import t from 'tap'
 import { MemoryIo } from '../../../src/io/memory.js'

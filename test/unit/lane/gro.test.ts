@@ -1,6 +1,6 @@
 /**
- * GRO on one lane: each verdict and each reason by an example, and, for any mix of frames, what the kernel would do by a
- * slow reference; and what arrives is what was sent, differently packed.
+ * GRO on one lane. Each verdict and each reason has an example. Any mix of frames is compared with a slow reference of
+ * the kernel's GRO, and the merged frames must contain exactly the data that was sent.
  */
 import fc from 'fast-check'
 import t from 'tap'

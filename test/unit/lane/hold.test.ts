@@ -1,4 +1,7 @@
-/** The hold: places come back in any order, not before their writes are out; memory grows, and goes when nothing is held. */
+/**
+ * The hold: places can be given back in any order, and are reused only after their writes. Memory grows with use, and
+ * is discarded when nothing is held.
+ */
 import t from 'tap'
 import { BLOCK_BYTES, BLOCK_COUNT, HOLD_OFFSET, SCRATCH_OFFSET, SLAB_BYTES, SLOT_BYTES } from '../../../src/io/slab.js'
 import { Hold, LANE_HOLD_BYTES, LaneHold } from '../../../src/lane/hold.js'

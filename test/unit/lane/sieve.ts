@@ -1,4 +1,4 @@
-/** A stage as anybody would write one: it drops every `nth` frame, and holds every `mth` for 10 ms. */
+/** An example of a stage: it drops every `nth` frame, and holds every `mth` for 10 ms. */
 import { DROP_NO_MEMORY } from '../../../src/counters.js'
 import type { FrameSink, Stage, StageContext, StageKind } from '../../../src/lane/stage.js'
 

@@ -1,7 +1,7 @@
 /**
- * One frame through veth_xmit: what it is counted as, what is done to it, and why it may be dropped.
+ * One frame through vethXmit: how it is counted and changed, and why it may be dropped.
  *
- * The frames and their checksums are the kernel's: test/unit/frame/fixtures.ts.
+ * The kernel made the frames and their checksums (test/unit/frame/fixtures.ts).
  */
 import t, { type Test } from 'tap'
 import { type CounterName, createTotals, readTotals } from '../../../src/counters.js'

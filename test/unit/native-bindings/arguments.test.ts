@@ -1,4 +1,4 @@
-/** Arguments of the wrong kind, and the shape of errors: TypeErrors name the argument, errnos keep their name. */
+/** Invalid arguments, and the members of errors: a TypeError names the argument, a system error names its errno. */
 import t from 'tap'
 import { native } from '../../../native-bindings/index.js'
 

@@ -1,4 +1,4 @@
-/** File descriptors, and memory outside the heap. */
+/** Functions for file descriptors, and memory outside the heap. */
 import { once } from 'node:events'
 import { closeSync, fstatSync, readFileSync } from 'node:fs'
 import t from 'tap'

@@ -1,7 +1,7 @@
 /**
- * What the tests of the addon share: pipes, programs and workers that load the addon anew.
+ * Helpers of the addon's tests: pipes, and programs and workers that load the addon anew.
  *
- * Invariant: nothing made here outlives the test that asked for it.
+ * Invariant: nothing made here outlives its test.
  */
 import { execFile, execFileSync } from 'node:child_process'
 import { closeSync, constants, mkdtempSync, openSync, rmSync } from 'node:fs'

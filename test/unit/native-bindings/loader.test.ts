@@ -1,4 +1,4 @@
-/** The addon's door: what it offers, and what it says when there is nothing behind it. */
+/** Loading the addon: its functions, and the error if it is missing. */
 import { cpSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'

@@ -1,4 +1,4 @@
-/** Sockets that Node does not have. What needs root stands in test/device/native.test.ts. */
+/** Sockets that Node does not have. test/device/native.test.ts has the tests that need root. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync, readlinkSync } from 'node:fs'

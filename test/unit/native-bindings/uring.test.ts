@@ -1,7 +1,7 @@
 /**
- * io_uring as TypeScript drives it: entries written into the mapping, completions read out of it.
+ * io_uring from TypeScript: entries are written into the mapping, and completions are read from it.
  *
- * The least ring that can be: `Ring` here is a slow reference of what src/io/uring-ring.ts does fast.
+ * `Ring` is a minimal, slow reference of src/io/uring-ring.ts.
  */
 import { readFileSync } from 'node:fs'
 import t, { type Test } from 'tap'

@@ -1,4 +1,4 @@
-/** File descriptors in the event loop: when the callback comes, when it no longer comes, and what ends with what. */
+/** File descriptors in the event loop: when the callback is called, when it no longer is, and the order of closing. */
 import { once } from 'node:events'
 import t from 'tap'
 import { native, type Watcher } from '../../../native-bindings/index.js'

@@ -1,6 +1,6 @@
 /**
- * The netlink codec: literal messages as the kernel and iproute2 write them (x86-64, little-endian), and properties
- * over random ones.
+ * The netlink codec: literal messages of the kernel and of iproute2 (x86-64, little-endian), and properties over random
+ * messages.
  */
 import fc from 'fast-check'
 import t from 'tap'

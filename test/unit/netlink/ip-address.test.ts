@@ -1,4 +1,4 @@
-/** IP addresses as text and bytes. */
+/** Conversion of IP addresses between text and bytes. */
 import { spawnSync } from 'node:child_process'
 import fc from 'fast-check'
 import t from 'tap'

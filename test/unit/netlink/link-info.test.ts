@@ -1,4 +1,4 @@
-/** Links as read from messages; what real links look like is compared with ip(8) in test/device/netlink.test.ts. */
+/** Links parsed from messages. test/device/netlink.test.ts compares real links with ip(8). */
 import fc from 'fast-check'
 import t from 'tap'
 import { bytesAttribute, HOST_LITTLE_ENDIAN } from '../../../src/netlink/codec.js'

@@ -1,4 +1,4 @@
-/** The kernel's verdicts and what is said of them. */
+/** The kernel's answers and the errors made of them. */
 import t from 'tap'
 import { buildMessage, HOST_LITTLE_ENDIAN, readMessages, stringAttribute } from '../../../src/netlink/codec.js'
 import { NetlinkError, Rtnetlink, readVerdict } from '../../../src/netlink/rtnetlink.js'

@@ -1,4 +1,4 @@
-/** Link layer addresses: the same for the same machine and names, and nobody else's. */
+/** Link layer addresses: the same machine and names give the same address, and no address is used twice. */
 import t from 'tap'
 import { AddressBook, receiverAddress } from '../../../src/veth/birth/address-book.js'
 

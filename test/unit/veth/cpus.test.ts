@@ -1,4 +1,4 @@
-/** Lists of CPUs, as people write them and as they are dealt out. */
+/** Lists of CPUs: their text form, and their distribution over workers. */
 import fc from 'fast-check'
 import t from 'tap'
 import { dealCpus, formatCpuList, parseCpuList } from '../../../src/veth/cpus.js'

@@ -1,5 +1,5 @@
 /**
- * The pool and its workers, on pipes: the poll engine moves "frames" between whatever can be read and written.
+ * The pool and its workers, on pipes: the poll engine moves "frames" between any fds that can be read and written.
  */
 import t, { type Test } from 'tap'
 import { native } from '../../../native-bindings/index.js'

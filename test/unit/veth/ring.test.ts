@@ -1,4 +1,4 @@
-/** How many slots the ring between a stack and vethd has. */
+/** The number of slots of the ring between a stack and vethd. */
 import t from 'tap'
 import { ringSlots } from '../../../src/veth/follow/ring.js'
 

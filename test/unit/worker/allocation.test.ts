@@ -1,6 +1,6 @@
 /**
- * The hot path allocates nothing: a million frames through the turns of a lane, on an engine in memory that allocates
- * nothing itself, with GRO off and on. One object a frame would show as tens of megabytes.
+ * The hot path allocates nothing: a million frames go through the turns of a lane, with GRO off and on, on an in-memory
+ * engine that itself allocates nothing. One object per frame would be tens of megabytes.
  */
 import { setFlagsFromString } from 'node:v8'
 import t from 'tap'
@@ -14,7 +14,8 @@ import { CHECKSUM_MODES, type ChecksumMode } from '../../../src/veth/options.js'
 import { Scheduler } from '../../../src/worker/scheduler.js'
 import { segment, VNET_HDR_LEN } from '../frame/gro-frames.js'
 
-// V8 compiles on another thread, which on a busy machine is not done when the warm-up is; code that waits for it allocates.
+// V8 compiles on another thread, which on a busy machine is not done when the warm-up is; code that waits for it
+// allocates.
 setFlagsFromString('--no-concurrent-recompilation')
 
 const FRAMES = 1_000_000

@@ -1,4 +1,4 @@
-/** When a worker asks for the next frame instead of sleeping, by a clock that the test turns. */
+/** When a worker busy-polls instead of sleeping, with a clock that the test controls. */
 import t from 'tap'
 import { ADAPTIVE_MS, BusyPoll, CALM_MS } from '../../../src/worker/busy-poll.js'
 import { CpuContention } from '../../../src/worker/cpu-contention.js'

@@ -1,6 +1,6 @@
 /**
- * The turns of lanes whose frames are merged, on the in-memory engine: runs end with their turn or are held for their time,
- * nothing is lost when something ends meanwhile, and a run that fails counts every frame.
+ * The turns of lanes with GRO, on the in-memory engine. Runs end with their turn or are held for their time, nothing is
+ * lost when a lane or GRO ends meanwhile, and the failed write of a run counts every frame.
  */
 import t from 'tap'
 import { EINVAL } from '../../../src/abi/errno.js'

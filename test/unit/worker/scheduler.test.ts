@@ -1,6 +1,6 @@
 /**
- * The turns of a worker's lanes, on the in-memory engine: whose turn it is, how much a turn is, how a lane ends, and
- * that every frame which was read stands in exactly one counter.
+ * The turns of a worker's lanes, on the in-memory engine: which lane has its turn, how much it reads, how a lane ends,
+ * and that every frame that was read is in exactly one counter.
  */
 import fc from 'fast-check'
 import t, { type Test } from 'tap'

@@ -1,6 +1,6 @@
 /**
- * A stage of one's own (../lane/sieve.ts) in a lane's chain, on the in-memory engine: every frame is passed on, held, or
- * counted with a reason, whatever ends meanwhile. test/device/io-conformance.test.ts has it on real devices.
+ * An example stage (../lane/sieve.ts) in a lane's chain, on the in-memory engine. Every frame is passed on, held, or
+ * counted with a reason, whatever ends meanwhile. test/device/io-conformance.test.ts runs the stage on real devices.
  */
 import t, { type Test } from 'tap'
 import { type CounterName, createTotals, readTotals } from '../../../src/counters.js'
