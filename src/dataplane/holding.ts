@@ -1,12 +1,12 @@
 /**
- * Runs that are held past the end of their turn, while `gro-flush-us` allows: which lanes have any, the slots they lie in,
- * and when the next has to go.
+ * Runs that go on past the end of their turn: the slots they lie in and, while `gro-flush-us` allows, which lanes have any, and
+ * when the next has to go.
  *
  *     burst slots ──copied once──▶ a held slot ──written──▶ given ──the next submit──▶ drained ──▶ free
  *
  * Neighbours: lanes.ts, whose burst slots are wanted again two turns later; veth/gro.ts, which moves its runs here. Copying
  * is the simplest way that leaves all other lanes alone: burst slots from a free list would burden every read, and without
- * `gro-flush-us`, as a rule, nothing is held and nothing copied.
+ * `gro-flush-us` only the short bursts after a wait are copied.
  */
 import { FIRST_HELD_SLOT, HELD_SLOTS } from '../io/slab.js'
 import type { Gro } from '../veth/gro.js'

@@ -27,7 +27,7 @@ import { type Lane, vethXmit } from '../veth/xmit.js'
 import { HeldSlots, Holding } from './holding.js'
 import type { Receiver } from './messages.js'
 import { Pauses } from './pauses.js'
-import { ACTIVE, BURST_MIN, burstMax, GONE, IDLE, LaneList, PAUSED, ServedLane } from './served-lane.js'
+import { ACTIVE, BURST_MIN, burstMax, GONE, hasMore, IDLE, LaneList, PAUSED, ServedLane } from './served-lane.js'
 
 /** What a turn came to: nothing, a few bytes, more, or the longest burst of a lane, full. */
 export const TURN_IDLE = 0
@@ -172,6 +172,7 @@ export class Lanes implements CompletionSink, GroOutput {
       const lane = active.items[served]
       lane.asked = Math.min(lane.size, end - slot)
       lane.got = 0
+      if (lane.gro?.holds) this.#touch(lane)
       for (const last = slot + lane.asked; slot < last; slot++) this.#io.read(lane.lane.index, slot)
     }
     for (let i = served; i < active.length; i++) this.#next.push(active.items[i])
@@ -198,6 +199,8 @@ export class Lanes implements CompletionSink, GroOutput {
       return
     }
     served.state = ACTIVE
+    served.asked = 0
+    served.got = 0
     this.#next.push(served)
   }
 
@@ -261,18 +264,22 @@ export class Lanes implements CompletionSink, GroOutput {
     this.#touch(this.#lanes[lane.index]!)
   }
 
-  /** Before any lane waits again: a wait's frame may be part of a run, and the next one lands in the same slot. */
+  /**
+   * Before any lane waits again: a wait's frame may be part of a run, and the next one lands in the same slot. The first bursts
+   * after a wait are short, and what was sent at once would be torn apart: runs go on until there is no more, or the burst is long.
+   */
   #endRuns(): void {
+    this.#heldSlots.submitted()
     const touched = this.#touched
     for (let i = 0; i < touched.length; i++) {
-      const { gro } = touched.items[i]
+      const served = touched.items[i]
+      const { gro } = served
       if (gro === null) continue
-      if (gro.settings.flushUs === 0) gro.endBurst(0)
-      else this.#holding.add(gro)
+      if (gro.settings.flushUs !== 0) this.#holding.add(gro)
+      else if (hasMore(served)) gro.keepRuns()
+      else gro.endBurst(0)
     }
-    if (!this.#holding.any) return
-    this.#heldSlots.submitted()
-    this.#holding.endBursts(performance.now())
+    if (this.#holding.any) this.#holding.endBursts(performance.now())
   }
 
   /** The frame did not arrive, or the frames of a run: counted as sent, they move to a drop with a reason. */

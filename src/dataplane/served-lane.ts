@@ -27,7 +27,7 @@ export class ServedLane {
   state = IDLE
   /** Reads of the next burst. */
   size = BURST_MIN
-  /** Reads of the burst under way, and frames that they brought. */
+  /** Reads of the burst under way, and frames that they brought; 0 from the end of a wait to the first burst. */
   asked = 0
   got = 0
   /** The errno of a read of this burst that failed though its device is there, or 0; and bursts in a row with one. */
@@ -65,4 +65,9 @@ export class LaneList {
 /** The longest burst of a lane. */
 export function burstMax(served: ServedLane): number {
   return served.gro === null ? BURST_MAX : GRO_BURST_MAX
+}
+
+/** After a wait, when bursts are short, this one came back full: more frames are in the ring, as far as it is known. */
+export function hasMore(served: ServedLane): boolean {
+  return served.state === ACTIVE && served.got === served.asked && served.asked < BURST_MAX
 }

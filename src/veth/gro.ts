@@ -147,6 +147,13 @@ export class Gro {
     }
   }
 
+  /** The burst goes on in the next turn. */
+  keepRuns(): void {
+    for (let i = 0; i < this.#open; )
+      if (this.#keep(this.#runs[i])) i++
+      else this.#flush(i, FLUSH_BURST_END)
+  }
+
   /** Moves what lies in this turn's slots out of them; false when there is no place for it. */
   #keep(run: GroRun): boolean {
     if (run.off < FIRST_HELD_SLOT * SLOT_BYTES) {
