@@ -77,6 +77,8 @@ export interface KnownState extends GroFeatures {
   groFlushUs: number
   /** Its driver runs an XDP program. */
   xdp: boolean
+  /** The kernel runs one behind the driver. */
+  genericXdp: boolean
 }
 
 /** Something that a device does without, and why. */
