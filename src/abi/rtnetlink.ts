@@ -98,6 +98,7 @@ export const IFLA_ALLMULTI = 61
 
 // in IFLA_XDP
 export const IFLA_XDP_DRV_PROG_ID = 5
+export const IFLA_XDP_SKB_PROG_ID = 6
 
 // in IFLA_LINKINFO
 export const IFLA_INFO_KIND = 1

@@ -116,18 +116,29 @@ export class Gro implements Stage {
     this.#runs[this.#open++].begin(mem, off, this.#vnetHdrLen, frameLen, candidate, hash)
   }
 
-  /** When the oldest run must be written. */
+  /** When the oldest run must be written. Without `gro-flush-us`: in the next turn. */
   get deadline(): number {
     return this.#open === 0 ? Number.POSITIVE_INFINITY : this.#runs[0].heldSince + this.settings.flushUs / 1000
   }
 
-  endTurn(now: number): void {
-    if (this.settings.flushUs === 0) while (this.#open > 0) this.#flush(0, FLUSH_BURST_END)
+  endTurn(now: number, more: boolean): void {
+    if (this.settings.flushUs === 0) {
+      this.#endBurst(more)
+      return
+    }
     for (let i = 0; i < this.#open; ) {
       const run = this.#runs[i]
       if (run.heldSince === 0) run.heldSince = now
       if (now >= run.heldSince + this.settings.flushUs / 1000) this.#flush(i, FLUSH_TIMEOUT)
       else if (this.#keep(run)) i++
+      else this.#flush(i, FLUSH_BURST_END)
+    }
+  }
+
+  /** The first bursts after a wait are short. Frames that were sent at once are merged across them. */
+  #endBurst(more: boolean): void {
+    for (let i = 0; i < this.#open; ) {
+      if (more && this.#keep(this.#runs[i])) i++
       else this.#flush(i, FLUSH_BURST_END)
     }
   }

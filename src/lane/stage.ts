@@ -28,9 +28,9 @@ export interface Stage extends FrameSink {
   readonly deadline: number
   /**
    * All frames of this turn were read: passes on what is due. Called in each turn in which a frame came, and at
-   * `deadline`.
+   * `deadline`. `more`: this was one of the short bursts after a wait, and more frames of it are probably in the ring.
    */
-  endTurn(now: number): void
+  endTurn(now: number, more: boolean): void
   /** The stage is being removed: passes on or drops all frames that it keeps. */
   end(): void
 }

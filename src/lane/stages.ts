@@ -62,8 +62,8 @@ export class Chain implements FrameSink {
   }
 
   /** First to last: a stage receives the frames of the stage before it, and then ends its turn. */
-  endTurn(now: number): void {
-    for (const stage of this.#stages) stage?.endTurn(now)
+  endTurn(now: number, more: boolean): void {
+    for (const stage of this.#stages) stage?.endTurn(now, more)
   }
 
   end(): void {

@@ -109,6 +109,8 @@ export interface LinkInfo {
   carrierChanges: number
   /** The driver runs an XDP program (`xdpdrv`). A generic program (`xdpgeneric`) runs after the driver and does not count. */
   driverXdp: boolean
+  /** The kernel runs one behind the driver (`xdpgeneric`). */
+  genericXdp: boolean
   stats: Stats64
 }
 
@@ -152,6 +154,7 @@ export function readLink(payload: Uint8Array): LinkInfo {
   new Uint8Array(header.buffer).set(payload.subarray(0, abi.IFINFOMSG_SIZE))
   const attributes = new Attributes(payload, abi.IFINFOMSG_SIZE)
   const info = attributes.nested(abi.IFLA_LINKINFO)
+  const xdp = attributes.nested(abi.IFLA_XDP)
   const kind = info.string(abi.IFLA_INFO_KIND)
   const flags = header.getUint32(abi.IFINFOMSG_FLAGS, HOST_LITTLE_ENDIAN)
   const type = header.getUint16(abi.IFINFOMSG_TYPE, HOST_LITTLE_ENDIAN)
@@ -193,7 +196,8 @@ export function readLink(payload: Uint8Array): LinkInfo {
     groMaxSize: number(abi.IFLA_GRO_MAX_SIZE),
     carrier: attributes.u8(abi.IFLA_CARRIER) === 1,
     carrierChanges: number(abi.IFLA_CARRIER_CHANGES),
-    driverXdp: attributes.nested(abi.IFLA_XDP).u32(abi.IFLA_XDP_DRV_PROG_ID) !== undefined,
+    driverXdp: xdp.u32(abi.IFLA_XDP_DRV_PROG_ID) !== undefined,
+    genericXdp: xdp.u32(abi.IFLA_XDP_SKB_PROG_ID) !== undefined,
     stats: readStats64(attributes.bytes(abi.IFLA_STATS64) ?? new Uint8Array(0)),
   }
 }

@@ -50,8 +50,10 @@ export interface KnownState {
   /** Its stack sends TCP super-frames, so what it sends needs no merging. */
   tso: boolean
   gro: boolean
-  /** `rx-udp-gro-forwarding` */
+  /** `rx-udp-gro-forwarding` or `rx-gro-list` */
   udp: boolean
+  /** The kernel runs an XDP program behind the driver. */
+  genericXdp: boolean
 }
 
 /** A feature that a device has lost, and the reason. */

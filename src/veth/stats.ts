@@ -11,7 +11,8 @@
  *
  * So, at rest:  kernel tx_packets + tx_dropped  =  the peer's kernel rx_packets + the sum of `drops`
  *                                                   + what GRO merged into others (gro.frames.merged)
- * but for `undescribed`, which the kernel takes from a sender and counts nowhere.
+ * but for `undescribed`, which the kernel takes from a sender and counts nowhere, and for what an XDP program of the peer's
+ * driver keeps.
  *
  * veth counts what it receives before its NAPI merges it, and so do we: only the kernel's rx of a TAP counts super-frames.
  */

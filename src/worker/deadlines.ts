@@ -3,7 +3,7 @@
  *
  * Neighbour: scheduler.ts, which waits no longer than the earliest of them.
  */
-import type { ServedLane } from './served-lane.js'
+import { hasMore, type ServedLane } from './served-lane.js'
 
 export class Deadlines {
   readonly #lanes: ServedLane[] = []
@@ -21,7 +21,7 @@ export class Deadlines {
   endTurns(now: number): void {
     for (let i = this.#lanes.length - 1; i >= 0; i--) {
       const { chain } = this.#lanes[i]
-      if (chain !== null && chain.deadline <= now) chain.endTurn(now)
+      if (chain !== null && chain.deadline <= now) chain.endTurn(now, hasMore(this.#lanes[i]))
       if (chain !== null && chain.deadline !== Number.POSITIVE_INFINITY) continue
       this.#lanes[i] = this.#lanes[this.#lanes.length - 1]
       this.#lanes.pop()

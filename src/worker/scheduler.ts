@@ -32,7 +32,18 @@ import { vethXmit } from '../lane/xmit.js'
 import type { Receiver, StageSettings } from '../messages.js'
 import { Deadlines } from './deadlines.js'
 import { Pauses } from './pauses.js'
-import { ACTIVE, BURST_MAX, BURST_MIN, GONE, GRO_BURST_MAX, IDLE, LaneList, PAUSED, ServedLane } from './served-lane.js'
+import {
+  ACTIVE,
+  BURST_MAX,
+  BURST_MIN,
+  GONE,
+  GRO_BURST_MAX,
+  hasMore,
+  IDLE,
+  LaneList,
+  PAUSED,
+  ServedLane,
+} from './served-lane.js'
 import { Writes } from './writes.js'
 
 /** The kind of a turn: no frame, a few bytes, more bytes, or a lane's longest burst came back full. */
@@ -109,7 +120,7 @@ export class Scheduler implements CompletionSink {
     if (served.chain === null && Object.values(settings).every((own) => own == null)) return
     const chain = served.chain ?? new Chain(this.#kinds, this.#contextOf(served))
     served.chain = chain.set(settings) ? chain : null
-    chain.endTurn(performance.now()) // for frames that a stage passed on when it ended
+    chain.endTurn(performance.now(), false) // for frames that a stage passed on when it ended
     this.#deadlines.add(served)
   }
 
@@ -241,6 +252,8 @@ export class Scheduler implements CompletionSink {
       return
     }
     served.state = ACTIVE
+    served.asked = 0
+    served.got = 0
     this.#next.push(served)
   }
 
@@ -291,7 +304,7 @@ export class Scheduler implements CompletionSink {
       const served = touched.items[i]
       if (served.chain === null) continue
       if (now === 0) now = performance.now()
-      served.chain.endTurn(now)
+      served.chain.endTurn(now, hasMore(served))
       if (served.chain.deadline !== Number.POSITIVE_INFINITY) this.#deadlines.add(served)
     }
     if (this.#deadlines.any) this.#deadlines.endTurns(performance.now())

@@ -35,7 +35,7 @@ export class ServedLane {
   state = IDLE
   /** Number of reads in the next burst. */
   size = BURST_MIN
-  /** Number of reads in the present burst, and the frames and bytes that they brought. */
+  /** Number of reads in the present burst, 0 between a wait and the first burst; and the frames and bytes that they brought. */
   asked = 0
   got = 0
   bytes = 0
@@ -65,6 +65,12 @@ export class ServedLane {
     const frames = this.bytes === 0 ? this.burstMax : Math.floor((this.got * BURST_BYTES) / this.bytes)
     return Math.max(BURST_MIN, Math.min(this.burstMax, frames))
   }
+}
+
+/** Whether this was one of the short bursts after a wait and came back full: more frames are probably in the ring. */
+export function hasMore(served: ServedLane): boolean {
+  const full = served.state === ACTIVE && served.got === served.asked
+  return full && served.asked < Math.min(BURST_MAX, served.longestBurst)
 }
 
 /**

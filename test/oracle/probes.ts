@@ -69,10 +69,11 @@ export const PROBES: Record<string, Probe> = {
     }, REST_MS)
   },
 
-  /** Frames that passed by a device, those that it sent and those that it received, in order. */
-  frames: async (world, label, dev) => {
+  /** Frames that passed by a device, those that it sent (`out`) and those that it received (`in`), in order; or one of both. */
+  frames: async (world, label, dev, direction = '') => {
     const recorder = world.recorders.get(`frames ${label} ${dev}`)!
-    return (await atRest(async () => recorder.stdout, REST_MS)).split('\n').slice(1, -1)
+    const frames = (await atRest(async () => recorder.stdout, REST_MS)).split('\n').slice(1, -1)
+    return frames.filter((frame) => frame.startsWith(direction))
   },
 
   /** What `ip monitor link` told: kind of event, name, and what is up; an event that changes nothing is left out. */

@@ -17,7 +17,8 @@
  *     sockets a WHAT ARGS…        sockets.py WHAT, whose answer is compared
  *     background b sockets WHAT…  the same, beside the steps that follow; `joined` waits for its answer
  *     xdp b v2 drv|skb|link       attaches an XDP program to `v2` in `b` that lets every frame pass (xdp.py): to the driver,
- *                                 behind it, or to the driver by a bpf_link; `off` detaches it and compares what it saw
+ *                                 behind it, or to the driver by a bpf_link; with `drop`, `tx` or the name of a device
+ *                                 behind it, it does that instead; `off` detaches it and compares what it saw
  *     forget a                    deletes the namespace `a`
  *     wait a v1                   waits until there is no device `v1` in `a`
  *

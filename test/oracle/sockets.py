@@ -23,8 +23,8 @@ SIOCSIFFLAGS, IFF_UP = 0x8914, 1
 UDP_SEGMENT, UDP_GRO = 103, 104
 
 
-def udp(options=()):
-    made = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+def udp(address, options=()):
+    made = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM)
     made.settimeout(5)
     for level, name, value in options:
         made.setsockopt(level, name, value)
@@ -42,13 +42,13 @@ def take(made, enough):
 
 
 def receive(address, port, count):
-    made = udp()
+    made = udp(address)
     made.bind((address, int(port)))
     take(made, lambda lengths: len(lengths) == int(count))
 
 
 def receive_gro(address, port, length):
-    made = udp([(socket.IPPROTO_UDP, UDP_GRO, 1)])
+    made = udp(address, [(socket.IPPROTO_UDP, UDP_GRO, 1)])
     made.bind((address, int(port)))
     take(made, lambda lengths: sum(lengths) >= int(length))
 
@@ -73,13 +73,13 @@ def send_raw(address, protocol, count):
 
 
 def send_unchecked(address, port, count):
-    made = udp([(socket.SOL_SOCKET, SO_NO_CHECK, 1)])
+    made = udp(address, [(socket.SOL_SOCKET, SO_NO_CHECK, 1)])
     for i in range(int(count)):
         made.sendto(bytes([i]) * (100 + i), (address, int(port)))
 
 
 def send_gso(address, port, count, size):
-    made = udp([(socket.IPPROTO_UDP, UDP_SEGMENT, int(size))])
+    made = udp(address, [(socket.IPPROTO_UDP, UDP_SEGMENT, int(size))])
     made.sendto(b"".join(bytes([i]) * int(size) for i in range(int(count))), (address, int(port)))
 
 

@@ -75,7 +75,7 @@ async function act(world: World, line: string): Promise<Output | Answer | undefi
     case 'xdp': {
       const program = `xdp ${label} ${dev}`
       if (words[0] === 'off') return detached(world.recorders.get(program)!)
-      const script = world.ns(label).start(['python3', XDP, dev, words[0]])
+      const script = world.ns(label).start(['python3', XDP, dev, ...words])
       world.recorders.set(program, script)
       // refused, it ends
       return script.line(/^ready/m).then(

@@ -3,6 +3,7 @@ import type { Row } from './row.js'
 import { CARRIER } from './rows/carrier.js'
 import { COUNTERS } from './rows/counters.js'
 import { CREATION } from './rows/creation.js'
+import { DATAGRAMS } from './rows/datagrams.js'
 import { DIFFERENCES } from './rows/differences.js'
 import { ETHERNET } from './rows/ethernet.js'
 import { GRO } from './rows/gro.js'
@@ -23,5 +24,6 @@ export const TABLE: Record<string, Row[]> = {
   offloads: OFFLOADS,
   gro: GRO,
   xdp: XDP,
+  datagrams: DATAGRAMS,
   differences: DIFFERENCES,
 }

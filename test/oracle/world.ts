@@ -6,9 +6,9 @@
  */
 import { closeSync } from 'node:fs'
 import { Client } from '../../src/client/client.js'
-import { deleteLink, getLink, listLinks } from '../../src/netlink/link.js'
+import { deleteLink, listLinks } from '../../src/netlink/link.js'
 import { resolveNetns } from '../../src/netlink/netns.js'
-import { inNetns, type NetlinkError } from '../../src/netlink/rtnetlink.js'
+import { inNetns, type NetlinkError, type Rtnetlink } from '../../src/netlink/rtnetlink.js'
 import { type Daemon, type Engine, startDaemon } from '../device/harness/daemon.js'
 import { ExecShell } from '../device/harness/exec-shell.js'
 import { type Output, type Process, until } from '../device/harness/processes.js'
@@ -106,16 +106,19 @@ function empty(ns: Namespace): void {
   try {
     inNetns(fd, (rtnl) => {
       for (const { name, index } of listLinks(rtnl)) {
-        if (name === 'lo' || getLink(rtnl, { index }) === undefined) continue
-        try {
-          deleteLink(rtnl, index)
-        } catch (error) {
-          if ((error as NetlinkError).code !== 'ENODEV') throw error
-        }
+        if (name !== 'lo') deleteUnlessGone(rtnl, index)
       }
     })
   } finally {
     closeSync(fd)
+  }
+}
+
+function deleteUnlessGone(rtnl: Rtnetlink, index: number): void {
+  try {
+    deleteLink(rtnl, index)
+  } catch (error) {
+    if ((error as NetlinkError).code !== 'ENODEV') throw error
   }
 }
 

@@ -36,15 +36,16 @@ const ALL_TSO = [
   'tx-tcp6-segmentation',
 ] as const
 const GRO = 'rx-gro'
-const UDP_FORWARDING = 'rx-udp-gro-forwarding'
+/** Either has UDP merged: as one datagram to be cut up again (NETIF_F_GRO_UDP_FWD), or as a list of them (NETIF_F_GRO_FRAGLIST). */
+const UDP = ['rx-udp-gro-forwarding', 'rx-gro-list'] as const
 
 /** What of a device's features decides about merging. */
 export function groFeatures(rtnl: Rtnetlink, name: string): Pick<KnownState, 'tso' | 'gro' | 'udp'> {
-  const features = getFeatures(rtnl, name, [...ALL_TSO, GRO, UDP_FORWARDING])
+  const features = getFeatures(rtnl, name, [...ALL_TSO, GRO, ...UDP])
   return {
     tso: ALL_TSO.some((feature) => features[feature]?.active),
     gro: features[GRO]?.active === true,
-    udp: features[UDP_FORWARDING]?.active === true,
+    udp: UDP.some((feature) => features[feature]?.active),
   }
 }
 
@@ -52,11 +53,13 @@ export function groFeatures(rtnl: Rtnetlink, name: string): Pick<KnownState, 'ts
  * What is merged on the way from `sender` to its peer; null: nothing. As veth_skb_is_eligible_for_gro() has it: only what
  * comes from a device without TSO, but UDP in any case. Nothing that this kernel would not take as a super-frame, and
  * nothing in mode `software`, whose receivers do not know a checksum that is left to the device. Nothing for an XDP
- * program either: it runs behind us, and has to see frames as they were sent.
+ * program either: it runs behind us, and has to see frames as they were sent. veth merges behind a program of its driver;
+ * for one behind the driver it does not merge either (netif_elide_gro()).
  */
 export function groSettings(sender: Device, works: number): GroSettings | null {
   const receiver = sender.peer
-  if (sender.known === null || !receiver.known?.gro || receiver.known.xdp) return null
+  if (sender.known === null || !receiver.known?.gro) return null
+  if (receiver.known.xdp || receiver.known.genericXdp) return null
   if (sender.pair.checksum === 'software') return null
   const offloads = works & ~receiver.record.refusedSuperFrames
   let kinds = 0

@@ -39,6 +39,7 @@ const SHOWN = [
   'groMaxSize',
   'groFlushUs',
   'xdp',
+  'genericXdp',
 ] as const satisfies (keyof KnownState)[]
 
 /** Times that a device is looked at which is moved or renamed each time. */
@@ -226,15 +227,15 @@ export class Follower {
       keepFromXdp(rtnl, device, name)
       keepCarrier(device, link.carrier)
       this.#changedIn(nsid)
-      const { index, mtu, address, broadcast, groMaxSize, driverXdp: xdp } = link
+      const { index, mtu, address, broadcast, groMaxSize, driverXdp: xdp, genericXdp } = link
       const features = groFeatures(rtnl, name)
       const slots = ringSlots(features.tso, mtu)
       if (fitRing(rtnl, device, link, slots))
         this.#log.warn({ name }, `with txqueuelen 0 a TAP drops every frame: set to ${slots}`)
       const [inode, up] = [netnsIdentity(netnsFd), Device.isUp(link)]
       const { groFlushUs } = device.record
-      const known = { nsid, index, name: link.name, inode, up, address, broadcast, mtu, groMaxSize, groFlushUs, xdp }
-      return { ...known, ...features }
+      const known = { nsid, index, name: link.name, inode, up, address, broadcast, mtu, groMaxSize, groFlushUs }
+      return { ...known, ...features, xdp, genericXdp }
     })
     this.#unplace(device)
     this.#doubtful.delete(device)

@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
-"""An XDP program that passes and counts every frame, without a compiler or libbpf.
+"""An XDP program that counts every frame and passes it, drops it or sends it on, without a compiler or libbpf.
 
-    xdp.py DEV drv|skb|link     attaches it and prints "ready"; when stdin ends, detaches it and prints whether any frame came,
+    xdp.py DEV drv|skb|link [ACTION]
+                                attaches it and prints "ready"; when stdin ends, detaches it and prints whether any frame came,
                                 and whether one was longer than 1514 bytes (the most that an MTU of 1500 allows).
                                 drv: in the driver, by netlink; skb: after the driver, by netlink; link: in the driver, by
                                 a bpf_link
+    ACTION                      pass, drop, tx (back by DEV), or the name of a device to which frames go (XDP_REDIRECT)
 """
 import ctypes
 import mmap
@@ -16,8 +18,9 @@ import sys
 SYS_BPF = {"x86_64": 321, "aarch64": 280}[os.uname().machine]
 BPF_MAP_CREATE, BPF_PROG_LOAD, BPF_LINK_CREATE = 0, 5, 28
 BPF_MAP_TYPE_ARRAY, BPF_F_MMAPABLE = 2, 1 << 10
-BPF_PROG_TYPE_XDP, BPF_XDP, XDP_PASS = 6, 37, 2
-BPF_PSEUDO_MAP_VALUE, BPF_FUNC_XDP_GET_BUFF_LEN = 2, 188
+BPF_PROG_TYPE_XDP, BPF_XDP = 6, 37
+XDP_ACTIONS = {"drop": 1, "pass": 2, "tx": 3}
+BPF_PSEUDO_MAP_VALUE, BPF_FUNC_REDIRECT, BPF_FUNC_XDP_GET_BUFF_LEN = 2, 23, 188
 XDP_FLAGS = {"skb": 2, "drv": 4, "link": 4}
 RTM_SETLINK, NLM_F_REQUEST_ACK, NLA_F_NESTED = 19, 5, 0x8000
 IFLA_XDP, IFLA_XDP_FD, IFLA_XDP_FLAGS = 43, 1, 3
@@ -39,8 +42,16 @@ def instruction(code, dst=0, src=0, off=0, imm=0):
     return struct.pack("<BBhi", code, dst | src << 4, off, imm)
 
 
-def load(counters):
-    """Counts frames in the first 8 bytes of the map, and frames that are too long in the next 8."""
+def verdict(action):
+    """r0 = what becomes of the frame"""
+    if action in XDP_ACTIONS:
+        return [instruction(0xB7, 0, imm=XDP_ACTIONS[action])]
+    other = socket.if_nametoindex(action)
+    return [instruction(0xB7, 1, imm=other), instruction(0xB7, 2), instruction(0x85, imm=BPF_FUNC_REDIRECT)]
+
+
+def load(counters, action):
+    """Counts frames in the first 8 bytes of the map, those that are too long in the next."""
     program = b"".join([
         instruction(0x85, imm=BPF_FUNC_XDP_GET_BUFF_LEN),  # r0 = length of the frame r1
         instruction(0x18, 1, BPF_PSEUDO_MAP_VALUE, 0, counters), instruction(0),  # r1 = counters
@@ -48,7 +59,7 @@ def load(counters):
         instruction(0xDB, 1, 2, 0),  # r1[0] += r2, atomically
         instruction(0xB5, 0, off=1, imm=LONGEST),  # r0 <= LONGEST: skip one
         instruction(0xDB, 1, 2, 8),  # r1[8] += r2
-        instruction(0xB7, 0, imm=XDP_PASS),
+        *verdict(action),
         instruction(0x95),
     ])
     code, licence = ctypes.create_string_buffer(program), ctypes.create_string_buffer(b"MIT")
@@ -75,10 +86,10 @@ def set_xdp(index, fd, flags):
         raise OSError(-error, reply[40:].rstrip(b"\0").decode() or os.strerror(-error))
 
 
-def main(dev, mode):
+def main(dev, mode, action="pass"):
     index = socket.if_nametoindex(dev)
     counters = bpf(BPF_MAP_CREATE, struct.pack("<IIIII", BPF_MAP_TYPE_ARRAY, 4, 16, 1, BPF_F_MMAPABLE))
-    program = load(counters)
+    program = load(counters, action)
     memory = mmap.mmap(counters, 4096)
     if mode == "link":
         link = bpf(BPF_LINK_CREATE, struct.pack("<IIII", program, index, BPF_XDP, XDP_FLAGS[mode]))

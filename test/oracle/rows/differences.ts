@@ -280,6 +280,42 @@ export const DIFFERENCES: Row[] = [
     compare: [],
   },
   {
+    differs: 'XDP and queues',
+    name: 'an XDP program is not refused for the queues of the other end',
+    steps: [
+      'link add v1 numtxqueues 2 numrxqueues 2 type veth peer name v2 numtxqueues 1 numrxqueues 1',
+      'host: ip link set v1 up; ip link set v2 up',
+      '? xdp host v2 drv',
+    ],
+    compare: [],
+  },
+  {
+    differs: 'XDP and counters',
+    name: 'what an XDP program drops is counted as rx_dropped too, and bytes include the Ethernet header',
+    steps: [...UP, 'xdp b v2 drv drop', 'send a v1 all/88b5/60*3', 'b: sleep 0.1', 'xdp b v2 off'],
+    compare: ['counters b v2'],
+  },
+  {
+    differs: 'XDP_TX and XDP_REDIRECT',
+    name: 'what an XDP program sends back arrives, also at an end without a program and without gro',
+    steps: [...UP, 'xdp b v2 drv tx', 'watch a v1', 'send a v1 all/88b5/60*3', 'b: sleep 0.1', 'xdp b v2 off'],
+    compare: ['frames a v1 in'],
+  },
+  {
+    differs: 'gro for sockets',
+    name: 'datagrams for a socket with UDP_GRO are not merged for its sake',
+    steps: [
+      ...GRO_ON,
+      'a: ethtool -K v1 tx-udp-segmentation off; ip addr add 10.0.0.1/24 dev v1',
+      'b: ip addr add 10.0.0.2/24 dev v2',
+      'a: ping -q -c 1 10.0.0.2',
+      'background b sockets receive-gro 10.0.0.2 9 5000',
+      'unserved sockets a send-gso 10.0.0.2 9 5 1000',
+      'joined',
+    ],
+    compare: [],
+  },
+  {
     differs: 'gro behind XDP',
     name: 'what an XDP program lets pass is not merged',
     steps: [

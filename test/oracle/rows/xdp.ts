@@ -16,7 +16,11 @@ function compareNow(ns: string): string {
   return `? ${ns}: ethtool -k v1 | grep -E "${features}" | sed "s/ .fixed.//"`
 }
 
-const ATTACHED = [...UP, 'xdp b v2 drv', superFrames('a', 'off')]
+function attachedTo(action: string): string[] {
+  return [...UP, `xdp b v2 drv ${action}`, superFrames('a', 'off')]
+}
+
+const ATTACHED = attachedTo('pass')
 const ADDRESSED = [...UP_ADDRESSED, 'a: ip addr add 10.0.0.1/24 dev v1', 'b: ip addr add 10.0.0.2/24 dev v2']
 /** 20 datagrams in one send, all of which arrive. */
 const UDP_SUPER_FRAME = [
@@ -24,6 +28,20 @@ const UDP_SUPER_FRAME = [
   'sockets a send-gso 10.0.0.2 9 20 1000',
   'joined',
 ]
+
+/** Frames of two sizes to `v2`, whose program says what becomes of them. */
+const FRAMES = ['watch b v2', 'send a v1 all/88b5/60*3 other/88b5/1514', 'b: sleep 0.1', 'xdp b v2 off']
+const SENT_BACK = ['watch a v1', ...FRAMES]
+
+/** A pair from `b` to `c`, to which a program of `v2` redirects. */
+const SECOND_PAIR = [
+  'link add w1 netns {b} type veth peer name w2 netns {c}',
+  'b: ip link set w1 up',
+  'c: ip link set w2 up',
+  'carrier b w1',
+]
+
+const HELD = ['a: ethtool -K v1 tso off', 'b: ethtool -K v2 gro on', 'hold b v2 100000']
 
 export const XDP: Row[] = [
   {
@@ -122,5 +140,57 @@ export const XDP: Row[] = [
       superFrames('c', 'on'),
     ],
     compare: ['featuresAlike c v1', 'featuresAlike b v2'],
+  },
+  {
+    name: 'XDP: what a program of the driver drops does not arrive',
+    steps: [
+      ...attachedTo('drop'),
+      'watch b v2',
+      'send a v1 all/88b5/60*3',
+      'b: sleep 0.1',
+      'xdp b v2 off',
+      'send a v1 all/88b5/61',
+    ],
+    compare: ['frames b v2'],
+  },
+  {
+    name: 'XDP: what a program behind the driver drops does not arrive, and is counted alike',
+    steps: [...UP, 'xdp b v2 skb drop', ...FRAMES],
+    compare: ['frames b v2', 'counters a v1', 'counters b v2'],
+  },
+  {
+    name: 'XDP: what a program of the driver sends back arrives at the other end, if that has one too',
+    steps: [...UP, 'xdp a v1 drv', 'xdp b v2 drv tx', superFrames('a', 'off'), ...SENT_BACK, 'xdp a v1 off'],
+    compare: ['frames a v1 in', 'frames b v2'],
+  },
+  {
+    name: 'XDP: what a program behind the driver sends back arrives at the other end',
+    steps: [...UP, 'xdp b v2 skb tx', ...SENT_BACK],
+    compare: ['frames a v1 in', 'frames b v2', 'counters a v1', 'counters b v2'],
+  },
+  {
+    name: 'XDP: what a program of the driver redirects comes out of the other pair, if that has one too',
+    steps: [
+      ...UP,
+      ...SECOND_PAIR,
+      'xdp c w2 drv',
+      superFrames('b', 'off', 'w1'),
+      'xdp b v2 drv w1',
+      superFrames('a', 'off'),
+      'watch c w2',
+      ...FRAMES,
+      'xdp c w2 off',
+    ],
+    compare: ['frames c w2', 'frames b v2'],
+  },
+  {
+    name: 'XDP: what a program behind the driver redirects comes out of the other pair',
+    steps: [...UP, ...SECOND_PAIR, 'xdp b v2 skb w1', 'watch c w2', ...FRAMES],
+    compare: ['frames c w2', 'frames b v2', 'counters a v1', 'counters b v2', 'counters b w1', 'counters c w2'],
+  },
+  {
+    name: 'XDP: for a program behind the driver nothing is merged',
+    steps: [...UP, ...HELD, 'xdp b v2 skb', 'b: sleep 0.1', 'watch b v2', 'send a v1 stream/5', 'b: sleep 0.12'],
+    compare: ['frames b v2'],
   },
 ]

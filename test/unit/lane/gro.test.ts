@@ -66,7 +66,7 @@ class Bed implements LaneOutput {
   burst(frames: Uint8Array[]): Uint8Array[] {
     this.#slot = 0
     for (const frame of frames) this.give(frame)
-    this.gro.endTurn(0)
+    this.gro.endTurn(0, false)
     return this.written.splice(0)
   }
 

@@ -34,17 +34,17 @@ t.test('a message without attributes is a link without properties', async (t) =>
   t.notHas(link, 'kind')
 })
 
-t.test('an XDP program counts when the driver runs it', async (t) => {
+t.test('XDP programs of the driver and behind it are told apart', async (t) => {
   const [IFLA_XDP, ATTACHED, DRV_PROG_ID, SKB_PROG_ID] = [43, 2, 5, 6]
   const link = (mode: number, ...programs: number[]) => {
     const ids = programs.map((kind) => bytesAttribute(kind, Uint8Array.of(7, 0, 0, 0))!)
     const xdp = Buffer.concat([bytesAttribute(ATTACHED, Uint8Array.of(mode))!, ...ids])
     return readLink(Buffer.concat([new Uint8Array(16), bytesAttribute(IFLA_XDP, xdp)!]))
   }
-  t.equal(link(0).driverXdp, false, 'none')
-  t.equal(link(1, DRV_PROG_ID).driverXdp, true, 'xdpdrv')
-  t.equal(link(2, SKB_PROG_ID).driverXdp, false, 'xdpgeneric')
-  t.equal(link(4, DRV_PROG_ID, SKB_PROG_ID).driverXdp, true, 'both')
+  t.match(link(0), { driverXdp: false, genericXdp: false }, 'none')
+  t.match(link(1, DRV_PROG_ID), { driverXdp: true, genericXdp: false }, 'xdpdrv')
+  t.match(link(2, SKB_PROG_ID), { driverXdp: false, genericXdp: true }, 'xdpgeneric')
+  t.match(link(4, DRV_PROG_ID, SKB_PROG_ID), { driverXdp: true, genericXdp: true }, 'both')
 })
 
 t.test('counters are exact beyond 2^53, and those that an older kernel lacks are 0', async (t) => {
