@@ -2,7 +2,7 @@
  * struct virtio_net_hdr, the header before every frame of a TAP with IFF_VNET_HDR: its fields, and the rules by which the
  * kernel refuses a written header.
  *
- * Neighbours: checksum.ts does what NEEDS_CSUM asks for; veth/xmit.ts asks `checkVnetHdr`.
+ * Neighbours: checksum.ts does what NEEDS_CSUM asks for; lane/xmit.ts asks `checkVnetHdr`.
  *
  *   0       1          2         4          6            8             10            12
  *   +-------+----------+---------+----------+------------+-------------+-------------+
