@@ -91,7 +91,10 @@ export interface Native {
   /** TUNSETOFFLOAD, a mask of TUN_F_*; EINVAL for a bit the kernel does not know. */
   tapSetOffload(fd: number, mask: number): void
   tapSetCarrier(fd: number, on: boolean): void
-  /** TUNGETDEVNETNS: a new fd of the namespace the device is in now; the caller closes it. */
+  /**
+   * TUNGETDEVNETNS: a new fd of the namespace the device is in now; the caller closes it. EBADFD when the device is gone, and
+   * already while its namespace is being deleted.
+   */
   tapGetNetns(fd: number): number
   /** TUNSETFILTEREBPF: attaches a loaded socket-filter program, or removes it with -1. */
   tapSetFilter(fd: number, programFd: number): void

@@ -108,6 +108,8 @@ static napi_value tap_get_netns(napi_env env, napi_callback_info info) {
   int fd = args_int32(&args, 0, "fd");
   if (args.failed) return NULL;
   int netns = ioctl(fd, TUNGETDEVNETNS, 0); /* close-on-exec: open_related_ns() in fs/nsfs.c */
+  /* EINVAL: the namespace is being deleted (get_net_ns() in net/core/net_namespace.c), and the device goes with it */
+  if (netns < 0 && errno == EINVAL) errno = EBADFD;
   return netns < 0 ? throw_errno(env, errno, "ioctl(TUNGETDEVNETNS)", "asking for the namespace of TAP fd %d", fd)
                    : result_number(env, netns);
 }

@@ -58,8 +58,7 @@ export async function setUp(purpose) {
   process.env.PATH = `${process.env.PATH}:/usr/local/sbin:/usr/sbin:/sbin`
   await installDebianPackages(NEEDED[purpose])
   await installNpmPackages()
-  await run(process.execPath, [join(root, 'scripts/build-native.mjs')])
-  await buildTypeScript()
+  await Promise.all([run(process.execPath, [join(root, 'scripts/build-native.mjs')]), buildTypeScript()])
 }
 
 async function installDebianPackages(needed) {

@@ -1,12 +1,13 @@
 /**
  * The control API's schemas: the source of the daemon's validation, and of the types of daemon and client. The client imports
- * only types, so that vethctl never loads typebox.
+ * only types, so that vethctl never loads them.
  *
  * Names are iproute2's: those of `ip link add` in requests, and those of `ip -j -d -s link show` in answers. 64-bit counters are
  * decimal strings, because most readers parse a JSON number as a double, which is exact only up to 2^53. docs/api.md explains
  * the routes.
  */
-import { type Static, Type } from 'typebox'
+import type { Static } from 'typebox'
+import { Type } from './schema-builders.js'
 
 const strict = { additionalProperties: false }
 

@@ -1,7 +1,7 @@
 /**
  * The control API's client: one method for each route, over node:http and the daemon's unix socket.
  *
- * Neighbours: api/schema.ts has the types (only types are imported, so typebox is not loaded), netns.ts opens the namespaces of
+ * Neighbours: api/schema.ts has the types (only types are imported, so nothing is loaded), netns.ts opens the namespaces of
  * a request, cli/ is the caller.
  * Invariant: every failure is thrown as a VethdError with the next step. A problem document of the daemon becomes the error
  * from which it was made, with code, exit code and iproute2's text.

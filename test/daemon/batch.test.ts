@@ -2,7 +2,7 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
-import { missing, run, startRig, temporaryFolder } from './harness.js'
+import { joinRig, missing, run, temporaryFolder } from './harness.js'
 
 t.setTimeout(120_000)
 const skip = missing('ip')
@@ -40,7 +40,7 @@ link add veth1 type veth peer name veth2
 }
 
 t.test('a batch is done and said as by ip', { skip }, async (t) => {
-  const { topology, host, inProcess } = await startRig(t)
+  const { topology, host, inProcess } = await joinRig(t)
   const kernel = await topology.namespace('k')
   const folder = await temporaryFolder(topology)
   for (const [what, text] of Object.entries(FILES)) {
@@ -64,7 +64,7 @@ t.test('a batch is done and said as by ip', { skip }, async (t) => {
 })
 
 t.test('where ip would just end, the line at which it ends is named', { skip }, async (t) => {
-  const { host, vethctl } = await startRig(t)
+  const { host, vethctl } = await joinRig(t)
   const text = 'link add veth1 type veth peer name veth2\nlink del veth1\nlink foo\nlink add veth3 type veth\n'
   for (const force of ['', '-force ']) {
     const { code, stderr } = await vethctl(`${force}-b -`, text)
@@ -75,7 +75,7 @@ t.test('where ip would just end, the line at which it ends is named', { skip }, 
 })
 
 t.test('standard input is a batch too', { skip }, async (t) => {
-  const { host, vethctl } = await startRig(t)
+  const { host, vethctl } = await joinRig(t)
   const { code, stderr } = await vethctl('-b -', 'link add veth1 type veth peer name veth2\nlink del x\n')
   t.equal(code, 1)
   t.match(stderr, /Command failed -:2\n$/)

@@ -258,9 +258,10 @@ t.test('tc through exec', { skip }, async (t) => {
     const folder = await temporaryFolder(rig.topology)
     cpSync(join(ROOT, 'dist/src/cli/shim'), folder, { recursive: true })
     chmodSync(folder, 0o755)
-    // root may start any number of processes, so somebody else calls it, who may start none
-    const call = (words: string) =>
-      run(['setpriv', '--reuid', '65534', '--clear-groups', 'bash', '-c', `ulimit -u 0; exec ${folder}/${words}`])
+    // root may start any number of processes, so somebody else calls it, who may start none; --norc: a bash whose stdin is a
+    // socket takes itself for that of an rshd, and reads ~/.bashrc
+    const bash = ['setpriv', '--reuid', '65534', '--clear-groups', 'bash', '--norc', '-c']
+    const call = (words: string) => run([...bash, `ulimit -u 0; exec ${folder}/${words}`])
     for (const words of [
       'tc -j qdisc show dev lo root',
       'tc -s class show dev lo',

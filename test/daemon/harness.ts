@@ -10,8 +10,9 @@ import { type Agent, request } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Test } from 'tap'
+import { Client } from '../../src/client/client.js'
 import { type Daemon, type DaemonOptions, startDaemon, VETHCTL, VETHD } from '../device/harness/daemon.js'
-import { type Output, type Process, run } from '../device/harness/processes.js'
+import { type Output, type Process, run, until } from '../device/harness/processes.js'
 import { type Namespace, Topology } from '../device/harness/topology.js'
 
 export { missing } from '../device/harness/topology.js'
@@ -35,6 +36,30 @@ export async function startRig(t: Test, options: DaemonOptions = {}): Promise<Ri
   const topology = Topology.of(t)
   const host = await topology.namespace('h')
   return rigOf(topology, host, await startDaemon(topology, host, options))
+}
+
+let shared: Promise<Daemon> | undefined
+
+/** In a namespace of its own. It ends with the process: a topology undoes itself then. */
+async function startShared(): Promise<Daemon> {
+  const topology = new Topology()
+  const daemon = await startDaemon(topology, await topology.namespace('d'))
+  daemon.process.unref()
+  return daemon
+}
+
+/**
+ * A rig with a host of its own and the daemon that all such rigs of a file share, one after the other: a start costs nearly a
+ * second of CPU. The daemon has no pair yet, but it has had some: the next one's id is not 1.
+ */
+export async function joinRig(t: Test): Promise<Rig> {
+  shared ??= startShared()
+  const daemon = await shared
+  const topology = Topology.of(t)
+  const client = new Client(daemon.socket)
+  await until('the pairs of the test before to be gone', async () => (await client.pairs()).pairs.length === 0)
+  client.close()
+  return rigOf(topology, await topology.namespace('h'), daemon)
 }
 
 /** A rig with a daemon that runs already, in whatever namespace. */

@@ -6,7 +6,7 @@
  *                   veth3 ─┘         └─ veth4 …
  */
 import t, { type Test } from 'tap'
-import { missing, type Rig, startRig, VETHCTL } from './harness.js'
+import { joinRig, missing, type Rig, startRig, VETHCTL } from './harness.js'
 
 t.setTimeout(120_000)
 const skip = missing('ip')
@@ -72,7 +72,7 @@ function withoutOurs(text: string): string {
 }
 
 t.test('a device is shown as ip shows it, byte for byte', { skip }, async (t) => {
-  const rig = await startRig(t)
+  const rig = await joinRig(t)
   const { topology, host, must } = rig
   const other = await topology.namespace('t')
   await must('link add veth1 type veth peer name veth2')
@@ -103,15 +103,14 @@ t.test('a device is shown as ip shows it, byte for byte', { skip }, async (t) =>
 })
 
 t.test('what only vethd can say is one member, and one line', { skip }, async (t) => {
-  const { topology, must, host } = await startRig(t)
+  const { topology, must, host } = await joinRig(t)
   const other = await topology.namespace('t')
   await must(`link add veth1 netns ${other.name} type veth checksum verify peer name veth2`)
   const [link] = JSON.parse(await must('-j link show veth1'))
-  const { netns_inode, ...vethd } = link.vethd
+  const { netns_inode, pair, ...vethd } = link.vethd
   const peer = JSON.parse(await host.do('ip -j link show veth2'))[0].ifindex
   const here = Number(/\d+/.exec(await host.do('readlink /proc/self/ns/net')))
   t.same(vethd, {
-    pair: 1,
     side: 'a',
     peer: 'veth2',
     peer_ifindex: peer,
@@ -121,18 +120,18 @@ t.test('what only vethd can say is one member, and one line', { skip }, async (t
     checksum: 'verify',
     gro_flush_us: 0,
   })
-  t.match(JSON.parse(await must('-j stats 1/a'))[0], { peer: 'veth2', peer_ifindex: peer, peer_netns: host.name })
+  t.match(JSON.parse(await must(`-j stats ${pair}/a`))[0], { peer: 'veth2', peer_ifindex: peer, peer_netns: host.name })
   t.match(
     await must('-d link show veth1'),
     ` peer veth2 peer-ifindex ${peer} peer-netns ${host.name} checksum verify\n`,
   )
   t.equal(`net:[${netns_inode}]`, (await other.do('readlink /proc/self/ns/net')).trim())
-  t.match(await must('link show veth1'), `\n    vethd pair 1/a netns ${other.name} peer veth2 checksum verify\n`)
-  t.match(await must('link show veth2'), `\n    vethd pair 1/b netns ${host.name} peer veth1 checksum verify\n`)
+  t.match(await must('link show veth1'), `\n    vethd pair ${pair}/a netns ${other.name} peer veth2 checksum verify\n`)
+  t.match(await must('link show veth2'), `\n    vethd pair ${pair}/b netns ${host.name} peer veth1 checksum verify\n`)
 })
 
 t.test('all devices are shown, ours first, and with -n those of one namespace', { skip }, async (t) => {
-  const { topology, must } = await startRig(t)
+  const { topology, must } = await joinRig(t)
   const other = await topology.namespace('t')
   await must('link add veth1 type veth peer name veth2')
   await must(`link add veth3 netns ${other.name} type veth peer name veth4`)
@@ -143,7 +142,7 @@ t.test('all devices are shown, ours first, and with -n those of one namespace', 
 })
 
 t.test('the filters of link show let through what those of ip do', { skip }, async (t) => {
-  const { topology, must, host, inProcess } = await startRig(t)
+  const { topology, must, host, inProcess } = await joinRig(t)
   const other = await topology.namespace('t')
   for (const line of ['veth1 type veth peer name veth2', `veth3 type veth peer name veth4 netns ${other.name}`])
     await must(`link add ${line}`)
@@ -163,16 +162,16 @@ t.test('the filters of link show let through what those of ip do', { skip }, asy
 })
 
 t.test('nothing to show is nothing, and an empty list', { skip }, async (t) => {
-  const { must } = await startRig(t)
+  const { must } = await joinRig(t)
   t.equal(await must('link show'), '')
   t.equal(await must('-j link show'), '[]\n')
 })
 
 t.test('stats have the counters of the kernel and of vethd', { skip }, async (t) => {
-  const { must, host } = await startRig(t)
+  const { must, host } = await joinRig(t)
   await must('link add veth1 type veth peer name veth2')
   const [stats] = JSON.parse(await must('stats veth1 -j'))
-  t.match(stats, { pair: 1, side: 'a', ifname: 'veth1', peer: 'veth2', netns: host.name, checksum: 'offload' })
+  t.match(stats, { side: 'a', ifname: 'veth1', peer: 'veth2', netns: host.name, checksum: 'offload' })
   t.match(stats.kernel, { rx: { packets: 0, crc_errors: 0 }, tx: { bytes: 0, carrier_errors: 0 } })
   t.match(stats.vethd, {
     read: { packets: 0 },
@@ -182,11 +181,11 @@ t.test('stats have the counters of the kernel and of vethd', { skip }, async (t)
   })
   t.match(stats.veth, { rx: { packets: 0, bytes: 0, dropped: 0 }, tx: { packets: 0, bytes: 0, dropped: 0 } })
   t.equal(JSON.parse(await must('-j stats')).length, 2, 'of every device')
-  t.match(await must('stats veth1'), /^veth1: pair 1\/a .*\n +packets +bytes +dropped +errors\n {4}kernel rx/)
+  t.match(await must('stats veth1'), /^veth1: pair \d+\/a .*\n +packets +bytes +dropped +errors\n {4}kernel rx/)
 })
 
 t.test('stats --watch prints again each second until SIGINT', { skip }, async (t) => {
-  const { must, host, daemon } = await startRig(t)
+  const { must, host, daemon } = await joinRig(t)
   await must('link add veth1 type veth peer name veth2')
   const watch = host.start([process.execPath, VETHCTL, '--socket', daemon.socket, 'stats', 'veth1', '--watch'])
   await watch.line(/^veth1: (.|\n)*^veth1: /m)

@@ -69,6 +69,7 @@ export function isAsShown(shown: string, printed: string): boolean {
   const pattern = normalized(shown)
     .replace(/[.*+?^${}()|[\]\\]/g, '\\$&')
     .replace(/^…$/gm, '[\\s\\S]*')
+    .replace(/ ?…$/gm, '[^\\n]*')
   return new RegExp(`^${pattern}$`).test(normalized(printed))
 }
 

@@ -8,8 +8,9 @@ import { closeSync } from 'node:fs'
 import { Client } from '../../src/client/client.js'
 import { deleteLink, getLink, listLinks } from '../../src/netlink/link.js'
 import { resolveNetns } from '../../src/netlink/netns.js'
-import { inNetns } from '../../src/netlink/rtnetlink.js'
+import { inNetns, type NetlinkError } from '../../src/netlink/rtnetlink.js'
 import { type Daemon, type Engine, startDaemon } from '../device/harness/daemon.js'
+import { ExecShell } from '../device/harness/exec-shell.js'
 import { type Output, type Process, until } from '../device/harness/processes.js'
 import type { Namespace, Topology } from '../device/harness/topology.js'
 
@@ -22,7 +23,8 @@ export class World {
   readonly daemon?: Daemon
   /** The daemon's API, to look at vethd without the start of a vethctl each time. */
   readonly api?: Client
-  readonly #throughIp: boolean
+  /** Where commands are typed to `ip`; absent where they are typed to vethctl. */
+  readonly #exec?: ExecShell
   readonly #namespaces = new Map<string, Namespace>()
   /** What `watch` and `listen` started in this row, by `frames a v1` or `events c`. */
   readonly recorders = new Map<string, Process>()
@@ -30,9 +32,9 @@ export class World {
   /** What `background` started. */
   background?: Process
 
-  private constructor(name: string, topology: Topology, host: Namespace, throughIp: boolean, daemon?: Daemon) {
+  private constructor(name: string, topology: Topology, host: Namespace, daemon?: Daemon, exec?: ExecShell) {
     this.name = name
-    this.#throughIp = throughIp
+    this.#exec = exec
     this.topology = topology
     this.daemon = daemon
     if (daemon) this.api = new Client(daemon.socket)
@@ -44,7 +46,8 @@ export class World {
     const host = await makeNamespace(topology, 'host')
     const daemon = engine && (await startDaemon(topology, host, { engine }))
     const name = engine === undefined ? 'kernel veth' : `vethd, ${engine}${throughIp ? ', by ip' : ''}`
-    const world = new World(name, topology, host, throughIp, daemon)
+    const exec = throughIp ? new ExecShell(topology, host, daemon!) : undefined
+    const world = new World(name, topology, host, daemon, exec)
     await world.renew()
     return world
   }
@@ -67,9 +70,9 @@ export class World {
 
   /** `link …`, `-n NS link …` of `ip`, typed in `host`. */
   type(command: string): Promise<Output> {
-    const words = this.expand(command)
-    if (this.daemon === undefined) return this.ns('host').run(`ip ${words}`)
-    return this.#throughIp ? this.daemon.vethctl(`exec -- ip ${words}`) : this.daemon.inProcess(words.split(' '))
+    const words = this.expand(command).split(' ')
+    if (this.daemon === undefined) return this.ns('host').run(['ip', ...words])
+    return this.#exec ? this.#exec.run(['ip', ...words]) : this.daemon.inProcess(words)
   }
 
   /** A shell command in a namespace. */
@@ -97,13 +100,18 @@ export class World {
   }
 }
 
-/** Deletes what is left; a peer goes with its other end. */
+/** Deletes what is left; a peer goes with its other end, that of vethd a moment later. */
 function empty(ns: Namespace): void {
   const fd = resolveNetns(ns.name)
   try {
     inNetns(fd, (rtnl) => {
       for (const { name, index } of listLinks(rtnl)) {
-        if (name !== 'lo' && getLink(rtnl, { index }) !== undefined) deleteLink(rtnl, index)
+        if (name === 'lo' || getLink(rtnl, { index }) === undefined) continue
+        try {
+          deleteLink(rtnl, index)
+        } catch (error) {
+          if ((error as NetlinkError).code !== 'ENODEV') throw error
+        }
       }
     })
   } finally {

@@ -80,7 +80,7 @@ async function suite(t: Test, topology: Topology, subject: Subject, world: Names
 
   await t.test('at rest its counters are those of ip -s link', async (t) => {
     for (const { dev, ip, shown } of [near, far]) {
-      t.ok(ip.stats64.tx.packets > 1000, `${dev} has sent ${ip.stats64.tx.packets} frames`)
+      t.ok(ip.stats64.tx.packets > 100, `${dev} has sent ${ip.stats64.tx.packets} frames`)
       t.same(shown.stats64, ip.stats64, dev)
     }
   })

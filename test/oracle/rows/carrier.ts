@@ -11,7 +11,7 @@ const ADDRESSED = [
   'b: ip link set v2 up',
   'carrier a v1',
   'carrier b v2',
-  'a: ping -n -q -c 1 -W 1 10.0.0.2',
+  'a: ping -n -q -c 1 -W 5 10.0.0.2',
 ]
 
 /** SIOCSIFFLAGS without IFF_UP, as ifconfig does it. */
@@ -88,7 +88,7 @@ export const CARRIER: Row[] = [
       ...ADDRESSED,
       'a: ip link set v1 carrier off || true',
       'carrier a v1',
-      'a: ping -n -q -c 1 -W 1 10.0.0.2',
+      'a: ping -n -q -c 1 -W 5 10.0.0.2',
       'b: ip link set v2 down',
       'a: sleep 0.02; ip link set v1 carrier on || true',
     ],
@@ -126,7 +126,7 @@ export const CARRIER: Row[] = [
       'a: ip link set v1 down',
       'a: ip link set v1 up',
       'carrier b v2',
-      'b: ping -n -q -c 1 -W 1 10.0.0.1',
+      'b: ping -n -q -c 1 -W 5 10.0.0.1',
     ],
     compare: ENDS,
   },

@@ -17,7 +17,7 @@ export const COUNTERS: Row[] = [
     steps: [...UP, 'send a v1 all/0806/60*7', 'send b v2 all/0806/100*9'],
     compare: BOTH,
   },
-  { name: 'ping and ARP', steps: [...UP, ...ADDRESSED, 'a: ping -n -q -c 5 -i 0.01 -W 1 10.0.0.2'], compare: BOTH },
+  { name: 'ping and ARP', steps: [...UP, ...ADDRESSED, 'a: ping -n -q -c 5 -i 0.01 -W 5 10.0.0.2'], compare: BOTH },
   {
     name: 'the shortest frames',
     steps: [...UP, 'send a v1 all/88b5/14 all/88b5/15 all/88b5/59'],

@@ -201,7 +201,7 @@ export const CREATION: Row[] = [
       'a: ip addr add 10.0.0.2/24 dev v2',
       'a: ip link set v2 up',
       'carrier host v1',
-      'host: ping -n -q -c 3 -i 0.01 -W 1 10.0.0.2',
+      'host: ping -n -q -c 3 -i 0.01 -W 5 10.0.0.2',
     ],
     compare: ['link host v1', 'link a v2'],
   },

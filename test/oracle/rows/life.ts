@@ -98,7 +98,7 @@ export const LIFE: Row[] = [
       'a: ip addr add 10.0.0.1/24 dev v1',
       'b: ip addr add 10.0.0.2/24 dev v2',
       'b: ip link set v2 address 02:00:00:00:00:42',
-      'a: ping -n -q -c 2 -i 0.01 -W 1 10.0.0.2',
+      'a: ping -n -q -c 2 -i 0.01 -W 5 10.0.0.2',
     ],
     compare: ['member b v2 address', 'sh a ip neigh show 10.0.0.2 | grep -o "lladdr [^ ]*"', 'counters a v1'],
   },

@@ -72,7 +72,7 @@ export const MTU: Row[] = [
       'a: ip link set v1 mtu 1000',
       'b: ip link set v2 mtu 1000',
       'b: sleep 0.02',
-      'a: ping -n -q -c 2 -i 0.01 -W 1 -s 4000 10.0.0.2',
+      'a: ping -n -q -c 2 -i 0.01 -W 5 -s 4000 10.0.0.2',
     ],
     compare: ['counters a v1', 'counters b v2'],
   },
