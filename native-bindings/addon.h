@@ -1,5 +1,5 @@
 /*
- * What every file of the addon shares: the table of functions it offers.
+ * Shared by all files of the addon: the table of the functions that a file exports.
  *
  * Each noun has a file (tap.c, netns.c, …) that ends with its table; addon.c puts all tables into the module's exports.
  * index.ts has the contract of every function. There are no mutable globals: the addon is loaded in the main thread and in worker

@@ -50,7 +50,7 @@ size_t args_size(struct args *args, size_t index, const char *name);
 bool args_bool(struct args *args, size_t index, const char *name);
 /* Copies a string and its NUL, cut to `size`. Returns its whole length in bytes, as snprintf does. */
 size_t args_string(struct args *args, size_t index, const char *name, char *into, size_t size);
-/* The same of a Uint8Array: a device's name, whose bytes need not be UTF-8. */
+/* The same for a Uint8Array: a device's name, whose bytes need not be UTF-8. */
 size_t args_name(struct args *args, size_t index, const char *name, char *into, size_t size);
 napi_value args_function(struct args *args, size_t index, const char *name);
 struct view args_bytes(struct args *args, size_t index, const char *name);

@@ -15,7 +15,7 @@ import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-/** What a failing system call throws. `errno` is negative, as in Node's own system errors. */
+/** The error of a failed system call. `errno` is negative, as in Node's own system errors. */
 export interface NativeError extends Error {
   /** Symbolic errno, `EBUSY`. */
   code: string
@@ -23,7 +23,7 @@ export interface NativeError extends Error {
   errno: number
   /** The call that failed, `ioctl(TUNSETIFF)`. */
   syscall: string
-  /** What was being done, `opening the TAP device "veth1"`. */
+  /** The failed action, `opening the TAP device "veth1"`. */
   doing: string
 }
 
@@ -79,8 +79,9 @@ export interface Native {
   // --- TAP devices (drivers/net/tun.c) ---------------------------------------------------------------------------
   /**
    * Opens /dev/net/tun O_RDWR|O_NONBLOCK|O_CLOEXEC in a network namespace, and makes or attaches a device there. `name`
-   * (at most 15 bytes, else ENAMETOOLONG) may be empty or hold `%d`. `flags` are the 16 bits of ifr_flags, IFF_* (IFF_TAP, IFF_NO_PI, IFF_VNET_HDR, …), passed as they are; IFF_TUN_EXCL makes creation exclusive
-   * (EBUSY). `netnsFd`: {@link OWN_NETNS}, or an fd of the namespace.
+   * (at most 15 bytes, else ENAMETOOLONG) may be empty or contain `%d`. `flags` are the 16 bits of ifr_flags, passed
+   * unchanged (IFF_TAP, IFF_NO_PI, IFF_VNET_HDR, …). With IFF_TUN_EXCL an existing device gives EBUSY. `netnsFd`:
+   * {@link OWN_NETNS}, or an fd of the namespace.
    */
   tapOpen(name: string, flags: number, netnsFd: number): number
   /** TUNGETIFF: the device's present name, which need not be UTF-8, and its flags. EBADFD once the device is gone. */
@@ -92,8 +93,8 @@ export interface Native {
   tapSetOffload(fd: number, mask: number): void
   tapSetCarrier(fd: number, on: boolean): void
   /**
-   * TUNGETDEVNETNS: a new fd of the namespace the device is in now; the caller closes it. EBADFD when the device is gone, and
-   * already while its namespace is being deleted.
+   * TUNGETDEVNETNS: a new fd of the namespace the device is in now; the caller closes it. EBADFD when the device is
+   * gone, and already while its namespace is being deleted.
    */
   tapGetNetns(fd: number): number
   /** TUNSETFILTEREBPF: attaches a loaded socket-filter program, or removes it with -1. */
@@ -104,7 +105,7 @@ export interface Native {
   close(fd: number): void
   /** eventfd(0, EFD_NONBLOCK|EFD_CLOEXEC). */
   eventfd(): number
-  /** Adds 1 to an eventfd: wakes whoever waits on it. */
+  /** Adds 1 to an eventfd, which wakes its waiters. */
   eventfdSignal(fd: number): void
   /** Reads and clears an eventfd; 0 when it was not signalled. */
   eventfdClear(fd: number): number
@@ -113,19 +114,18 @@ export interface Native {
   /** write(2) of `from`; bytes written, or a negative errno. Never throws. */
   write(fd: number, from: Uint8Array): number
   /**
-   * Calls `onEvents` from the event loop when the fd has `events`: 1 readable, 2 writable, 4 disconnect, 8 prioritized (libuv's
-   * bits).
-   * `error` is 0, or a negative errno after which nothing more is reported; POLLERR, as of a TAP whose device is gone,
-   * is -EBADF. What the callback throws is an uncaught exception. Sets O_NONBLOCK; EEXIST when the fd is watched
-   * already.
+   * Calls `onEvents` from the event loop when the fd has `events`: 1 readable, 2 writable, 4 disconnect, 8 prioritized
+   * (libuv's bits). `error` is 0, or a negative errno after which nothing more is reported. POLLERR, which a TAP has
+   * when its device is gone, is -EBADF. An error thrown by the callback is an uncaught exception. Sets O_NONBLOCK;
+   * EEXIST if the fd is watched already.
    */
   watch(fd: number, events: number, onEvents: (events: number, error: number) => void): Watcher
   /** dup(2) with close-on-exec. */
   duplicate(fd: number): number
 
   // --- network namespaces ----------------------------------------------------------------------------------------
-  // Node's threads never enter another namespace, so `/proc/PID/ns/net` is always the process's own. A thread of the addon
-  // opens the files of other namespaces (`netnsCreate`, `tapOpen`, `netlinkOpen`), and returns their fds.
+  // Node's threads never enter another namespace, so `/proc/PID/ns/net` is always the process's own. A thread of the
+  // addon opens the files of other namespaces (`netnsCreate`, `tapOpen`, `netlinkOpen`), and returns their fds.
   /** Makes a nameless network namespace and returns its fd. */
   netnsCreate(): number
   /** Opens the calling thread's own network namespace (/proc/thread-self/ns/net). */
@@ -141,11 +141,13 @@ export interface Native {
    */
   netnsOpenBelow(rootFd: number, path: string): number
   /**
-   * Opens the namespace of a process (`123`, or of its thread `123/task/124`) by the /proc below a root directory. ENOENT
-   * where no procfs is mounted there, or has no such process; EACCES without the right to trace it.
+   * Opens the namespace of a process (`123`, or of its thread `123/task/124`) by the /proc below a root directory.
+   * ENOENT where no procfs is mounted there, or has no such process; EACCES without the right to trace it.
    */
   netnsOpenOfProcess(rootFd: number, process: string): number
-  /** A read-only fd of the namespace that `fd` refers to, which may be O_PATH and stays open; EINVAL as in netnsOpen. */
+  /**
+   * A read-only fd of the namespace that `fd` refers to, which may be O_PATH and stays open; EINVAL as in netnsOpen.
+   */
   netnsReopen(fd: number): number
 
   // --- io_uring --------------------------------------------------------------------------------------------------
@@ -160,8 +162,9 @@ export interface Native {
   uringUpdateFile(fd: number, slot: number, file: number): void
   /**
    * io_uring_enter with IORING_ENTER_GETEVENTS|EXT_ARG and a timeout. Returns the number submitted or a negative errno
-   * (-ETIME when the timeout passed before `minComplete` completions came; but the kernel reports what was submitted
-   * rather than that, so after submitting look at the ring). `timeoutMs` < 0 waits without bound; it may have a fraction.
+   * (-ETIME if the timeout passed before `minComplete` completions came). If entries were submitted, the kernel returns
+   * their number instead of -ETIME, so the caller checks the ring. `timeoutMs` < 0 waits without bound; it may have a
+   * fraction.
    */
   uringEnter(fd: number, toSubmit: number, minComplete: number, timeoutMs: number): number
   /** Closes the ring's fd and sets it to -1; the mappings stay until their ArrayBuffers are collected. */
@@ -174,14 +177,15 @@ export interface Native {
   // --- batched I/O (the poll engine) -----------------------------------------------------------------------------
   /**
    * Carries out `count` operations in order. Each is four int32 in `ops`: [opcode, fd, byte offset in the slab,
-   * length], opcode 0 = read, 1 = write, and the fourth is overwritten by the result: bytes, or a negative errno. Opcode
-   * 2 = gathered write: the third is where in the slab its pieces are listed, two int32 each, offset in the slab and
-   * length, and the fourth how many they are, at most 256. Once a read of an fd returned an error, the reads of the same fd
-   * that follow it directly get the same result without a call. -EFAULT for a range outside the slab, -EINVAL for another
-   * opcode, too many pieces, or a list that is not aligned.
+   * length], opcode 0 = read, 1 = write. The result overwrites the fourth: bytes, or a negative errno. Opcode 2 =
+   * gathered write: the third is the offset of its list of pieces in the slab, and the fourth their number, at most
+   * 256. A piece is two int32: offset in the slab and length. After a failed read of an fd, the reads of the same fd
+   * that follow it directly get the same result without a call. -EFAULT for a range outside the slab, -EINVAL for
+   * another opcode, too many pieces, or a list that is not aligned.
    *
-   * `aio`: of aioSetup, or 0. With one, operations that follow each other are carried out by one io_submit(2), in order
-   * (gathered writes, and fewer than four, by a call each); every read is asked for then. For fds that are O_NONBLOCK.
+   * `aio`: a context of aioSetup, or 0. With a context, consecutive operations are carried out in order by one
+   * io_submit(2), and no read is skipped. Gathered writes, and fewer than four operations, take a call each. For fds
+   * that are O_NONBLOCK.
    */
   ioBatch(slab: ArrayBuffer, ops: Int32Array, count: number, aio: number): void
   /** A context of Linux's asynchronous I/O for `ioBatch`; throws where that is missing or forbidden. */
@@ -253,8 +257,8 @@ export interface Native {
   /** prctl(PR_SET_NAME) of the calling thread; cut to 15 bytes. */
   setThreadName(name: string): void
   /**
-   * sched_setaffinity(2) of the calling thread: it runs only on these CPUs. The kernel ignores CPUs that the process may not
-   * use; EINVAL if none is left.
+   * sched_setaffinity(2) of the calling thread: it runs only on these CPUs. The kernel ignores CPUs that the process
+   * may not use; EINVAL if none is left.
    */
   setThreadAffinity(cpus: Int32Array): void
   /** sched_getaffinity(2) of the calling thread: the CPUs that it may run on, ascending. */

@@ -82,7 +82,7 @@ static napi_value memory_discard(napi_env env, napi_callback_info info) {
     args_refuse(&args, "length", "a number of bytes inside the memory");
     return NULL;
   }
-  /* What is not a whole page at either end stays. */
+  /* Parts of pages at both ends stay. */
   uintptr_t begin = page_up((uintptr_t)memory.data + offset);
   uintptr_t end = page_down((uintptr_t)memory.data + offset + length);
   if (begin < end && madvise((void *)begin, end - begin, MADV_DONTNEED) != 0)

@@ -1,5 +1,5 @@
 /**
- * eBPF: the instructions and structs for the length filter of veth/filter.ts.
+ * eBPF: the instructions and structs for the length filter of veth/birth/length-filter.ts.
  *
  * Source: <linux/bpf.h>, <linux/bpf_common.h>. The C side of the table is native-bindings/abi-names.h; test/abi
  * compares both.

@@ -1,7 +1,7 @@
 /**
  * The Ethernet header: eth_type_trans(), net/ethernet/eth.c.
  *
- * Neighbours: veth/xmit.ts counts frames by these results; vlan.ts parses VLAN tags, which this does not.
+ * Neighbours: lane/xmit.ts counts frames by these results; vlan.ts parses VLAN tags, which this does not.
  *
  *   0          6          12        14
  *   +----------+----------+---------+--------------

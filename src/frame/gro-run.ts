@@ -1,15 +1,15 @@
 /**
  * A run: frames of one flow that are written to the receiver as one super-frame.
  *
- * Neighbours: gro.ts says what a candidate is; lane/gro.ts finds the run that a candidate may join, and writes it.
+ * Neighbours: gro.ts defines a candidate; lane/gro.ts finds the run that a candidate may join, and writes it.
  *
  *     slot of the first    | vnet | Ethernet | IP | TCP or UDP | payload |     the super-frame: this, with its headers
  *     slots of the others  | vnet | Ethernet | IP | TCP or UDP | payload |     rewritten, then the others' payloads
  *                                                              └───┬─────┘
  * Nothing is copied: `pieces` lists where those bytes lie. ─────────┘
  *
- * Invariant: segmenting the super-frame at gso_size yields the original frames byte for byte. The one exception has no effect:
- * a checksum that was correct is now left to the device. PSH and FIN stay where they were.
+ * Invariant: segmenting the super-frame at gso_size yields the original frames byte for byte. The one exception has no
+ * effect: a checksum that was correct is now left to the device. PSH and FIN stay where they were.
  */
 import { ETH_HLEN } from '../abi/ether.js'
 import {
@@ -133,7 +133,9 @@ export class GroRun {
   /** Offset and length of each piece. */
   readonly pieces = new Int32Array(2 * RUN_PIECES)
   pieceCount = 0
-  /** Since when it is held past its turn, 0: not yet; and whether it was moved to a place of its own. For whoever holds it. */
+  /**
+   * For lane/gro.ts: since when the run is held past its turn (0: it is not), and whether it was moved into the hold.
+   */
   heldSince = 0
   isHeld = false
 
@@ -194,8 +196,8 @@ export class GroRun {
   }
 
   /**
-   * The reason why a candidate of the same flow and kind cannot join: FLUSH_*, or NO_FLUSH if it can. `maxSize`: gro_max_size.
-   * Side effect: may note that the run has a constant IPv4 id.
+   * The reason why a candidate of the same flow and kind cannot join: FLUSH_*, or NO_FLUSH if it can. `maxSize`:
+   * gro_max_size. Side effect: may note that the run has a constant IPv4 id.
    */
   mismatch(mem: Uint8Array, eth: number, frameLen: number, candidate: number, maxSize: number): number {
     if (
@@ -215,7 +217,9 @@ export class GroRun {
     return this.packetLen + payload >= maxSize || this.pieceCount === RUN_PIECES ? FLUSH_FULL : NO_FLUSH
   }
 
-  /** inet_gro_flush(), include/net/gro.h: the id increases by one with each frame, or, with DF, is equal in all frames. */
+  /**
+   * inet_gro_flush(), include/net/gro.h: the id increases by one with each frame, or, with DF, is equal in all frames.
+   */
   #isNextId(mem: Uint8Array, ip: number): boolean {
     const ahead = (be16(mem, ip + IPHDR_ID) - this.#id) & 0xffff
     if (this.frames === 1 && ahead === 0 && be16(mem, ip + IPHDR_FRAG_OFF) === IP_DF) this.#fixedId = true
@@ -269,8 +273,8 @@ export class GroRun {
   }
 
   /**
-   * Makes the first frame's headers, and the vnet header before them, those of the super-frame: inet_gro_complete(),
-   * ipv6_gro_complete(), tcp_gro_complete(), udp_gro_complete_segment(). For a run of two frames or more, once.
+   * Turns the headers of the first frame, and its vnet header, into those of the super-frame: inet_gro_complete(),
+   * ipv6_gro_complete(), tcp_gro_complete(), udp_gro_complete_segment(). Call it once, for a run of two or more frames.
    */
   writeHeaders(mem: Uint8Array): void {
     const { off, candidate, packetLen } = this

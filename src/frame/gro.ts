@@ -2,7 +2,7 @@
  * Generic receive offload: which frames may be coalesced with others of their flow. These are Linux's own rules; no frame is
  * coalesced that Linux would not coalesce: dev_gro_receive(), inet_gro_receive(), tcp_gro_receive(), udp_gro_receive_segment().
  *
- * Neighbours: gro-run.ts joins the frames of one flow; veth/gro.ts keeps the runs of a lane and counts the verdicts.
+ * Neighbours: gro-run.ts joins the frames of one flow; lane/gro.ts keeps the runs of a lane and counts the verdicts.
  *
  * A candidate is one integer: the negated verdict if the frame passes unchanged, otherwise
  *

@@ -1,7 +1,7 @@
 /**
  * Super-frames inside a UDP tunnel: the offsets of the tunnel's headers in the vnet header.
  *
- * Neighbours: virtio-net-hdr.ts has the fields, veth/xmit.ts calls this for a super-frame behind a VLAN tag.
+ * Neighbours: virtio-net-hdr.ts has the fields, lane/xmit.ts calls this for a super-frame behind a VLAN tag.
  */
 import { ETH_P_IP, ETH_P_IPV6 } from '../abi/ether.js'
 import { ipv4Layout, ipv6Layout, l4Offset } from './ip.js'

@@ -1,11 +1,11 @@
 /**
  * Verifying the checksums of a frame, as a receiving stack would: checksum mode `verify`.
  *
- * Neighbours: veth/xmit.ts drops and counts what is bad; ip.ts and vlan.ts find the way.
+ * Neighbours: lane/xmit.ts drops and counts bad frames; ip.ts and vlan.ts find the headers.
  *
- * Only a wrong checksum is bad. A frame that cannot be parsed (a wrong version, an impossible length) passes unchanged, and so
- * does a protocol whose checksum is unknown here: a receiver does not count these as bad checksums. Ethernet padding after the
- * packet is not summed. A frame whose vnet header has NEEDS_CSUM must be completed first.
+ * Only a wrong checksum is bad. A frame that cannot be parsed (a wrong version, an impossible length) passes unchanged,
+ * and so does a protocol whose checksum is unknown here: a receiver does not count these as bad checksums. Ethernet
+ * padding after the packet is not summed. A frame whose vnet header has NEEDS_CSUM must be completed first.
  */
 import { ETH_P_IP, ETH_P_IPV6 } from '../abi/ether.js'
 import {

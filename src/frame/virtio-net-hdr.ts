@@ -1,8 +1,8 @@
 /**
- * struct virtio_net_hdr, the header before every frame of a TAP with IFF_VNET_HDR: its fields, and the rules by which the
- * kernel refuses a written header.
+ * struct virtio_net_hdr, the header before every frame of a TAP with IFF_VNET_HDR: its fields, and the rules by which
+ * the kernel refuses a written header.
  *
- * Neighbours: checksum.ts does what NEEDS_CSUM asks for; veth/xmit.ts asks `checkVnetHdr`.
+ * Neighbours: checksum.ts completes the checksum of a frame with NEEDS_CSUM; worker/scheduler.ts calls `checkVnetHdr`.
  *
  *   0       1          2         4          6            8             10            12
  *   +-------+----------+---------+----------+------------+-------------+-------------+
@@ -135,8 +135,8 @@ export function clearVnetHdr(mem: Uint8Array, off: number, hdrBytes: number): vo
 }
 
 /**
- * The TUN_F_* bit to withdraw for this frame's gso_type; for combined types the most specific one: ECN for TCP with ECN, the
- * tunnel's bit for TCP in a tunnel. 0 if the frame is no super-frame.
+ * The TUN_F_* bit to withdraw for this frame's gso_type; for combined types the most specific one: ECN for TCP with
+ * ECN, the tunnel's bit for TCP in a tunnel. 0 if the frame is no super-frame.
  */
 export function vnetOffloads(mem: Uint8Array, off: number): number {
   const gsoType = vnetGsoType(mem, off)
@@ -180,8 +180,8 @@ const UDP_MAX_SEGMENTS = 128
 const GSO_BY_FRAGS = 0xffff
 
 /**
- * Tells whether tun_get_user() refuses a frame of `frameLen` bytes with the header of `hdrBytes` at `off`, with EINVAL and
- * without a counter: 0 if not, otherwise one of VNET_*. Does not read the frame itself.
+ * Tells whether tun_get_user() refuses a frame of `frameLen` bytes with the header of `hdrBytes` at `off`, with EINVAL
+ * and without a counter: 0 if not, otherwise one of VNET_*. Does not read the frame itself.
  *
  * Follows, in their order, tun_vnet_hdr_get() of drivers/net/tun_vnet.h, tun_get_user() of drivers/net/tun.c and
  * virtio_net_hdr_tnl_to_skb() of include/linux/virtio_net.h. Stricter in one point: with a header of 12 bytes tun lets

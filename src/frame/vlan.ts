@@ -18,13 +18,13 @@ export const VLAN_HLEN = 4
 /** Bytes that a device lets through beyond its MTU: an Ethernet header and one VLAN tag (is_skb_forwardable). */
 export const LINK_OVERHEAD = ETH_HLEN + VLAN_HLEN
 
-/** A third tag is not looked behind. */
+/** The most tags that are skipped. A third tag counts as the protocol. */
 export const VLAN_MAX_TAGS = 2
 
 /**
- * Skips at most VLAN_MAX_TAGS tags of the frame at `off` (at least ETH_HLEN bytes). The result is packed into one integer; read
- * it with {@link vlanTags}, {@link vlanProtocol} and {@link vlanNetworkOffset}. A tag that is truncated by the frame's end is
- * not counted, and its own EtherType is the protocol.
+ * Skips at most VLAN_MAX_TAGS tags of the frame at `off` (at least ETH_HLEN bytes). The result is packed into one
+ * integer; read it with {@link vlanTags}, {@link vlanProtocol} and {@link vlanNetworkOffset}. A tag that is truncated
+ * by the frame's end is not counted, and its own EtherType is the protocol.
  */
 export function vlanWalk(mem: Uint8Array, off: number, len: number): number {
   let tags = 0
@@ -36,12 +36,12 @@ export function vlanWalk(mem: Uint8Array, off: number, len: number): number {
   return (tags << 16) | proto
 }
 
-/** How many tags were passed, 0..VLAN_MAX_TAGS. */
+/** The number of skipped tags, 0..VLAN_MAX_TAGS. */
 export function vlanTags(walk: number): number {
   return walk >>> 16
 }
 
-/** The EtherType (or length) behind the tags. */
+/** The EtherType (or length) after the tags. */
 export function vlanProtocol(walk: number): number {
   return walk & 0xffff
 }

@@ -16,7 +16,7 @@ export type EngineName = 'uring' | 'poll'
 export const ENGINE_CHOICES = ['auto', 'uring', 'poll'] as const
 export type EngineChoice = (typeof ENGINE_CHOICES)[number]
 
-/** Which engine was chosen, and why. */
+/** The chosen engine, and the reason. */
 export interface EngineReport {
   name: EngineName
   asked: EngineChoice
@@ -26,14 +26,14 @@ export interface EngineReport {
   missing: string[]
 }
 
-/** An engine for the calling thread. `wakeFd`: the eventfd that ends its waits. */
+/** Creates an engine for the calling thread. `wakeFd`: the eventfd that ends its waits. */
 export function createEngine(name: EngineName, wakeFd: number): FrameIo {
   return name === 'uring' ? new UringIo(wakeFd) : new PollIo(wakeFd)
 }
 
 /**
- * Chooses an engine. `scratchNetns` is a namespace for a temporary TAP; the caller keeps its fd. Throws ENGINE_UNAVAILABLE if
- * io_uring was requested and something is missing.
+ * Chooses an engine. `scratchNetns` is a namespace for a temporary TAP; the caller keeps its fd. Throws
+ * ENGINE_UNAVAILABLE if io_uring was requested and something is missing.
  */
 export function chooseEngine(asked: EngineChoice, scratchNetns: number): EngineReport {
   const missing = probeUring(scratchNetns)
@@ -68,7 +68,7 @@ function probeUring(scratchNetns: number): string[] {
   }
 }
 
-/** An empty TAP must answer a read at once, keep a wait waiting, and let it be cancelled. */
+/** An empty TAP must answer a read at once, keep a wait pending, and allow its cancellation. */
 function tryOnTap(io: UringIo, fd: number): string[] {
   const outcome = (): number => {
     let seen = 0

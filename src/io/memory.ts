@@ -1,12 +1,12 @@
 /**
- * FrameIo without a kernel, for tests: a "file descriptor" is a MemoryPort made here, whose queues a test fills and
- * empties. Behaves as a TAP does: EAGAIN when empty, EIO when down, EBADFD when gone.
+ * FrameIo without a kernel, for tests. A "file descriptor" is the number of a MemoryPort, whose queues a test fills and
+ * empties. It behaves as a TAP: EAGAIN when empty, EIO when down, EBADFD when gone.
  */
 import { EAGAIN, EBADFD, ECANCELED, EINVAL, EIO } from '../abi/errno.js'
 import { type CompletionSink, type FrameIo, OP_READ, OP_WAIT, OP_WRITE } from './frame-io.js'
 import { SLAB_BYTES, SLOT_BYTES } from './slab.js'
 
-/** One end: `toRead` is what its stack sent, `written` what its stack received. */
+/** One end. `toRead`: the frames that its stack sent; `written`: the frames that its stack received. */
 export class MemoryPort {
   readonly toRead: Uint8Array[] = []
   readonly written: Uint8Array[] = []
@@ -37,13 +37,13 @@ export class MemoryIo implements FrameIo {
   #completions: Completion[] = []
   #awake = false
 
-  /** Makes a port and its number, which stands for a file descriptor. */
+  /** Makes a port. `fd` is its number, which takes the place of a file descriptor. */
   openPort(): { fd: number; port: MemoryPort } {
     const port = new MemoryPort()
     return { fd: this.#ports.push(port) - 1, port }
   }
 
-  /** What the worker's eventfd does for the others. */
+  /** Wakes the engine, as the worker's eventfd wakes the other engines. */
   wakeUp(): void {
     this.#awake = true
   }

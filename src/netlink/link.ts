@@ -1,7 +1,8 @@
 /**
  * Requests about links: get, list, set, delete.
  *
- * Neighbours: link-info.ts reads what comes back, rtnetlink.ts carries it. The kernel's side is net/core/rtnetlink.c.
+ * Neighbours: link-info.ts parses the answers, rtnetlink.ts sends the requests. The kernel's side is
+ * net/core/rtnetlink.c.
  */
 import { ENODEV } from '../abi/errno.js'
 import { NLM_F_DUMP } from '../abi/netlink.js'
@@ -47,7 +48,7 @@ const FLAGS: readonly [flag: keyof LinkFlags, bit: number, setWhen: boolean][] =
 
 export const LINK_FLAGS = FLAGS.map(([flag]) => flag)
 
-/** What `ip link add` and `ip link set` both take. */
+/** The attributes that both `ip link add` and `ip link set` accept. */
 export interface LinkAttributes extends LinkFlags {
   /** 1..15 bytes */
   name?: string
@@ -55,20 +56,20 @@ export interface LinkAttributes extends LinkFlags {
   address?: string
   broadcast?: string
   mtu?: number
-  /** An open fd of the namespace to be in; stays the caller's. A device that moves goes down and loses its addresses. */
+  /** An fd of the target namespace, which the caller closes. A device that moves goes down and loses its addresses. */
   netnsFd?: number
   txqueuelen?: number
   group?: number
   linkMode?: LinkMode
 }
 
-/** What one RTM_SETLINK changes; what is absent stays. */
+/** The changes of one RTM_SETLINK; absent members stay unchanged. */
 export interface LinkChange extends LinkAttributes {
-  /** Together with `netnsFd`: the index to have there, instead of the present one or the next free one. */
+  /** With `netnsFd`: the index in the new namespace, instead of the present index or the next free one. */
   newIndex?: number
   /** At most 255 bytes; '' removes it. */
   alias?: string
-  /** ifindex of a bridge or the like; 0 releases. */
+  /** ifindex of a bridge or another master; 0 removes the device from it. */
   master?: number
   /** Bytes and segments of the longest super-frame to send. */
   gsoMaxSize?: number
@@ -83,7 +84,9 @@ export function getLink(rtnl: Rtnetlink, which: LinkSelector): LinkInfo | undefi
   return payload && readLink(payload)
 }
 
-/** What readLink() reads of a link: for whoever may know it already. */
+/**
+ * The payload of a link for readLink(), or undefined if it does not exist. For callers that compare it before parsing.
+ */
 export function getLinkPayload(rtnl: Rtnetlink, which: LinkSelector): Uint8Array | undefined {
   try {
     const [reply] = rtnl.request({
@@ -108,8 +111,8 @@ export function listLinks(rtnl: Rtnetlink): LinkInfo[] {
 }
 
 /**
- * The payload for readLink() of each link of the socket's namespace, or of the namespace with that NSID, by index. It has no
- * counters, so the bytes are equal as long as nothing changes.
+ * The payload for readLink() of each link of the socket's namespace, or of the namespace with that NSID, by index. It
+ * has no counters, so the bytes are equal as long as nothing changes.
  */
 export function dumpLinks(rtnl: Rtnetlink, nsid?: number): Map<number, Uint8Array> {
   return dump(rtnl, [
@@ -123,7 +126,10 @@ function dump(rtnl: Rtnetlink, attributes: Attribute[]): Map<number, Uint8Array>
   return new Map(replies.map(({ payload }) => [indexOf(payload), payload]))
 }
 
-/** The counters (struct rtnl_link_stats64) of each link of the socket's namespace, by index. This costs a tenth of a dump of links. */
+/**
+ * The counters (struct rtnl_link_stats64) of each link of the socket's namespace, by index. This costs a tenth of a
+ * dump of links.
+ */
 export function dumpStats(rtnl: Rtnetlink): Map<number, Uint8Array> {
   const header = new Uint8Array(abi.IF_STATS_MSG_SIZE)
   viewOf(header).setUint32(abi.IF_STATS_MSG_FILTER_MASK, 1 << (abi.IFLA_STATS_LINK_64 - 1), HOST_LITTLE_ENDIAN)
@@ -141,9 +147,9 @@ function indexOf(payload: Uint8Array): number {
 }
 
 /**
- * Changes a link by one RTM_SETLINK. The kernel (do_setlink) works step by step: the move first, then address, mtu, name and so
- * on, up last. **If a step is refused, the steps before it stay done**: a device can be left in its new namespace under its
- * old name. A caller that needs all or nothing checks beforehand, or deletes the device afterwards.
+ * Changes a link by one RTM_SETLINK. The kernel (do_setlink) works step by step: the move first, then address, mtu,
+ * name and so on, up last. **If a step is refused, the steps before it stay done**: a device can be left in its new
+ * namespace under its old name. A caller that needs all or nothing checks beforehand, or deletes the device afterwards.
  */
 export function setLink(rtnl: Rtnetlink, index: number, change: LinkChange): void {
   rtnl.request({
@@ -175,8 +181,8 @@ export function deleteLink(rtnl: Rtnetlink, index: number): void {
 }
 
 /**
- * Deletes every link of a group in the socket's namespace at once: 2,000 links in 0.6 s, compared with 20 ms for each single
- * deletion. ENODEV if there is none, EPERM for group 0 (rtnl_group_dellink).
+ * Deletes every link of a group in the socket's namespace at once: 2,000 links in 0.6 s, compared with 20 ms for each
+ * single deletion. ENODEV if there is none, EPERM for group 0 (rtnl_group_dellink).
  */
 export function deleteGroup(rtnl: Rtnetlink, group: number): void {
   rtnl.request({

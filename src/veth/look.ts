@@ -1,10 +1,10 @@
 /**
- * Many devices at one moment: one dump of a namespace's links in place of a question for each device.
+ * The state of many devices at one moment: one dump of a namespace's links instead of a request for each device.
  *
  *     settle ─▶ where is each device? ─▶ dumps of each namespace: links, counters ─▶ settle ─▶ still there? ─▶ DeviceState
  *                                                                                     └─ no: that device is asked alone
  *
- * Neighbours: follower.ts knows where devices are, driver.ts offers this.
+ * Neighbours: follow/follower.ts knows the namespaces of devices, driver.ts calls this.
  * Invariant: a link of a dump counts as a device only if the device had this index and this name before and after it.
  */
 import * as abi from '../abi/rtnetlink.js'
@@ -15,19 +15,24 @@ import { netnsIdentity, netnsNames } from '../netlink/netns.js'
 import { NetlinkError, type Rtnetlink } from '../netlink/rtnetlink.js'
 import { Device, type DeviceState, type Place, unlessGone } from './device.js'
 
-/** Up to as many devices of a namespace are asked for one by one, since it may hold a thousand others. */
+/**
+ * Up to this many devices of a namespace are read one by one, because the namespace may have a thousand other links.
+ */
 const FEW = 4
 
-/** Who knows where devices are. */
+/** The part of Follower that knows the namespaces of devices. */
 interface Guide {
-  /** A socket of the nursery's. */
+  /** A netlink socket of the nursery. */
   readonly rtnl: Rtnetlink
   settle(): void
   place(device: Device): Place | undefined
   version(nsid: number): object | undefined
 }
 
-/** The state of every device; one that is gone has none. A device's state is the same object as long as nothing in it changes. */
+/**
+ * The state of every device; a device that is gone has none. A device's state is the same object as long as nothing in
+ * it changes.
+ */
 export function lookAt(follower: Guide, devices: readonly Device[]): Map<Device, DeviceState> {
   follower.settle()
   const seen = new Map<Device, Seen>()
@@ -57,13 +62,13 @@ interface Seen {
   master?: string
 }
 
-/** What the kernel said of a device, and what that meant. */
+/** The kernel's answer about a device, and its parsed form. */
 interface Read {
-  /** A RTM_NEWLINK, with the counters unless they came apart. */
+  /** An RTM_NEWLINK. It includes the counters, unless these were read separately. */
   payload: Uint8Array
   counters?: Uint8Array
   link: LinkInfo
-  /** What was made of it. */
+  /** The state made from it. */
   state?: DeviceState
 }
 
@@ -116,9 +121,11 @@ function nameIn(payload: Uint8Array | undefined): string | undefined {
   return payload && new Attributes(payload, abi.IFINFOMSG_SIZE).string(abi.IFLA_IFNAME)
 }
 
-/** A dump of a namespace's links, by the version of what was known when it began (follower.ts). */
+/** Dumps of a namespace's links. The key is the namespace's version when the dump began (follow/follower.ts). */
 const dumped = new WeakMap<object, { at: number; links: Map<number, Uint8Array> }>()
-/** Some things happen to a link that the kernel tells nobody: `promiscuity 2` after `promiscuity 1`. */
+/**
+ * The longest use of a dump. The kernel sends no event for some changes, such as `promiscuity 2` after `promiscuity 1`.
+ */
 const DUMP_LASTS_MS = 1000
 
 function linksIn(follower: Guide, nsid: number): Map<number, Uint8Array> | undefined {
@@ -131,7 +138,10 @@ function linksIn(follower: Guide, nsid: number): Map<number, Uint8Array> | undef
   return links
 }
 
-/** The counters of a namespace's links. They can be asked for from inside only, and one of its devices shows the way. */
+/**
+ * The counters of a namespace's links. The kernel dumps them only inside the namespace, so one of its devices is used
+ * to enter.
+ */
 function statsBeside(follower: Guide, there: Map<Device, number>): Map<number, Uint8Array> | undefined {
   const [device] = there.keys()
   const inode = follower.place(device)?.inode
@@ -144,11 +154,13 @@ function statsBeside(follower: Guide, there: Map<Device, number>): Map<number, U
 
 const readBefore = new WeakMap<Device, Read>()
 
-/** To read what a link says takes longer than to see that it is what it said before. */
+/**
+ * Parses a payload only if it differs from the previous one of the device, because comparing is faster than parsing.
+ */
 function readOnce(device: Device, payload: Uint8Array, counters?: Uint8Array): Read {
   const before = readBefore.get(device)
   const isSame = before !== undefined && areSame(before.payload, payload)
-  if (isSame) before.payload = payload // most often the next look gets the very same one
+  if (isSame) before.payload = payload // the next look mostly gets the same object, which compares at once
   if (isSame && areSame(before.counters, counters)) return before
   const lasting = isSame ? before.link : readLink(payload)
   const link = counters === undefined ? lasting : { ...lasting, stats: readStats64(counters) }
@@ -162,15 +174,15 @@ function areSame(one: Uint8Array | undefined, two: Uint8Array | undefined): bool
 }
 
 /**
- * Whether the operational state has followed the carrier. The kernel lets it follow up to a second later, but at once for a
- * link that is asked for alone (linkwatch_sync_dev).
+ * Whether the operational state has followed the carrier. In the kernel it follows up to a second later, but at once if
+ * the link is requested alone (linkwatch_sync_dev).
  */
 function isSettled(link: LinkInfo): boolean {
   const isUp = link.operstate === 'UP' || link.operstate === 'DORMANT'
   return isUp === (Device.isUp(link) && link.carrier)
 }
 
-/** What was seen, if the device was where it was seen also afterwards. */
+/** The state that was seen, if the device still has the same place afterwards. */
 function confirmed(
   place: Place | undefined,
   seen: Seen | undefined,
@@ -187,7 +199,7 @@ function confirmed(
   return read.state
 }
 
-/** A namespace that died has no number any more. */
+/** Returns undefined if the namespace died, because its NSID is then invalid. */
 function unlessRefused<T>(ask: () => T): T | undefined {
   try {
     return ask()

@@ -1,6 +1,7 @@
 /**
- * The ABI table: every number of src/abi beside what the C compiler saw in the kernel's headers (native-bindings/abi.c
- * over abi-names.h). A constant that the headers of this build lacked has its value from compat.h: it is printed.
+ * The ABI table: every number of src/abi compared with the kernel's headers as the C compiler sees them
+ * (native-bindings/abi.c and abi-names.h). A constant that these headers lack has its value from compat.h, and the test
+ * prints it.
  */
 import { execFileSync } from 'node:child_process'
 import { readdirSync } from 'node:fs'

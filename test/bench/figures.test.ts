@@ -1,4 +1,4 @@
-/** What is computed from measurements: medians, intervals, ratios within a block, goals, and the printed lines. */
+/** Computations from measurements: medians, intervals, ratios within a block, goals, and the printed lines. */
 import t from 'tap'
 import { stolenTooMuch } from '../../bench/gate.js'
 import { outcomes, scaleOutcomes } from '../../bench/goals.js'

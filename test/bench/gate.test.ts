@@ -1,4 +1,4 @@
-/** Nothing is measured on a machine that is not quiet, and the processes that use its CPUs are named. */
+/** The benchmarks refuse to run on a busy machine, and name the processes that use its CPUs. */
 import { availableParallelism } from 'node:os'
 import t from 'tap'
 import { disturbance } from '../../bench/gate.js'

@@ -1,4 +1,4 @@
-/** The control API without vethctl: what any HTTP client can send to it, sense and nonsense. */
+/** The control API without vethctl: valid and invalid requests of any HTTP client. */
 import { connect } from 'node:net'
 import t from 'tap'
 import { Client } from '../../src/client/client.js'

@@ -1,4 +1,4 @@
-/** `-batch` beside `ip -batch`: the same file, the same complaints, the same exit code, the same devices. */
+/** `-batch` compared with `ip -batch`: the same file gives the same errors, exit code and devices. */
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'

@@ -1,6 +1,6 @@
 /**
- * Other people's namespaces are theirs alone: whoever asks which processes live in one (`ip netns pids`, lsns, podman) is
- * never told of vethd, nor of a program that uses the library. They go by /proc/PID/ns/net.
+ * vethd never appears in users' namespaces. Tools that list the processes of a namespace (`ip netns pids`, lsns,
+ * podman) do not list vethd, nor a program that uses the library. They use /proc/PID/ns/net.
  *
  * Neighbours: test/device/native-netns.test.ts, the thread that enters namespaces instead.
  */
@@ -18,7 +18,9 @@ const skip = missing('ip', 'python3', 'xargs')
 const ROUNDS = 50
 const CHANGES = 200
 
-/** Reads the namespace of a process for ever, as fast as it can; on SIGTERM it says each one that it saw, and how often. */
+/**
+ * Reads the namespace of a process for ever, as fast as it can; on SIGTERM it says each one that it saw, and how often.
+ */
 const SAMPLER = `
 import collections, os, signal, sys
 path, seen, going = f'/proc/{sys.argv[1]}/ns/net', collections.Counter(), True

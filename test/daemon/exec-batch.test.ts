@@ -1,6 +1,6 @@
 /**
- * `ip -batch` through `vethctl exec`: the same files, plainly beside kernel veth and through exec: what is said, the exit
- * code and the devices are the same, whoever obeys a line.
+ * `ip -batch` through `vethctl exec`: the same files run plainly with kernel veth and through exec. Output, exit code
+ * and devices are the same, whether `ip` or vethd carries out a line.
  *
  * Neighbour: exec.test.ts has all the rest of exec.
  */

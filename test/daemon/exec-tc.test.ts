@@ -1,6 +1,6 @@
 /**
- * `tc` through `vethctl exec`: what it does to the root qdisc of an end, and says of it, is what it does and says where
- * the same is called plainly, with kernel veth.
+ * `tc` through `vethctl exec`: it has the same effect on the root qdisc of an end, and the same output, as a plain call
+ * with kernel veth.
  *
  * Neighbour: exec.test.ts has `ip`, and exec itself.
  */
@@ -26,8 +26,8 @@ function both({ kernel, host, exec }: ExecRig, command: (ns: Namespace) => strin
 }
 
 /**
- * An output in which an end's own qdisc is called alike, and so is every handle that the kernel chose. What follows from the
- * length and number of queues is left out.
+ * An output in which an end's own qdisc is called alike, and so is every handle that the kernel chose. What follows
+ * from the length and number of queues is left out.
  */
 function alike(output: Output): Output {
   const { code, stdout, stderr } = ipsWords(output)
@@ -258,8 +258,8 @@ t.test('tc through exec', { skip }, async (t) => {
     const folder = await temporaryFolder(rig.topology)
     cpSync(join(ROOT, 'dist/src/cli/shim'), folder, { recursive: true })
     chmodSync(folder, 0o755)
-    // root may start any number of processes, so somebody else calls it, who may start none; --norc: a bash whose stdin is a
-    // socket takes itself for that of an rshd, and reads ~/.bashrc
+    // root may start any number of processes, so somebody else calls it, who may start none; --norc: a bash whose stdin
+    // is a socket takes itself for that of an rshd, and reads ~/.bashrc
     const bash = ['setpriv', '--reuid', '65534', '--clear-groups', 'bash', '--norc', '-c']
     const call = (words: string) => run([...bash, `ulimit -u 0; exec ${folder}/${words}`])
     for (const words of [

@@ -1,6 +1,6 @@
 /**
- * `vethctl exec`: scripts written for kernel veth run twice, plainly in a namespace with the kernel's, and through exec
- * in one with a daemon. What a user can observe is the same: output, exit code, devices, and pings that arrive.
+ * `vethctl exec`: scripts for kernel veth run twice, plainly in a namespace with kernel veth, and through exec in one
+ * with a daemon. Output, exit code, devices and pings are the same.
  *
  * Neighbours: exec-batch.test.ts has `ip -batch`, exec-tc.test.ts has `tc`.
  */
@@ -267,9 +267,9 @@ t.test('a signal sent to exec is COMMAND’s to handle', { skip }, async (t) => 
 })
 
 /**
- * Runs its arguments in a terminal of their own and presses Ctrl-C twice, the second time after the first was heard. NOFLSH:
- * at a Ctrl-C the line discipline sends SIGINT first and then flushes the terminal's output, and with that an answer which
- * the signal's handler has written meanwhile.
+ * Runs its arguments in a terminal of their own and presses Ctrl-C twice, the second time after the first was heard.
+ * NOFLSH: at a Ctrl-C the line discipline sends SIGINT first and then flushes the terminal's output, and with that an
+ * answer which the signal's handler has written meanwhile.
  */
 const TERMINAL = `
 import os, pty, sys, termios

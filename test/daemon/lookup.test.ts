@@ -1,5 +1,5 @@
 /**
- * Names repeat across namespaces: which device is meant, and where a new pair appears.
+ * Names repeat across namespaces: which device a name refers to, and where a new pair appears.
  *
  *     namespace h (the caller's)   veth1 ── veth2        pair 1
  *     namespaces t, u              veth1 ── peer-t, veth1 ── peer-u

@@ -1,6 +1,6 @@
 /**
- * Names that are no UTF-8, which Linux allows: such a device is followed like any other, shown as `ip` shows it, byte for
- * byte, and named by its bytes.
+ * Names that are not UTF-8, which Linux allows: vethd follows such a device like any other, shows it as `ip` does, byte
+ * for byte, and accepts its bytes as a name.
  */
 import t from 'tap'
 import { Client } from '../../src/client/client.js'

@@ -1,6 +1,6 @@
 /**
- * Bad input: each command is typed to `ip` beside a kernel veth and to vethctl beside a pair of vethd. Exit code and
- * first line are the same, the next line is vethd's own, and nothing has changed.
+ * Bad input: each command runs by `ip` with a kernel veth, and by vethctl with a pair of vethd. Exit code and first
+ * line are the same, the next line is vethd's own, and nothing has changed.
  *
  *     namespace k:  veth1 ── veth2 (kernel)  br0        ip …
  *     namespace h:  veth1 ── veth2 (vethd)   br0        vethctl …

@@ -1,6 +1,6 @@
 /**
- * `link show` beside `ip`: for the same device and the same options, the same text and the same JSON, but for what only
- * vethd can say. And stats, doctor and their JSON.
+ * `link show` compared with `ip`: the same device and options give the same text and JSON, except for information that
+ * only vethd has. And stats, doctor and their JSON.
  *
  *     namespace h:  veth1 ─┬─ vethd ─┬─ veth2        namespace t:  veth4
  *                   veth3 ─┘         └─ veth4 …

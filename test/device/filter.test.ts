@@ -1,6 +1,6 @@
 /**
- * The length filter, byte by byte beside kernel veth: what the peer's MTU does not allow is refused in the sender's own
- * call, what it allows passes, and an MTU that changes holds at once.
+ * The length filter, compared with kernel veth byte by byte. A frame that the peer's MTU does not allow is refused in
+ * the sender's own system call, other frames pass, and a change of the MTU is effective at once.
  *
  *     one: frames.py send ─ veth1 ═══ veth2 ─ receive :two
  */

@@ -1,12 +1,12 @@
 /**
  * The conformance test of FrameIo on real TAP devices, by io_uring and by plain system calls.
  *
- * A port is one TAP in the engine's hands and another that plays the stack behind it, both in a bridge of their own:
- * what the test writes into `stack` comes to be read from `tap`, and what the engine writes into `tap` from `stack`.
+ * A port is two TAPs in a bridge of their own: `tap` belongs to the engine, and `stack` acts as the stack behind it.
+ * The engine reads from `tap` the frames that the test writes into `stack`, and the other way round.
  *
  *     test ── stack ─┐ bridge ┌─ tap ── engine ── tap ─┐ bridge ┌─ stack ── test
  *
- * All of it lives in a nameless network namespace, which takes it along when it ends.
+ * Everything is in a nameless network namespace and is deleted with it.
  */
 import t, { type Test } from 'tap'
 import { native } from '../../native-bindings/index.js'

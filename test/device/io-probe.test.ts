@@ -1,8 +1,8 @@
 /**
- * The probe that chooses an engine: it takes io_uring where all of it works, and names what is missing where not.
+ * The probe that chooses an engine: it takes io_uring if all of it works, and otherwise names what is missing.
  *
- * A process of its own plays the place where something is missing: io_uring forbidden by a seccomp filter, or fewer
- * files allowed than the engine's table of them needs.
+ * A separate process simulates a machine on which something is missing: a seccomp filter forbids io_uring, or the limit
+ * of open files is lower than the engine's table of files needs.
  */
 import { join } from 'node:path'
 import t from 'tap'

@@ -1,4 +1,4 @@
-/** The test runner (scripts/test-file.mjs) takes away what a file leaves, however it ended, and says so. */
+/** The test runner (scripts/test-file.mjs) removes and reports leftovers of a test file, however the file ended. */
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, relative } from 'node:path'

@@ -1,6 +1,6 @@
 /**
- * The life of a pair, after veth_link_ops: what newlink makes, what it leaves behind when it fails (nothing), and what
- * dellink takes along. Kernel veth is asked the same where it has an answer.
+ * The life of a pair, after veth_link_ops: newlink makes it, leaves nothing behind if it fails, and dellink removes
+ * both ends. Kernel veth is tested in the same way where that is possible.
  */
 import { closeSync, readdirSync } from 'node:fs'
 import t from 'tap'

@@ -1,5 +1,5 @@
 /**
- * The monitor of all namespaces, listening from a nursery to namespaces in which ip(8) changes things.
+ * The monitor of all namespaces: it listens from a nursery to namespaces in which ip(8) makes changes.
  */
 import { once } from 'node:events'
 import { closeSync } from 'node:fs'

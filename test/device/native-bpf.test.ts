@@ -1,5 +1,5 @@
 /**
- * bpf(2): a map that is shared memory, and a program that reads it and drops what a TAP device would send.
+ * bpf(2): a map in shared memory, and a program that reads it and drops frames that a TAP device would send.
  * Neighbour: native.test.ts.
  */
 import { readFileSync } from 'node:fs'

@@ -1,4 +1,4 @@
-/** Network namespaces: what is opened in them, by a thread of the addon. Neighbour: native.test.ts. */
+/** Network namespaces: a thread of the addon opens files in them. Neighbour: native.test.ts. */
 import { execFileSync } from 'node:child_process'
 import { once } from 'node:events'
 import { closeSync, fstatSync, readdirSync, readFileSync, statSync } from 'node:fs'

@@ -1,6 +1,6 @@
 /**
- * The addon on real TAP devices. Neighbours: native-netns.test.ts, native-bpf.test.ts; what needs no root is in
- * test/unit/native-bindings.
+ * The addon on real TAP devices. Neighbours: native-netns.test.ts, native-bpf.test.ts. test/unit/native-bindings has
+ * the tests that need no root.
  *
  * Invariant: every device lives in a nameless network namespace of its own test, so nothing is left when it closes.
  */

@@ -1,5 +1,5 @@
 /**
- * Devices are everybody's: what plain `ip` does to an end while traffic flows is noticed, reported and obeyed.
+ * Changes by others: vethd notices, reports and follows what plain `ip` does to an end while traffic flows.
  *
  *       t1                 host                t2
  *   ┌─────────┐        ┌─────────┐        ┌─────────┐

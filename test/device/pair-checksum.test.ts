@@ -1,6 +1,6 @@
 /**
- * The checksum modes on real devices: `offload` touches nothing, `software` completes what a sender left undone before
- * the frame is delivered, `verify` lets no bad checksum through and counts each.
+ * The checksum modes on real devices: `offload` changes nothing, `software` completes a checksum that the sender left
+ * to its device, `verify` drops and counts each bad checksum.
  *
  *     host:  frames.py send ─ veth1 ═══ veth2 ─ receive
  */
@@ -63,7 +63,9 @@ const UNCHECKED = [
   hex(TO, SOURCE, '08 00', '45 00 00 20 00 01 20 00 40 11 d7 78 # a fragment', IPV4_ADDRESSES, ...udp('de ad')),
 ]
 
-/** A UDP datagram as a stack hands it to a device that offers checksumming: the pseudo-header sum stands in the field. */
+/**
+ * A UDP datagram as a stack hands it to a device that offers checksumming: the pseudo-header sum stands in the field.
+ */
 const UNFINISHED: Frame = {
   vnet: hex('01 # NEEDS_CSUM', '00', '00 00', '00 00', '22 00 # csum_start 34', '06 00 # csum_offset 6'),
   bytes: hex(TO, SOURCE, '08 00', '45 00 00 20 00 01 00 00 40 11 f7 78', IPV4_ADDRESSES, ...udp('83 71')),

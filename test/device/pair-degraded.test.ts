@@ -1,12 +1,13 @@
 /**
- * A kernel that offers super-frames and then refuses them is degraded to what works, while traffic flows, and what a user
- * has switched off stays off.
+ * A kernel that offers super-frames and then refuses them. vethd withdraws the offload while traffic flows, and a
+ * feature that the user has switched off stays off.
  *
- * Two lies. tun's own: the receiving TAP is given a shorter vnet header behind vethd's back, so that its write refuses
- * super-frames in tunnels; for both engines, but other frames suffer too, so only one is sent. And a whole machine's: a
- * seccomp filter answers EINVAL to every long write, as some stable kernels answered super-frames; then real TCP has to get
- * over it. A filter does not see what io_uring writes, so that is the poll engine's. The uring engine's own EINVAL for TCP
- * and UDP super-frames is seen nowhere here; from the completion on it is the same code.
+ * The refusal is simulated in two ways:
+ * - The test gives the receiving TAP a shorter vnet header, so that its write refuses super-frames in tunnels. This works for
+ *   both engines. Other frames suffer too, so only one frame is sent.
+ * - A seccomp filter answers EINVAL to every long write, as some stable kernels did for super-frames. Real TCP must recover from
+ *   it. A filter does not see the writes of io_uring, so this tests only the poll engine. No test covers an EINVAL of the uring
+ *   engine for TCP and UDP super-frames; the code from the completion on is the same.
  */
 import { join } from 'node:path'
 import t, { type Test } from 'tap'

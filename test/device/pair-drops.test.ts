@@ -1,5 +1,5 @@
 /**
- * What veth drops, and who hears of it; the commands and the answers are kernel veth's.
+ * The frames that veth drops, and who is notified. Commands and expected results are those of kernel veth.
  *
  *     host:  frames.py send ─ veth1 ═══ veth2 ─ receive
  */

@@ -1,6 +1,6 @@
 /**
- * Odd frames: what goes into one end by AF_PACKET comes out of the other byte for byte, in order, in every shape of
- * vethd as with kernel veth.
+ * Unusual frames: a frame sent into one end by AF_PACKET comes out of the other byte for byte and in order, with each
+ * engine and mode of vethd as with kernel veth.
  *
  *         host
  *   ┌──────────────────────────────────────────────┐

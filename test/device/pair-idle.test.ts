@@ -1,7 +1,7 @@
 /**
- * An idle daemon costs nothing: less than 10 ms of CPU in 10 s, all threads together, from 20 s after the last event;
- * also when a device of it was deleted by somebody else, because a dead file descriptor answers at once for ever, and with
- * somebody who reads its events.
+ * An idle daemon uses almost no CPU: from 20 s after the last event, all its threads together use less than 10 ms in 10
+ * s. This includes a daemon whose device was deleted by another program (because a dead file descriptor is always
+ * readable), and a daemon with a client that reads its events.
  *
  * All daemons idle at the same time.
  */

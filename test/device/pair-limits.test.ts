@@ -1,8 +1,9 @@
 /**
- * A process that can open no more files: what it was asked for fails with a clear error or is made up for later, and
- * nothing is lost.
+ * A process that can open no more files: requests fail with a clear error, other work is done later, and nothing is
+ * lost.
  *
- * Invariant: the limit is lowered and raised by a process that was started before, since none can be started without files.
+ * Invariant: a process that was started before lowers and raises the limit, because no process can be started without
+ * files.
  */
 import { readdirSync } from 'node:fs'
 import t from 'tap'

@@ -1,6 +1,7 @@
 /**
- * A pair as it is on a kernel before 6.17, whose TAP knows no super-frames in UDP tunnels: a vnet header of 12 bytes, and
- * the sender's kernel cuts up what it sends through a tunnel. The probe is told that this kernel is such a one.
+ * A pair on a kernel before 6.17, whose TAP supports no super-frames in UDP tunnels: the vnet header has 12 bytes, and
+ * the sender's kernel segments what it sends through a tunnel. The test makes the probe treat the running kernel as
+ * such a kernel.
  */
 import t from 'tap'
 import { native } from '../../native-bindings/index.js'

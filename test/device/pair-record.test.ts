@@ -1,4 +1,4 @@
-/** What a pair is, in one value (src/veth/record.ts): it is true at every moment, and JSON holds all of it. */
+/** The record of a pair (src/veth/record.ts): it is always current, and survives JSON. */
 import { closeSync } from 'node:fs'
 import t from 'tap'
 import { resolveNetns } from '../../src/netlink/netns.js'

@@ -1,6 +1,6 @@
 /**
- * An end that is moved, renamed and set up in one breath is found again, whatever vethd was about to look at meanwhile: its
- * carrier comes.
+ * An end that is moved, renamed and set up in quick succession: vethd finds it again, at whatever moment this happens,
+ * and sets its carrier.
  */
 import t from 'tap'
 import { startDaemon } from './harness/daemon.js'

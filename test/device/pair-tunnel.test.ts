@@ -1,6 +1,6 @@
 /**
- * Super-frames inside a UDP tunnel: VXLAN over a pair, on kernel veth (the oracle) and on vethd. Where the kernel's TAP
- * takes them (Linux 6.17), as many frames cross the pair as with veth, and not one for every segment.
+ * Super-frames inside a UDP tunnel: VXLAN over a pair, with kernel veth (the oracle) and with vethd. If the kernel's
+ * TAP supports them (Linux 6.17), as many frames cross the pair as with veth, and not one per segment.
  *
  *      t1                                              t2
  *   ┌───────────────────┐                        ┌───────────────────┐
@@ -205,8 +205,8 @@ async function withTunnel({ ends, options }: Tunnel, namespaces: Namespace[], ac
 }
 
 /**
- * What veth2 receives in `here` goes on by a kernel veth that takes no super-frames, to another veth2 in `there`, and what
- * comes back from there goes out again.
+ * What veth2 receives in `here` goes on by a kernel veth that takes no super-frames, to another veth2 in `there`, and
+ * what comes back from there goes out again.
  */
 async function joinThrough(here: Namespace, there: Namespace): Promise<void> {
   await here.do(`ip link add cut type veth peer name veth2 netns ${there.name}`)

@@ -1,6 +1,6 @@
 /**
- * Where io_uring is forbidden, `--engine auto` takes the poll engine, says so, and carries traffic all the same; and
- * `--engine uring` does not pretend. Where the poll engine has no asynchronous I/O either, it says that too.
+ * If io_uring is forbidden, `--engine auto` takes the poll engine, says so, and carries traffic, and `--engine uring`
+ * fails. If the poll engine has no asynchronous I/O either, it says so too.
  */
 import { join } from 'node:path'
 import t from 'tap'

@@ -1,6 +1,6 @@
 /**
- * Carrier and counters of a pair, beside kernel veth given the same commands and the same frames: the `veth` block shows
- * what the kernel shows, and the books of both ends balance at rest.
+ * Carrier and counters of a pair, compared with kernel veth after the same commands and frames. The `veth` block shows
+ * the same as the kernel, and the counters of both ends balance at rest.
  */
 import { closeSync } from 'node:fs'
 import t from 'tap'

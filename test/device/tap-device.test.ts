@@ -1,5 +1,5 @@
 /**
- * The device behind a Tap: properties as tuntap2 has them, names, namespaces, and every way in which it can go.
+ * The device of a Tap: the properties of tuntap2, names, namespaces, and every way in which the device can end.
  *
  * Neighbour: tap.test.ts, for frames.
  */

@@ -1,5 +1,5 @@
 /**
- * Tap as a stream: every frame whole, in order and unchanged, however fast or slow either side is.
+ * Tap as a stream: every frame arrives whole, in order and unchanged, however fast or slow each side is.
  *
  * Neighbour: tap-device.test.ts, for properties and lifetimes.
  */

@@ -1,6 +1,6 @@
 /**
- * What validate.ts refuses, beside what `ip link add … type veth` is refused: the same values, the same words, the same
- * exit code. Where a TAP can do less than a veth, vethd refuses more: those values are named below.
+ * The refusals of validate.ts compared with those of `ip link add … type veth`: the same values, texts and exit codes.
+ * Where a TAP can do less than a veth, vethd refuses more values; these are listed below.
  */
 import t from 'tap'
 import type { VethdError } from '../../src/errors.js'

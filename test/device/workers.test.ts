@@ -1,7 +1,7 @@
 /**
- * The worker threads: on which CPUs they run, and which of them serves which queue of a pair.
+ * The worker threads: their CPU affinity, and which of them serves which queue of a pair.
  *
- *     a ── left ═══ right ── b      two queues, two workers: a flow keeps to its queue, and so to its order
+ *     a ── left ═══ right ── b      two queues, two workers: a flow keeps its queue, and so its order
  */
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'

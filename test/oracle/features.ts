@@ -1,6 +1,6 @@
 /**
- * The features of `ethtool -k` that differ from veth's, each with its reason. All others are compared with veth's one by
- * one; a feature of this list that turns out to be the same is a failure too.
+ * The features of `ethtool -k` that differ from veth's, each with its reason. All others are compared with veth's one
+ * by one. A feature of this list that is equal is a failure too.
  */
 const NOT_IN_VNET_HDR = 'struct virtio_net_hdr has no gso_type for it'
 const RECEIVE = 'tun_net_init offers no receive features: frames are accepted as written'
