@@ -5,7 +5,7 @@
  *              ├──→ batch.ts, line by line the same
  *              ├──→ commands/exec.ts ─→ COMMAND, with shim/ip and shim/tc before its ip and tc
  *              ├──→ commands/ping.ts, in a process of its own when its namespace is another
- *              └──→ frame.ts ─→ commands/stats.ts, commands/monitor.ts, commands/doctor.ts
+ *              └──→ command-line.ts ─→ commands/stats.ts, commands/monitor.ts, commands/doctor.ts
  *
  * Invariant: a command loads only the modules that it needs; a script may call vethctl a thousand times.
  */
