@@ -1,7 +1,7 @@
 /**
  * The control API's server: fastify with the routes, and one error handler for all of them (problem.ts).
  *
- *     request ─→ size, JSON, schema ─→ routes/<noun>.ts ─→ caller.ts, pairs.ts ─→ src/veth
+ *     request ─→ size, JSON, schema ─→ routes/<noun>.ts ─→ caller.ts, registry.ts ─→ src/veth
  *                    └── refused ──┐         └── thrown ──┐
  *                                  └──────────────────────┴─→ problem.ts, also for bytes that are not HTTP
  *

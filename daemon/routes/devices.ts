@@ -1,4 +1,4 @@
-/** /v1/devices: shows, changes and deletes ends of pairs, by DEV (pairs.ts). Deleting an end also deletes its peer. */
+/** /v1/devices: shows, changes and deletes ends of pairs, by DEV (registry.ts). Deleting an end also deletes its peer. */
 import {
   Device,
   Devices,

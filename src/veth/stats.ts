@@ -1,9 +1,8 @@
 /**
- * The counters of a device, as a user sees them, put together in one place.
+ * The counters of a device as a user sees them, assembled in one place.
  *
- * Inside the data plane a lane receives from one port and sends to another. Here that becomes what `ip -s link` means:
- * what a lane receives from a device is what the device's stack transmitted (its tx), what it sends to a device is what
- * that device received (its rx).
+ * Inside the data plane a lane receives from one device and sends to another. Users think as `ip -s link` does: what a lane
+ * receives from a device is the device's tx, and what it sends to a device is the device's rx.
  *
  *     kernel   the device's own counters, verbatim
  *     vethd    what we read from it, wrote to it, and the frames it transmitted that did not reach its peer, by reason
@@ -11,10 +10,10 @@
  *
  * So, at rest:  kernel tx_packets + tx_dropped  =  the peer's kernel rx_packets + the sum of `drops`
  *                                                   + what GRO merged into others (gro.frames.merged)
- * but for `undescribed`, which the kernel takes from a sender and counts nowhere, and for what an XDP program of the peer's
- * driver keeps.
+ * Two things are missing there: `undescribed`, which the kernel counts nowhere, and frames that an XDP program of the peer's
+ * driver drops or redirects.
  *
- * veth counts what it receives before its NAPI merges it, and so do we: only the kernel's rx of a TAP counts super-frames.
+ * veth counts received frames before its NAPI merges them, and so does vethd. Only the kernel's rx of a TAP counts super-frames.
  */
 import { ETH_HLEN } from '../abi/ether.js'
 import { type CounterName, sumTotals, versionOf } from '../counters.js'
@@ -39,9 +38,9 @@ export const DROP_REASONS = [
   'bad_vnet_hdr',
   /** Shorter than an Ethernet header. */
   'too_short',
-  /** The kernel had no memory for it. */
+  /** There was no memory: in the kernel, or in the lane's hold. */
   'no_memory',
-  /** Writing failed otherwise. */
+  /** Writing failed for another reason. */
   'write_error',
   /** The kernel could not put into a vnet header what kind of super-frame it is (EINVAL from read). */
   'undescribed',
@@ -57,7 +56,7 @@ export interface Traffic {
   bytes: bigint
 }
 
-/** What became of the frames that a device transmitted, and what a kernel veth would show of both directions. */
+/** Drops of the frames that a device transmitted, and the counters that a kernel veth would show. */
 export interface DeviceFate {
   drops: Record<DropReason, bigint>
   veth: { rx: Traffic & { dropped: bigint }; tx: Traffic & { dropped: bigint } }
@@ -65,18 +64,18 @@ export interface DeviceFate {
 
 export interface DeviceStats extends DeviceFate {
   kernel: Stats64
-  /** What vethd read from the device: what its stack transmitted. */
+  /** Frames that vethd read from the device: its stack transmitted them. */
   read: Traffic
-  /** What vethd wrote to the device: what its stack received. */
+  /** Frames that vethd wrote to the device: its stack received them. */
   written: Traffic
   checksumErrors: Record<'ipv4' | 'tcp' | 'udp' | 'icmp' | 'icmpv6', bigint>
   classes: Record<'host' | 'broadcast' | 'multicast' | 'otherhost', bigint>
   protocols: Record<'ipv4' | 'ipv6' | 'arp' | 'vlan' | '802.3' | '802.2' | 'other', bigint>
-  /** What was decided about frames on their way to the device, and why runs of them were written, while its GRO was on. */
+  /** The verdicts of GRO about frames to the device, and why runs were written. */
   gro: { frames: Record<GroVerdict, bigint>; runs: Record<GroFlush, bigint> }
 }
 
-/** The counters of a device at this moment, or that of `kernel`. Throws DEVICE_NOT_FOUND when it is gone. */
+/** The counters of a device now, or at the moment of `kernel`. Throws DEVICE_NOT_FOUND if it is gone. */
 export function deviceStats(device: Device, kernel = device.state().link.stats): DeviceStats {
   const own = sumTotals(device.totals)
   const peerOwn = sumTotals(device.peer.totals)
@@ -92,7 +91,7 @@ export function deviceStats(device: Device, kernel = device.state().link.stats):
   }
 }
 
-/** Part of the same, for who shows many devices. */
+/** The part of deviceStats() that lists of many devices show. */
 export function deviceFate(device: Device, kernel: Stats64): DeviceFate {
   return fateOf(device, kernel, sumTotals(device.totals), sumTotals(device.peer.totals))
 }
@@ -100,8 +99,8 @@ export function deviceFate(device: Device, kernel: Stats64): DeviceFate {
 type Counted = Record<CounterName, bigint>
 
 /**
- * Another number as soon as any counter was raised that deviceStats() looks at beside the kernel's: each of them only grows,
- * so their sum stays only if they all do. The carrier itself changes nothing: carrier.ts adds up at its edges.
+ * A number that changes when any counter of vethd changes that deviceStats() uses. Each counter only grows, so the sum stays
+ * the same only if all of them do. The carrier itself is no part of it: carrier.ts counts at its edges.
  */
 export function countedBy(device: Device): number {
   return countedByEnd(device) + countedByEnd(device.peer)
@@ -127,8 +126,8 @@ function fateOf(device: Device, kernel: Stats64, own: Counted, peerOwn: Counted)
 }
 
 /**
- * A veth whose `gro` is on counts what its NAPI takes from the ring, each frame before it is merged, and without its
- * Ethernet header, which is off by then (veth_xdp_rcv).
+ * A veth with `gro` on counts the frames that its NAPI takes from the ring, before they are merged, and without their
+ * Ethernet headers, which are removed by then (veth_xdp_rcv).
  */
 function vethTraffic(own: Counted): Traffic {
   let byNapi = 0n
@@ -155,20 +154,20 @@ function dropsOf(device: Device, txDropped: bigint, own: Counted): Record<DropRe
 }
 
 /**
- * rx_dropped of a veth: what its stack dropped (a protocol that nobody handles), as the TAP counts it too, and what was
- * too long for it. But a TAP also counts what we failed to write to it, which on veth is its peer's tx_dropped.
+ * rx_dropped of a veth: frames that its stack dropped, such as those of an unknown protocol, and frames that were too long
+ * for it. A TAP counts the former too, but also frames that vethd failed to write, which on veth are the peer's tx_dropped.
  */
 function rxDropped(device: Device, kernel: Stats64, peerOwn: Counted): bigint {
   const notWritten = peerOwn.drop_peer_down + peerOwn.drop_no_memory
   return atLeast0(kernel.rxDropped - notWritten) + tooLong(device.peer, peerOwn)
 }
 
-/** The kernel's counters and ours are not read at one moment. */
+/** The kernel's counters and vethd's are not read at the same moment. */
 function atLeast0(difference: bigint): bigint {
   return difference > 0n ? difference : 0n
 }
 
-/** Refused by the length filter in the kernel, or by xmit where that is missing. */
+/** Frames refused by the length filter in the kernel, or by xmit if there is no filter. */
 function tooLong(device: Device, own: Counted): bigint {
   return (device.filter?.drops ?? 0n) + own.drop_too_long
 }
@@ -179,7 +178,7 @@ function sum(drops: Record<string, bigint>): bigint {
   return total
 }
 
-/** Names, and those of the counters behind them. */
+/** Names without a prefix, and the counters with it. */
 type Group<N extends string> = readonly (readonly [name: N, counter: CounterName])[]
 
 function groupOf<N extends string>(prefix: string, names: readonly N[]): Group<N> {

@@ -1,7 +1,7 @@
 /**
  * The offloads of a device as `ethtool -k` shows them and `ethtool -K` leaves them.
  *
- * Neighbours: offload.ts says what is offered to begin with; driver.ts looks here when a device's features changed.
+ * Neighbours: birth/offload.ts decides what is offered at first; follower.ts calls this when a device changed.
  */
 import { native } from '../../../native-bindings/index.js'
 import * as tun from '../../abi/if-tun.js'
@@ -15,9 +15,9 @@ const TUNNEL = 'tx-udp_tnl-segmentation'
 const TUNNEL_CSUM = 'tx-udp_tnl-csum-segmentation'
 
 /**
- * Switches `tx-udp_tnl-csum-segmentation` off where it is on without `tx-udp_tnl-segmentation`, which ethtool allows: tun
- * then takes super-frames that it cannot describe to its reader, and loses each of them (tun_put_user() asks for the
- * other feature alone). Whether it was so.
+ * Switches `tx-udp_tnl-csum-segmentation` off if it is on without `tx-udp_tnl-segmentation`. ethtool allows that, but tun
+ * then accepts super-frames that it cannot describe to its reader, and loses each of them: tun_put_user() checks only the
+ * other feature. Returns whether it switched anything.
  */
 export function keepTunnelOffloadsTogether(rtnl: Rtnetlink, name: string): boolean {
   const features = getFeatures(rtnl, name, [TUNNEL, TUNNEL_CSUM])
@@ -36,10 +36,10 @@ const ALL_TSO = [
   'tx-tcp6-segmentation',
 ] as const
 const GRO = 'rx-gro'
-/** Either has UDP merged: as one datagram to be cut up again (NETIF_F_GRO_UDP_FWD), or as a list of them (NETIF_F_GRO_FRAGLIST). */
+/** Each of the two makes GRO merge UDP: into one super-frame (NETIF_F_GRO_UDP_FWD), or a list (NETIF_F_GRO_FRAGLIST). */
 const UDP = ['rx-udp-gro-forwarding', 'rx-gro-list'] as const
 
-/** What of a device's features decides about merging. */
+/** The features of a device that decide about merging. */
 export function groFeatures(rtnl: Rtnetlink, name: string): Pick<KnownState, 'tso' | 'gro' | 'udp'> {
   const features = getFeatures(rtnl, name, [...ALL_TSO, GRO, ...UDP])
   return {
@@ -50,11 +50,13 @@ export function groFeatures(rtnl: Rtnetlink, name: string): Pick<KnownState, 'ts
 }
 
 /**
- * What is merged on the way from `sender` to its peer; null: nothing. As veth_skb_is_eligible_for_gro() has it: only what
- * comes from a device without TSO, but UDP in any case. Nothing that this kernel would not take as a super-frame, and
- * nothing in mode `software`, whose receivers do not know a checksum that is left to the device. Nothing for an XDP
- * program either: it runs behind us, and has to see frames as they were sent. veth merges behind a program of its driver;
- * for one behind the driver it does not merge either (netif_elide_gro()).
+ * What vethd merges from `sender` to its peer; null: nothing.
+ *
+ * - As in veth_skb_is_eligible_for_gro(): TCP only from a device without TSO, UDP from any device.
+ * - No kind of super-frame that this kernel refuses.
+ * - Nothing in mode `software`: its receivers do not accept a checksum that is left to the device.
+ * - Nothing for an XDP program: it runs after vethd, and must see frames as they were sent. veth merges behind a program of
+ *   its driver, and does not merge for a generic program either (netif_elide_gro()).
  */
 export function groSettings(sender: Device, works: number): GroSettings | null {
   const receiver = sender.peer
@@ -71,12 +73,12 @@ export function groSettings(sender: Device, works: number): GroSettings | null {
   return { kinds, maxSize, flushUs: receiver.known.groFlushUs }
 }
 
-/** Above it is BIG TCP, which a TAP does not have (include/linux/netdevice.h). */
+/** Larger packets are BIG TCP, which a TAP does not support (include/linux/netdevice.h). */
 const GRO_LEGACY_MAX_SIZE = 65536
 
 // --- Offloads ---------------------------------------------------------------------------------------------------
 
-/** What TUNSETOFFLOAD makes of each bit (set_offload() in drivers/net/tun.c). */
+/** The feature that TUNSETOFFLOAD sets for each bit (set_offload() in drivers/net/tun.c). */
 const FEATURES: Record<string, number> = {
   'tx-checksum-ip-generic': tun.TUN_F_CSUM,
   'tx-tcp-segmentation': tun.TUN_F_TSO4,
@@ -87,7 +89,7 @@ const FEATURES: Record<string, number> = {
   [TUNNEL_CSUM]: tun.TUN_F_UDP_TUNNEL_GSO_CSUM,
 }
 
-/** The offloads (TUN_F_*) that are wanted on a device, and those that are on. */
+/** The offloads (TUN_F_*) that the user wants on a device, and those that are on. */
 function shownOffloads(rtnl: Rtnetlink, name: string): { requested: number; active: number } {
   const features = getFeatures(rtnl, name, Object.keys(FEATURES))
   const shown = { requested: 0, active: 0 }
@@ -99,8 +101,8 @@ function shownOffloads(rtnl: Rtnetlink, name: string): { requested: number; acti
 }
 
 /**
- * Takes offloads from a device for good: the kernel does not keep what it promised. What its user has switched off stays
- * off: TUNSETOFFLOAD sets all of them anew, so it gets only what is still wanted now. False when they are off already.
+ * Withdraws offloads from a device permanently, because the kernel refuses frames that it offered to accept. TUNSETOFFLOAD
+ * sets all offloads anew, so it gets only those that the user still wants. Returns false if they are off already.
  */
 export function withdrawOffloads(device: Device, offloads: number): boolean {
   return device.inItsNetns((rtnl, name) => {
@@ -115,7 +117,7 @@ export function withdrawOffloads(device: Device, offloads: number): boolean {
   })
 }
 
-/** Without those that tun refuses when others are missing. */
+/** The offloads without those that tun refuses because others are missing. */
 function possibleTogether(offloads: number): number {
   const tso = tun.TUN_F_TSO4 | tun.TUN_F_TSO6
   let left = offloads
@@ -127,13 +129,13 @@ function possibleTogether(offloads: number): number {
 
 // --- XDP --------------------------------------------------------------------------------------------------------
 
-/** What a TAP has of NETIF_F_GSO_SOFTWARE. */
+/** The part of NETIF_F_GSO_SOFTWARE that a TAP has. */
 const SUPER_FRAMES = tun.TUN_F_TSO4 | tun.TUN_F_TSO6 | tun.TUN_F_TSO_ECN | tun.TUN_F_USO4 | tun.TUN_F_USO6
 
 /**
- * veth_xdp_set() and veth_fix_features(): an XDP program has to see frames as they would be on a wire. So while the driver
- * of its peer runs one, a device has no super-frame offloads, whoever wants them. What was wanted when the program came is
- * wanted again when it goes.
+ * veth_xdp_set() and veth_fix_features(): an XDP program must see frames as on a wire. While the driver of its peer runs a
+ * program, a device has no super-frame offloads. Those that were wanted when the program was attached are switched on again
+ * when it is detached.
  */
 export function keepFromXdp(rtnl: Rtnetlink, device: Device, name: string): void {
   if (device.peer.known?.xdp) {

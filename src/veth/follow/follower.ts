@@ -1,12 +1,11 @@
 /**
- * What follows when a device changes, by whoever changed it: address and MTU reach the lanes that write to it, its peer's
- * length filter, the carrier of both, the qdisc, the ring, what is merged for it.
+ * Follows changes of devices, whoever made them. Updates the lanes that write to the device (address, MTU, GRO), its peer's
+ * length filter, the carrier of both ends, the qdisc and the ring.
  *
  *     the kernel ─▶ monitor ─▶ observed ─▶ stale ─▶ refresh, once a turn of the event loop ─▶ known
  *
- * Neighbours: driver.ts has one; netlink/monitor.ts tells of every namespace.
- * Invariant: a device is found by where it is (`nsid:ifindex`, as the monitor names it), and that is read again whenever
- * it is looked at.
+ * Neighbours: driver.ts owns it; netlink/monitor.ts reports the events of all namespaces.
+ * Invariant: an event finds its device by `nsid:ifindex`. Both are read again each time the device is read.
  */
 
 import { VNET_HDR_HASH_TUNNEL_SIZE } from '../../abi/virtio-net.js'
@@ -25,7 +24,7 @@ import { keepCarrier, updateCarrier } from './carrier.js'
 import { groFeatures, groSettings, keepFromXdp, keepTunnelOffloadsTogether } from './features.js'
 import { fitRing, ringSlots } from './ring.js'
 
-/** What of a device others depend on: its peer's filter and lanes, the carrier, whoever listens. */
+/** The members of KnownState on which others depend: the peer's filter and lanes, the carrier, listeners. */
 const SHOWN = [
   'name',
   'inode',
@@ -42,18 +41,18 @@ const SHOWN = [
   'genericXdp',
 ] as const satisfies (keyof KnownState)[]
 
-/** Times that a device is looked at which is moved or renamed each time. */
+/** Number of attempts to read a device that is moved or renamed during each. */
 const TRIES = 20
 
-/** A look that failed is repeated after this time. */
+/** A failed read is repeated after this time. */
 const ROUND_MS = 250
 /**
- * Without CAP_NET_BROADCAST nothing tells of other namespaces. Then so many devices are looked at, as often, in turn: some
- * 3 % of a CPU at most.
+ * Without CAP_NET_BROADCAST the monitor does not hear other namespaces. Then so many devices are read in each round. This
+ * takes at most 3 % of a CPU.
  */
 const DEVICES_A_ROUND = 32
 
-/** How long devices are looked at before others have their turn. */
+/** How long devices are read before other work has its turn. */
 const TURN_MS = 5
 
 export class Follower {
@@ -62,19 +61,19 @@ export class Follower {
   readonly #log: DriverLog
   readonly #changed: (device: Device) => void
   readonly #monitor: Monitor
-  /** Devices by where they are: `nsid:ifindex`, as the monitor names them. */
+  /** Devices by `nsid:ifindex`, as in the monitor's events. */
   readonly #places = new Map<string, Device>()
-  /** Devices to be looked at again, together, at the end of this turn of the event loop. */
+  /** Devices to be read again at the end of this turn of the event loop. */
   readonly #stale = new Set<Device>()
   #refreshing = false
-  /** A version of what is known of each namespace, by NSID; one that is missing is made when it is asked for. */
+  /** An object for each namespace, by NSID, which is replaced when a link in it changes. Created when it is asked for. */
   readonly #versions = new Map<number, object>()
-  /** Devices of which `known` may be wrong: their namespace died, whose number is given again, or a look at them failed. */
+  /** Devices whose `known` may be wrong: their namespace died, so its NSID may be reused, or reading them failed. */
   readonly #doubtful = new Set<Device>()
-  /** The rounds, where they are needed. */
+  /** The timer of the rounds; undefined with CAP_NET_BROADCAST. */
   readonly #rounds: NodeJS.Timeout | undefined
 
-  /** `changed`: `known` is another than before; so may be the carrier of either end of its pair. */
+  /** `changed` is called when `known` of a device changed; the carrier of both ends may have changed too. */
   constructor(
     context: LinkContext,
     pairs: ReadonlyMap<number, Pair>,
@@ -92,7 +91,7 @@ export class Follower {
     this.#rounds = setInterval(() => this.#lookAround(), ROUND_MS).unref()
   }
 
-  /** The devices that were not looked at for the longest: each look puts one behind the others in `#places`. */
+  /** Reads the devices that were not read for the longest time: each read moves one to the end of `#places`. */
   #lookAround(): void {
     for (const device of [...this.#places.values()].slice(0, DEVICES_A_ROUND)) this.refresh(device)
   }
@@ -115,14 +114,14 @@ export class Follower {
     if (this.#stale.size > 0) this.#refreshSoon()
   }
 
-  /** A socket of the nursery's, for reads of other namespaces by NSID. */
+  /** A socket of the nursery, which reads other namespaces by NSID. */
   get rtnl(): Rtnetlink {
     return this.#monitor.rtnl
   }
 
   /**
-   * Another object as soon as anything happened to a link of a namespace; undefined where nobody tells of it. A carrier that
-   * vethd sets is told late (linkwatch), and counts at once.
+   * An object that is replaced as soon as a link of the namespace changes; undefined if the monitor does not hear it. A carrier
+   * that vethd sets replaces it at once, because the kernel reports it late (linkwatch).
    */
   version(nsid: number): object | undefined {
     if (!this.#monitor.hearsAll) return undefined
@@ -135,12 +134,12 @@ export class Follower {
     if (nsid !== undefined) this.#versions.delete(nsid)
   }
 
-  /** Takes in all that has happened so far: {@link place} is right afterwards. */
+  /** Handles all events so far, so that {@link place} is correct afterwards. */
   settle(): void {
     this.#monitor.drain()
   }
 
-  /** Where a device is: what is known of it, or else what its fd tells. Undefined: it is gone. */
+  /** Where a device is, from `known` or else from its fd. Undefined if it is gone. */
   place(device: Device): Place | undefined {
     const { known } = device
     const isTold = this.#monitor.hearsAll && !this.#stale.has(device) && !this.#doubtful.has(device)
@@ -150,13 +149,13 @@ export class Follower {
     return { ...place, nsid: known.nsid, index: known.index }
   }
 
-  /** veth_close. Whoever is up again by the time it is looked at has lost the carrier all the same, and the peer too. */
+  /** veth_close: both ends lose the carrier, even if the device is up again before it is read. */
   #wentDown(device: Device): void {
     if (device.known?.up !== true) return
     device.known.up = false
     try {
       this.#updateCarrier(device.pair)
-    } catch {} // an end that died: its lane tells
+    } catch {} // one end died: its lane reports that
     this.#changed(device)
   }
 
@@ -181,9 +180,9 @@ export class Follower {
     if (this.#stale.size > 0) this.#refreshSoon()
   }
 
-  /** Reads a device again, and lets everything follow that depends on it. */
+  /** Reads a device again, and updates everything that depends on it. */
   refresh(device: Device): void {
-    this.#monitor.catchUp() // what led here must not be told afterwards as if it were new
+    this.#monitor.catchUp() // events that led to this call must not appear as new afterwards
     this.#stale.delete(device)
     for (let tries = 1; ; tries++) {
       try {
@@ -192,8 +191,8 @@ export class Follower {
       } catch (err) {
         const { code } = err as VethdError | NetlinkError
         const isElsewhere = code === 'DEVICE_NOT_FOUND' || code === 'ENODEV'
-        // One that died meanwhile is told of by its lane too, which removes the pair. One that was moved or renamed while it
-        // was looked at is not where its events are looked for: nothing would tell of it.
+        // The lane of a device that died removes the pair. A device that was moved or renamed during the read must be read
+        // again: its events name another place.
         if (isElsewhere && !device.isThere) return
         if (isElsewhere && tries < TRIES) continue
         this.#lookLater(device, err)
@@ -202,7 +201,7 @@ export class Follower {
     }
   }
 
-  /** Out of files, or moved all the time: what changed must still be followed, once that is over. */
+  /** Without file descriptors, or with a device that is moved all the time, the change must be followed later. */
   #lookLater(device: Device, err: unknown): void {
     if (!this.#doubtful.has(device)) {
       const { pair, side } = device
@@ -218,7 +217,7 @@ export class Follower {
   #follow(device: Device): void {
     const before = device.known
     const now = device.inItsNetns((rtnl, name, netnsFd) => {
-      const nsid = this.#monitor.know(netnsFd) // first: what changes from here on is told
+      const nsid = this.#monitor.know(netnsFd) // first: later changes are reported
       const link = getLink(rtnl, { name })
       if (link === undefined) throw new VethdError('DEVICE_NOT_FOUND', `"${name}" is gone`)
       if (link.qdisc !== 'noqueue') setNoqueue(rtnl, link.index)
@@ -242,7 +241,7 @@ export class Follower {
     device.known = now
     device.record.name = now.name
     this.#places.set(`${now.nsid}:${now.index}`, device)
-    if (now.xdp !== (before?.xdp ?? false)) this.refresh(device.peer) // before it has a carrier and may send
+    if (now.xdp !== (before?.xdp ?? false)) this.refresh(device.peer) // before the peer has a carrier and may send
     if (before !== null && SHOWN.every((key) => before[key] === now[key])) return
     device.peer.filter?.setPeerMtu(now.mtu)
     this.tellLanes(device.pair)
@@ -252,8 +251,8 @@ export class Follower {
   }
 
   /**
-   * What the lanes of a pair have to know of their receivers. While one merges, it has a worker without the other direction, whose
-   * frames, being acknowledgements as a rule, can wait in the ring while their lane moves.
+   * Tells the lanes of a pair about their receivers. While one direction merges, another worker takes the other direction. Its
+   * frames, usually acknowledgements, wait in the ring while their lane moves.
    */
   tellLanes({ a, b }: Pair): void {
     const merges = this.#tellLanesFrom(a)
@@ -262,7 +261,7 @@ export class Follower {
     this.#setApart(a, mergesBack && !merges)
   }
 
-  /** Whether the lanes that read from `sender` merge: that depends on both ends. */
+  /** Tells the lanes that read from `sender` about their receiver. Returns whether they merge, which depends on both ends. */
   #tellLanesFrom(sender: Device): boolean {
     const { known } = sender.peer
     if (known === null) return false
@@ -279,7 +278,7 @@ export class Follower {
     })
   }
 
-  /** The pair of a device is being removed. */
+  /** Forgets a device whose pair is being removed. */
   forget(device: Device): void {
     this.#stale.delete(device)
     this.#doubtful.delete(device)
